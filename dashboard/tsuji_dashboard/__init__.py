@@ -1,0 +1,1 @@
+"""The planner's pages; speaks HTTP to the data API and nothing else."""

@@ -1,0 +1,1 @@
+"""Areas, meshes, and which thing stands where."""

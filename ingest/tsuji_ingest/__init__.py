@@ -1,0 +1,1 @@
+"""From MQTT packet to committed row."""

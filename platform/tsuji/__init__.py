@@ -1,0 +1,3 @@
+"""Tsuji: command line and wiring, the only place that knows every part."""
+
+__version__ = "0.1.0"

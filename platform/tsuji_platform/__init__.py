@@ -1,0 +1,1 @@
+"""The hub itself: contract, store, analytics, data API and runtime."""

@@ -1,0 +1,1 @@
+"""Derived figures as pure functions, each with its source."""

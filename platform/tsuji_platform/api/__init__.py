@@ -1,0 +1,1 @@
+"""The data API: one router per noun over one store."""

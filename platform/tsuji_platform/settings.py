@@ -1,0 +1,161 @@
+"""Settings, one small class per concern, read from the environment when asked for and never at import."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAddress:
+    """Where the MQTT broker is and who we are there."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> "BrokerAddress":
+        """Read `mqtt://user:password@host:port`; port 1883 where none is given.
+
+        Raises:
+            ValueError: where the address is of another form; the password is never quoted.
+        """
+        shown = re.sub(r"//[^@/]*@", "//…@", url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"broker address {shown!r}: {error}") from error
+        if parts.scheme != "mqtt" or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError(
+                f"broker address {shown!r} must look like mqtt://user:password@host:1883"
+            )
+        return cls(
+            host=parts.hostname,
+            port=port or 1883,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+        )
+
+
+class DatabaseSettings(BaseSettings):
+    """The database."""
+
+    model_config = _CONFIG
+    database_url: str | None = Field(
+        None, description="PostgreSQL to use instead of a private one: postgresql://user@host/name"
+    )
+
+
+class BrokerSettings(BaseSettings):
+    """The MQTT broker."""
+
+    model_config = _CONFIG
+    broker_url: str | None = Field(
+        None, description="broker to use instead of a private one: mqtt://user:password@host:port"
+    )
+    broker_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="port of the private broker on loopback (default: 1883 or a free one)",
+    )
+
+    @field_validator("broker_url")
+    @classmethod
+    def _well_formed(cls, url: str | None) -> str | None:
+        if url is not None:
+            BrokerAddress.parse(url)
+        return url
+
+
+class IngestSettings(BaseSettings):
+    """Ingest."""
+
+    model_config = _CONFIG
+    ingest_id: str = Field(
+        "tsuji-ingest",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="MQTT client id; must stay the same, the broker keeps the backlog under it",
+    )
+    ingest_batch: int = Field(
+        2_000, ge=1, le=50_000, description="messages in one database transaction at the most"
+    )
+    ingest_wait_ms: int = Field(
+        100,
+        ge=1,
+        le=60_000,
+        description="how long a message may wait for others before it is stored",
+    )
+
+
+class ApiSettings(BaseSettings):
+    """The data API."""
+
+    model_config = _CONFIG
+    api_host: str = Field("127.0.0.1", description="address that the data API listens on")
+    api_port: int = Field(8000, ge=1, le=65_535, description="port of the data API")
+
+
+class DashboardSettings(BaseSettings):
+    """The dashboard."""
+
+    model_config = _CONFIG
+    dashboard_host: str = Field("127.0.0.1", description="address that the dashboard listens on")
+    dashboard_port: int = Field(8050, ge=1, le=65_535, description="port of the dashboard")
+    api_url: str | None = Field(
+        None,
+        description="where the dashboard finds the data API (default: the API port on loopback)",
+    )
+    tiles_url: str = Field(
+        "https://cyberjapandata.gsi.go.jp/xyz/pale/{z}/{x}/{y}.png",
+        description="map tiles; an empty value shows the map without any",
+    )
+
+
+class RuntimeSettings(BaseSettings):
+    """What `tsuji up` runs."""
+
+    model_config = _CONFIG
+    home: str | None = Field(
+        None,
+        description="folder for data and state (default: one per project folder, see `tsuji doctor`)",
+    )
+    simulate: bool = Field(True, description="whether `tsuji up` runs the simulated fleet")
+    history_days: float = Field(
+        3,
+        ge=0,
+        le=60,
+        description="days of history that the simulated fleet publishes on its first start",
+    )
+    log_level: str = Field(
+        "info",
+        pattern=r"(?i)^(debug|info|warning|error)$",
+        description="debug, info, warning or error",
+    )
+
+
+CONCERNS: tuple[type[BaseSettings], ...] = (
+    DatabaseSettings,
+    BrokerSettings,
+    IngestSettings,
+    ApiSettings,
+    DashboardSettings,
+    RuntimeSettings,
+)
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Every setting as (environment variable, default, meaning), in the order of the help text."""
+    rows = []
+    for concern in CONCERNS:
+        for name, field in concern.model_fields.items():
+            default = "" if field.default is None else str(field.default)
+            rows.append((f"TSUJI_{name.upper()}", default, field.description or ""))
+    return rows

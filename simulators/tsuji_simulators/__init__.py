@@ -1,0 +1,1 @@
+"""Simulated and recorded feeds, published as real devices would."""
