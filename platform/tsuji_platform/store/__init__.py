@@ -1,1 +1,24 @@
 """The database: the only package that holds SQL."""
+
+from tsuji_platform.store.areas import Areas
+from tsuji_platform.store.database import Database
+from tsuji_platform.store.errors import DatabaseAwayError, RowRefusedError, SchemaError, StoreError
+from tsuji_platform.store.listen import changes
+from tsuji_platform.store.migrate import migrate, pending
+from tsuji_platform.store.reader import Reader, floor_to_step
+from tsuji_platform.store.writer import Writer
+
+__all__ = [
+    "Areas",
+    "Database",
+    "DatabaseAwayError",
+    "Reader",
+    "RowRefusedError",
+    "SchemaError",
+    "StoreError",
+    "Writer",
+    "changes",
+    "floor_to_step",
+    "migrate",
+    "pending",
+]

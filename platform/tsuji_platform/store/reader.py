@@ -1,0 +1,138 @@
+"""Reads things, observations and counters; one method per query."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from tsuji_platform.contract import Thing
+from tsuji_platform.store import queries
+from tsuji_platform.store.database import Database
+from tsuji_platform.store.records import Counters, Reading, RejectedRow, Step, Tally, ThingRow
+
+_SQL = queries.load("reading")
+
+_STEP_ORIGIN = datetime.fromisoformat("2000-01-01T00:00:00+09:00")
+"""Steps are counted from a Tokyo midnight, so that steps of a day are Tokyo days."""
+
+
+class Reader:
+    """Read access to one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def things(
+        self, *, limit: int = 1000, after: str | None = None, thing_id: str | None = None
+    ) -> list[ThingRow]:
+        """Things by id, beginning behind `after`."""
+        rows = self._database.rows(
+            _SQL["things"], {"limit": limit, "after": after, "thing_id": thing_id}
+        )
+        return [_thing_row(row) for row in rows]
+
+    def latest(
+        self, *, thing_id: str | None = None, observed_property: str | None = None
+    ) -> list[Reading]:
+        """The newest observation of every declared datastream."""
+        rows = self._database.rows(
+            _SQL["latest"], {"thing_id": thing_id, "observed_property": observed_property}
+        )
+        return [_reading(row) for row in rows]
+
+    def newest_at(self, start: datetime, end: datetime) -> list[Reading]:
+        """The newest observation of each datastream with start < phenomenon time ≤ end."""
+        rows = self._database.rows(_SQL["newest_at"], {"start": start, "end": end})
+        return [_reading(row) for row in rows]
+
+    def totals(
+        self, observed_properties: Sequence[str], start: datetime, end: datetime
+    ) -> list[Reading]:
+        """Sum of each datastream of these properties over start < phenomenon time ≤ end."""
+        rows = self._database.rows(
+            _SQL["totals"],
+            {"observed_properties": list(observed_properties), "start": start, "end": end},
+        )
+        return [_reading(row) for row in rows]
+
+    def steps(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> list[Step]:
+        """Observations combined into steps, those without any left out."""
+        rows = self._database.rows(
+            _SQL["steps"],
+            {
+                "thing_ids": list(thing_ids),
+                "observed_properties": list(observed_properties),
+                "start": start,
+                "end": end,
+                "step": step,
+                "origin": _STEP_ORIGIN,
+            },
+        )
+        return [Step(end=row.pop("step_end"), **row) for row in rows]
+
+    def longest_period_s(
+        self, thing_ids: Sequence[str], observed_properties: Sequence[str]
+    ) -> int | None:
+        """The longest counting period among these datastreams, seconds."""
+        (row,) = self._database.rows(
+            _SQL["longest_period"],
+            {"thing_ids": list(thing_ids), "observed_properties": list(observed_properties)},
+        )
+        period: int | None = row["period_s"]
+        return period
+
+    def counters(self) -> Counters:
+        """What all ingests together have done."""
+        (row,) = self._database.rows(_SQL["counters"])
+        last_stored_at = row.pop("last_stored_at")
+        return Counters(tally=Tally(**row), last_stored_at=last_stored_at)
+
+    def rejected(self, limit: int = 100) -> list[RejectedRow]:
+        """The newest rejected messages."""
+        return [
+            RejectedRow(**row) for row in self._database.rows(_SQL["rejected"], {"limit": limit})
+        ]
+
+    def rejected_by_reason(self) -> dict[str, int]:
+        """How many rejected messages are kept, by reason."""
+        rows = self._database.rows(_SQL["rejected_by_reason"])
+        return {row["reason"]: row["messages"] for row in rows}
+
+
+def floor_to_step(time: datetime, step: timedelta) -> datetime:
+    """The end of the newest step that is complete at `time`."""
+    return time - (time - _STEP_ORIGIN) % step
+
+
+def _reading(row: dict[str, Any]) -> Reading:
+    return Reading(
+        thing_id=row["thing_id"],
+        observed_property=row["observed_property"],
+        time=row["phenomenon_time"],
+        result=row["result"],
+    )
+
+
+def _thing_row(row: dict[str, Any]) -> ThingRow:
+    return ThingRow(
+        thing=Thing(
+            thing_id=row["thing_id"],
+            name=row["name"],
+            name_en=row["name_en"],
+            kind=row["kind"],
+            longitude=row["longitude"],
+            latitude=row["latitude"],
+            datastreams=tuple(row["datastreams"]),
+            effective_width_m=row["effective_width_m"],
+            capacity=row["capacity"],
+            owner=row["owner"],
+        ),
+        registered_at=row["registered_at"],
+        last_observed_at=row["last_observed_at"],
+    )

@@ -1,0 +1,218 @@
+"""The store's rows as plain records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tsuji_platform.contract import Observation, Rejection, Thing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One message as it came, and what was read from it.
+
+    Attributes:
+        topic: as received.
+        payload: as received.
+        received_at: by the hub's clock, aware.
+        thing_id: whose it is, None where the topic doesn't say.
+        thing: what a registration said.
+        observations: the believed readings.
+        rejections: what was refused.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    thing_id: str | None = None
+    thing: Thing | None = None
+    observations: Sequence[Observation] = ()
+    rejections: Sequence[Rejection] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Values counted by what became of them: received = stored + duplicate + corrected + rejected."""
+
+    messages: int = 0
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    corrected: int = 0
+    rejected: int = 0
+
+    def balanced(self) -> bool:
+        """Whether every received value is accounted for."""
+        return self.received == self.stored + self.duplicate + self.corrected + self.rejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What one transaction did."""
+
+    tally: Tally
+    things_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healable:
+    """A rejected message whose cause is gone.
+
+    Attributes:
+        rejected_id: which.
+        topic: as received.
+        payload: as received.
+        received_at: when it last came.
+        observed_properties: which of its values still have to come in; empty for all.
+        value_count: how many rejected values it stands for, repetitions included.
+    """
+
+    rejected_id: int
+    topic: str
+    payload: bytes
+    received_at: datetime
+    observed_properties: Sequence[str] = ()
+    value_count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingRow:
+    """A registered thing and the time of its newest observation."""
+
+    thing: Thing
+    registered_at: datetime
+    last_observed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One value of one thing: an observation, or a total over a window.
+
+    Attributes:
+        thing_id: whose.
+        observed_property: of what.
+        time: phenomenon time (of a total: the newest in it).
+        result: in the property's unit.
+    """
+
+    thing_id: str
+    observed_property: str
+    time: datetime
+    result: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Observations of one datastream within one step of a series.
+
+    Attributes:
+        thing_id: whose.
+        observed_property: of what.
+        end: end of the step, which it includes.
+        n: how many observations.
+        total: their sum.
+        highest: their maximum.
+        sine: sum of the sines, for directions in degrees.
+        cosine: sum of the cosines.
+    """
+
+    thing_id: str
+    observed_property: str
+    end: datetime
+    n: int
+    total: float
+    highest: float
+    sine: float
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaSet:
+    """An area set and its size."""
+
+    area_set_id: str
+    name: str
+    name_en: str
+    kind: str
+    source: str
+    licence: str
+    imported_at: datetime
+    areas: int
+    bbox: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """An area with the shape that maps draw."""
+
+    code: str
+    name: str
+    name_en: str
+    geometry: dict[str, Any]
+    bbox: tuple[float, float, float, float]
+    things: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewArea:
+    """An area to be stored: exact shape, display shape, bounding box (west, south, east, north)."""
+
+    code: str
+    name: str
+    name_en: str
+    geometry: dict[str, Any]
+    display_geometry: dict[str, Any]
+    bbox: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAreaSet:
+    """An area set to be stored."""
+
+    area_set_id: str
+    name: str
+    name_en: str
+    kind: str
+    source: str
+    licence: str
+    areas: Sequence[NewArea]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """A rejected message as it is kept."""
+
+    rejected_id: int
+    topic: str
+    payload: bytes
+    thing_id: str | None
+    reason: str
+    detail: str
+    value_count: int
+    seen: int
+    first_received_at: datetime
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What all ingests together have done since the beginning."""
+
+    tally: Tally = field(default_factory=Tally)
+    last_stored_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """What kind of database it is."""
+
+    postgres: str
+    timescaledb: str | None
+    licence: str | None
+
+    def __str__(self) -> str:
+        if self.timescaledb is None:
+            return f"PostgreSQL {self.postgres}"
+        edition = "Community" if self.licence == "timescale" else "Apache"
+        return f"TimescaleDB {self.timescaledb} ({edition}) on PostgreSQL {self.postgres}"

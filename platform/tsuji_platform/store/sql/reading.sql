@@ -1,0 +1,77 @@
+-- name: things
+-- One page of things by id, with the time of their newest observation.
+SELECT thing.*,
+    (SELECT max(latest.phenomenon_time) FROM datastream JOIN latest USING (datastream_id)
+     WHERE datastream.thing_id = thing.thing_id) AS last_observed_at,
+    (SELECT coalesce(array_agg(observed_property ORDER BY datastream_id), '{}') FROM datastream
+     WHERE datastream.thing_id = thing.thing_id AND declared) AS datastreams
+FROM thing
+WHERE (%(after)s::text IS NULL OR thing_id > %(after)s)
+    AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+ORDER BY thing_id
+LIMIT %(limit)s;
+
+-- name: latest
+-- The newest observation of every declared datastream.
+SELECT thing_id, observed_property, phenomenon_time, result, latest.period_s, received_at
+FROM latest JOIN datastream USING (datastream_id)
+WHERE declared
+    AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+    AND (%(observed_property)s::text IS NULL OR observed_property = %(observed_property)s)
+ORDER BY thing_id, datastream_id;
+
+-- name: newest_at
+-- The newest observation of each datastream within a window that ended in the past.
+SELECT thing_id, observed_property, newest.phenomenon_time, newest.result, newest.period_s,
+    newest.phenomenon_time AS received_at
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT phenomenon_time, result, observation.period_s FROM observation
+    WHERE observation.datastream_id = datastream.datastream_id
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+    ORDER BY phenomenon_time DESC LIMIT 1
+) AS newest
+ORDER BY thing_id, datastream.datastream_id;
+
+-- name: totals
+-- Sum per datastream of some observed properties over a window (start excluded, end included).
+SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(result) AS result
+FROM datastream
+JOIN observation USING (datastream_id)
+WHERE observed_property = ANY (%(observed_properties)s)
+    AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+GROUP BY thing_id, observed_property
+ORDER BY thing_id, observed_property;
+
+-- name: steps
+-- Observations of some things combined into steps; each step is named by its end, which it includes.
+SELECT thing_id, observed_property,
+    date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s AS step_end,
+    count(*) AS n, sum(result) AS total, max(result) AS highest,
+    sum(sin(radians(result))) AS sine, sum(cos(radians(result))) AS cosine
+FROM datastream
+JOIN observation USING (datastream_id)
+WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s)
+    AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+GROUP BY 1, 2, 3
+ORDER BY 3, 1, 2;
+
+-- name: longest_period
+SELECT max(period_s) AS period_s FROM datastream
+WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s);
+
+-- name: counters
+SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
+    coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
+    coalesce(sum(corrected), 0)::bigint AS corrected, coalesce(sum(rejected), 0)::bigint AS rejected,
+    max(last_stored_at) AS last_stored_at
+FROM ingest_counter;
+
+-- name: rejected
+-- The newest rejected messages.
+SELECT rejected_id, topic, payload, thing_id, reason, detail, value_count, seen, first_received_at,
+    last_received_at
+FROM rejected_message ORDER BY last_received_at DESC, rejected_id DESC LIMIT %(limit)s;
+
+-- name: rejected_by_reason
+SELECT reason, count(*) AS messages FROM rejected_message GROUP BY reason ORDER BY reason;

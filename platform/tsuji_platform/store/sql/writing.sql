@@ -1,0 +1,136 @@
+-- name: upsert_thing
+-- Registers or updates a thing; returns a row only where something changed.
+INSERT INTO thing (thing_id, name, name_en, kind, longitude, latitude, effective_width_m, capacity, owner)
+VALUES (%(thing_id)s, %(name)s, %(name_en)s, %(kind)s, %(longitude)s, %(latitude)s,
+        %(effective_width_m)s, %(capacity)s, %(owner)s)
+ON CONFLICT (thing_id) DO UPDATE SET
+    name = excluded.name, name_en = excluded.name_en, kind = excluded.kind,
+    longitude = excluded.longitude, latitude = excluded.latitude,
+    effective_width_m = excluded.effective_width_m, capacity = excluded.capacity,
+    owner = excluded.owner, updated_at = now()
+WHERE (thing.name, thing.name_en, thing.kind, thing.longitude, thing.latitude,
+       thing.effective_width_m, thing.capacity, thing.owner)
+    IS DISTINCT FROM
+      (excluded.name, excluded.name_en, excluded.kind, excluded.longitude, excluded.latitude,
+       excluded.effective_width_m, excluded.capacity, excluded.owner)
+RETURNING thing_id;
+
+-- name: declare_datastreams
+-- Makes the listed datastreams the declared ones of the thing; returns those that changed.
+WITH listed AS (
+    INSERT INTO datastream (thing_id, observed_property)
+    SELECT %(thing_id)s, unnest(%(observed_properties)s::text[])
+    ON CONFLICT (thing_id, observed_property) DO UPDATE SET declared = true
+    WHERE NOT datastream.declared
+    RETURNING datastream_id
+), dropped AS (
+    UPDATE datastream SET declared = false
+    WHERE thing_id = %(thing_id)s AND declared AND observed_property <> ALL (%(observed_properties)s::text[])
+    RETURNING datastream_id
+)
+SELECT datastream_id FROM listed UNION ALL SELECT datastream_id FROM dropped;
+
+-- name: datastream_keys
+-- The declared datastreams of some things, and the things without any.
+SELECT thing.thing_id, datastream.observed_property, datastream.datastream_id, datastream.period_s
+FROM thing LEFT JOIN datastream ON datastream.thing_id = thing.thing_id AND datastream.declared
+WHERE thing.thing_id = ANY (%(thing_ids)s);
+
+-- name: create_stage
+-- One connection's landing place for a batch, emptied by every commit.
+CREATE TEMPORARY TABLE IF NOT EXISTS stage (
+    datastream_id int4, period_s int4, phenomenon_time timestamptz, result float8,
+    received_at timestamptz
+) ON COMMIT DELETE ROWS;
+
+-- name: copy_stage
+COPY stage (datastream_id, period_s, phenomenon_time, result, received_at) FROM STDIN (FORMAT binary);
+
+-- name: insert_observations
+-- The rows that were not there yet; in key order, so that two writers can't block each other.
+INSERT INTO observation (datastream_id, period_s, phenomenon_time, result)
+SELECT datastream_id, period_s, phenomenon_time, result FROM stage
+ORDER BY datastream_id, phenomenon_time
+ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING;
+
+-- name: correct_observations
+-- Same key, other value: the newer message is right.
+WITH wrong AS (
+    SELECT stage.* FROM stage
+    JOIN observation ON observation.datastream_id = stage.datastream_id
+        AND observation.phenomenon_time = stage.phenomenon_time
+    WHERE (observation.result, observation.period_s) IS DISTINCT FROM (stage.result, stage.period_s)
+    ORDER BY stage.datastream_id, stage.phenomenon_time
+    FOR UPDATE OF observation
+)
+UPDATE observation SET result = wrong.result, period_s = wrong.period_s
+FROM wrong
+WHERE observation.datastream_id = wrong.datastream_id
+    AND observation.phenomenon_time = wrong.phenomenon_time;
+
+-- name: update_latest
+-- The newest observation of each datastream; an equal time carries a correction.
+INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
+SELECT DISTINCT ON (datastream_id) datastream_id, phenomenon_time, result, period_s, received_at
+FROM stage ORDER BY datastream_id, phenomenon_time DESC
+ON CONFLICT (datastream_id) DO UPDATE SET
+    phenomenon_time = excluded.phenomenon_time, result = excluded.result,
+    period_s = excluded.period_s, received_at = excluded.received_at
+WHERE latest.phenomenon_time < excluded.phenomenon_time
+    OR (latest.phenomenon_time = excluded.phenomenon_time
+        AND (latest.result, latest.period_s) IS DISTINCT FROM (excluded.result, excluded.period_s));
+
+-- name: lengthen_periods
+-- Remembers the longest period of each count, from which series choose their step.
+UPDATE datastream SET period_s = longer.period_s
+FROM (SELECT * FROM unnest(%(datastream_ids)s::int4[], %(periods)s::int4[]) AS l (datastream_id, period_s)
+      ORDER BY 1) AS longer
+WHERE datastream.datastream_id = longer.datastream_id
+    AND coalesce(datastream.period_s, 0) < longer.period_s;
+
+-- name: keep_rejected
+INSERT INTO rejected_message (digest, topic, payload, thing_id, reason, detail, observed_properties,
+    value_count, first_received_at, last_received_at)
+VALUES (%(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
+    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s)
+ON CONFLICT (digest) DO UPDATE SET
+    seen = rejected_message.seen + 1,
+    value_count = rejected_message.value_count + excluded.value_count,
+    last_received_at = excluded.last_received_at;
+
+-- name: healable
+-- Messages that were refused only because the thing or its datastream was unknown, and no longer is.
+SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+FROM rejected_message AS r
+WHERE reason = 'unregistered_thing'
+        AND EXISTS (SELECT FROM thing WHERE thing.thing_id = r.thing_id)
+    OR reason = 'undeclared_datastream'
+        AND EXISTS (SELECT FROM datastream AS d
+                    WHERE d.thing_id = r.thing_id AND d.declared
+                        AND d.observed_property = ANY (r.observed_properties))
+ORDER BY rejected_id
+LIMIT %(limit)s;
+
+-- name: claim_rejected
+-- Takes messages out for another try; those that someone else took meanwhile are not returned.
+DELETE FROM rejected_message WHERE rejected_id = ANY (%(rejected_ids)s)
+RETURNING rejected_id, value_count;
+
+-- name: count
+-- Moves the counters of one ingest; in the transaction of the rows that they count.
+INSERT INTO ingest_counter AS c (ingest_id, messages, received, stored, duplicate, corrected, rejected,
+    last_stored_at)
+VALUES (%(ingest_id)s, %(messages)s, %(received)s, %(stored)s, %(duplicate)s, %(corrected)s, %(rejected)s,
+    CASE WHEN %(stored)s > 0 THEN now() END)
+ON CONFLICT (ingest_id) DO UPDATE SET
+    messages = c.messages + excluded.messages,
+    received = c.received + excluded.received,
+    stored = c.stored + excluded.stored,
+    duplicate = c.duplicate + excluded.duplicate,
+    corrected = c.corrected + excluded.corrected,
+    rejected = c.rejected + excluded.rejected,
+    last_stored_at = coalesce(excluded.last_stored_at, c.last_stored_at);
+
+-- name: announce
+-- Tells listeners, once this transaction is committed, that there is something new.
+SELECT pg_notify('tsuji_change', '');

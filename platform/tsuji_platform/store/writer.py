@@ -1,0 +1,283 @@
+"""Writes batches of received messages: each batch is one transaction, counters and refusals included."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from tsuji_platform.contract import Observation, Reason, Thing
+from tsuji_platform.store import queries
+from tsuji_platform.store.database import Connection, connect
+from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.records import Healable, Received, Saved, Tally
+
+_SQL = queries.load("writing")
+_STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
+_DETAILS_KEPT = 5
+
+_Row = tuple[int, int | None, datetime, float, datetime]
+
+
+class Writer:
+    """One ingest's way into the database; used by one thread at a time.
+
+    Args:
+        url: PostgreSQL address.
+        ingest_id: under which name the counters are kept.
+    """
+
+    def __init__(self, url: str, ingest_id: str) -> None:
+        self._url = url
+        self._ingest_id = ingest_id
+        self._connection: Connection | None = None
+        self._keys: dict[str, dict[str, int]] = {}
+        self._periods: dict[int, int] = {}
+
+    def close(self) -> None:
+        """Let the connection go; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._keys.clear()
+        self._periods.clear()
+
+    def save(self, batch: Sequence[Received]) -> Saved:
+        """Store a batch in one transaction.
+
+        When this returns, everything in it is committed: stored, found to be there already,
+        corrected, or kept as rejected.
+
+        Raises:
+            DatabaseAwayError: nothing was kept; try again.
+            RowRefusedError: the database refuses something in it; nothing was kept.
+        """
+        tally = Tally(messages=len(batch))
+        tally.received = sum(len(m.observations) + len(m.rejections) for m in batch)
+        return self._transact(batch, tally, ())
+
+    def healable(self, limit: int = 1000) -> list[Healable]:
+        """Rejected messages whose thing or datastream has appeared since."""
+        with translated():
+            rows = self._open().execute(_SQL["healable"], {"limit": limit}).fetchall()
+        return [Healable(received_at=row.pop("last_received_at"), **row) for row in rows]
+
+    def heal(self, messages: Sequence[tuple[Healable, Received]]) -> Saved:
+        """Store rejected messages that can be read now, and take them off the rejected.
+
+        Each stands beside what it decodes to. Values count as rejected no longer, but as what they
+        have become; repetitions of the same message count as duplicates.
+        """
+        return self._transact([received for _, received in messages], Tally(), messages)
+
+    def _transact(
+        self,
+        batch: Sequence[Received],
+        tally: Tally,
+        healed: Sequence[tuple[Healable, Received]],
+    ) -> Saved:
+        try:
+            with translated():
+                connection = self._open()
+                with connection.transaction():
+                    if healed:
+                        batch = self._claim(connection, healed, tally)
+                    changed = self._register(connection, batch)
+                    self._store(connection, batch, tally)
+                    if not tally.balanced():
+                        raise StoreError(f"the tally does not balance: {tally}")
+                    self._count(connection, tally)
+                    if changed or tally.stored or tally.corrected:
+                        connection.execute(_SQL["announce"])
+        except StoreError:
+            self.close()
+            raise
+        return Saved(tally=tally, things_changed=changed)
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self.close()
+            self._connection = connect(self._url, f"tsuji {self._ingest_id}")
+            self._connection.execute(_SQL["create_stage"])
+        return self._connection
+
+    def _claim(
+        self, connection: Connection, healed: Sequence[tuple[Healable, Received]], tally: Tally
+    ) -> list[Received]:
+        ids = [message.rejected_id for message, _ in healed]
+        claimed = {
+            row["rejected_id"]: row["value_count"]
+            for row in connection.execute(_SQL["claim_rejected"], {"rejected_ids": ids})
+        }
+        batch = []
+        for message, received in healed:
+            if message.rejected_id not in claimed:
+                continue
+            batch.append(received)
+            count = claimed[message.rejected_id]
+            tally.rejected -= count
+            tally.duplicate += count - len(received.observations) - len(received.rejections)
+        return batch
+
+    def _register(self, connection: Connection, batch: Sequence[Received]) -> bool:
+        """Register or update the things of a batch; the last message of each counts."""
+        things: dict[str, Thing] = {m.thing.thing_id: m.thing for m in batch if m.thing}
+        changed = False
+        for thing_id in sorted(things):
+            thing = things[thing_id]
+            values = {
+                "thing_id": thing.thing_id,
+                "name": thing.name,
+                "name_en": thing.name_en,
+                "kind": thing.kind,
+                "longitude": thing.longitude,
+                "latitude": thing.latitude,
+                "effective_width_m": thing.effective_width_m,
+                "capacity": thing.capacity,
+                "owner": thing.owner,
+                "observed_properties": list(thing.datastreams),
+            }
+            updated = connection.execute(_SQL["upsert_thing"], values).fetchall()
+            declared = connection.execute(_SQL["declare_datastreams"], values).fetchall()
+            if updated or declared:
+                changed = True
+                self._keys.pop(thing_id, None)
+        return changed
+
+    def _store(self, connection: Connection, batch: Sequence[Received], tally: Tally) -> None:
+        self._learn(connection, batch)
+        rows: dict[tuple[int, datetime], _Row] = {}
+        longer: dict[int, int] = {}
+        for message in batch:
+            unknown: dict[Reason, list[str]] = {}
+            for one in message.observations:
+                key = self._key(one)
+                if key is None:
+                    known_thing = one.thing_id in self._keys
+                    reason = (
+                        Reason.UNDECLARED_DATASTREAM if known_thing else Reason.UNREGISTERED_THING
+                    )
+                    unknown.setdefault(reason, []).append(one.observed_property)
+                    continue
+                row = (key, one.period_s, one.phenomenon_time, one.result, message.received_at)
+                earlier = rows.get((key, one.phenomenon_time))
+                if earlier is not None:
+                    if (earlier[1], earlier[3]) == (one.period_s, one.result):
+                        tally.duplicate += 1
+                        continue
+                    tally.corrected += 1
+                rows[key, one.phenomenon_time] = row
+                if one.period_s is not None and one.period_s > self._periods.get(key, 0):
+                    longer[key] = max(one.period_s, longer.get(key, 0))
+            self._refuse(connection, message, unknown, tally)
+        if rows:
+            self._insert(connection, list(rows.values()), tally)
+        if longer:
+            connection.execute(
+                _SQL["lengthen_periods"],
+                {"datastream_ids": list(longer), "periods": list(longer.values())},
+            )
+            self._periods.update(longer)
+
+    def _key(self, one: Observation) -> int | None:
+        return self._keys.get(one.thing_id, {}).get(one.observed_property)
+
+    def _learn(self, connection: Connection, batch: Sequence[Received]) -> None:
+        """Look up the datastreams of things of which nothing, or not this, is known yet."""
+        wanted = {o.thing_id for m in batch for o in m.observations if self._key(o) is None}
+        if not wanted:
+            return
+        for thing_id in wanted:
+            self._keys.pop(thing_id, None)
+        for row in connection.execute(_SQL["datastream_keys"], {"thing_ids": sorted(wanted)}):
+            keys = self._keys.setdefault(row["thing_id"], {})
+            if row["datastream_id"] is not None:
+                keys[row["observed_property"]] = row["datastream_id"]
+                self._periods[row["datastream_id"]] = row["period_s"] or 0
+
+    def _insert(self, connection: Connection, rows: list[_Row], tally: Tally) -> None:
+        with connection.cursor() as cursor:
+            with cursor.copy(_SQL["copy_stage"]) as copy:
+                copy.set_types(_STAGE_TYPES)
+                for row in rows:
+                    copy.write_row(row)
+            inserted = cursor.execute(_SQL["insert_observations"]).rowcount
+            corrected = 0
+            if inserted < len(rows):
+                corrected = cursor.execute(_SQL["correct_observations"]).rowcount
+            cursor.execute(_SQL["update_latest"])
+        tally.stored += inserted
+        tally.corrected += corrected
+        tally.duplicate += len(rows) - inserted - corrected
+
+    def _refuse(
+        self,
+        connection: Connection,
+        message: Received,
+        unknown: dict[Reason, list[str]],
+        tally: Tally,
+    ) -> None:
+        """Keep what was refused of a message: one row for each reason."""
+        refused: dict[Reason, list[str]] = {}
+        for rejection in message.rejections:
+            refused.setdefault(rejection.reason, []).append(rejection.detail)
+        for reason, properties in unknown.items():
+            refused[reason] = [_UNKNOWN[reason].format(message.thing_id, ", ".join(properties))] * (
+                len(properties)
+            )
+        for reason, details in refused.items():
+            tally.rejected += len(details)
+            connection.execute(
+                _SQL["keep_rejected"],
+                {
+                    "digest": _digest(message, reason),
+                    "topic": message.topic,
+                    "payload": message.payload,
+                    "thing_id": message.thing_id,
+                    "reason": reason.value,
+                    "detail": _summary(details),
+                    "observed_properties": sorted(set(unknown.get(reason, ())))
+                    if reason is Reason.UNDECLARED_DATASTREAM
+                    else [],
+                    "value_count": len(details),
+                    "received_at": message.received_at,
+                },
+            )
+
+    def _count(self, connection: Connection, tally: Tally) -> None:
+        connection.execute(
+            _SQL["count"],
+            {
+                "ingest_id": self._ingest_id,
+                "messages": tally.messages,
+                "received": tally.received,
+                "stored": tally.stored,
+                "duplicate": tally.duplicate,
+                "corrected": tally.corrected,
+                "rejected": tally.rejected,
+            },
+        )
+
+
+_UNKNOWN = {
+    Reason.UNREGISTERED_THING: "thing {0!r} is not registered; its values come in once its retained "
+    "message has arrived",
+    Reason.UNDECLARED_DATASTREAM: "thing {0!r} does not list {1} among its datastreams; they come in "
+    "once it does",
+}
+
+
+def _summary(details: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(details))
+    text = "; ".join(distinct[:_DETAILS_KEPT])
+    return (
+        text
+        if len(distinct) <= _DETAILS_KEPT
+        else f"{text}; and {len(distinct) - _DETAILS_KEPT} more"
+    )
+
+
+def _digest(message: Received, reason: Reason) -> bytes:
+    digest = hashlib.sha256()
+    for part in (message.topic.encode(), reason.value.encode(), message.payload):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
