@@ -1,0 +1,206 @@
+"""The ingest process: packets in, one transaction a batch, acknowledgement after commit."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tsuji_ingest.batch import Batch
+from tsuji_ingest.decoders import decode, refused
+from tsuji_ingest.subscriber import Packet, Subscriber
+from tsuji_platform.settings import BrokerAddress, IngestSettings
+from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError, Writer
+from tsuji_platform.store.records import Healable, Received
+
+_log = logging.getLogger(__name__)
+_HEAL_EVERY_S = 10.0
+_HEAL_AT_ONCE = 500
+_RETRY_FIRST_S = 0.1
+_RETRY_LONGEST_S = 5.0
+
+
+class Ingest:
+    """Runs until stopped.
+
+    The network thread enqueues; this thread decodes, stores and acknowledges. What is not
+    acknowledged stays with the broker, which is the back-pressure: the queue can't grow beyond the
+    broker's in-flight window.
+
+    Args:
+        database_url: PostgreSQL address.
+        broker: MQTT address.
+        settings: batch sizes and the client id.
+        on_things_changed: called in a thread of its own after things were registered or moved;
+            may raise `DatabaseAwayError`, then it is called again.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        broker: BrokerAddress,
+        settings: IngestSettings,
+        on_things_changed: Callable[[], None] | None = None,
+    ) -> None:
+        self._packets: queue.SimpleQueue[Packet] = queue.SimpleQueue()
+        self._subscriber = Subscriber(broker, settings.ingest_id, self._packets.put)
+        self._writer = Writer(database_url, settings.ingest_id)
+        self._batch: Batch[Packet] = Batch(
+            settings.ingest_batch, settings.ingest_wait_ms / 1000, time.monotonic
+        )
+        self._stop = threading.Event()
+        self._things_changed = threading.Event()
+        self._on_things_changed = on_things_changed
+        self._away_since: float | None = None
+        self._heal_due = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted the subscription."""
+        return self._subscriber.connected
+
+    def stop(self) -> None:
+        """Ask `run` to end; what is not committed stays with the broker."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Take in messages until `stop` is called."""
+        follower = threading.Thread(target=self._follow_things, name="things", daemon=True)
+        follower.start()
+        self._subscriber.start()
+        try:
+            while not self._stop.is_set():
+                self._step()
+        finally:
+            self._subscriber.stop()
+            self._writer.close()
+            self._things_changed.set()
+            follower.join(timeout=5)
+
+    def _step(self) -> None:
+        try:
+            self._batch.add(self._packets.get(timeout=self._batch.wait_s()))
+        except queue.Empty:
+            pass
+        else:
+            self._fill()
+        if self._batch.due:
+            packets = self._batch.take()
+            if self._store(packets):
+                self._subscriber.acknowledge(packets)
+        if time.monotonic() >= self._heal_due:
+            self._heal()
+
+    def _fill(self) -> None:
+        """Take what is waiting already, without waiting for more."""
+        while not self._batch.due:
+            try:
+                self._batch.add(self._packets.get_nowait())
+            except queue.Empty:
+                return
+
+    def _store(self, packets: Sequence[Packet]) -> bool:
+        """Store packets, however long the database is away; False when stopped meanwhile."""
+        received = [decode(packet) for packet in packets]
+        delay = _RETRY_FIRST_S
+        while not self._stop.is_set():
+            try:
+                saved = self._writer.save(received)
+            except RowRefusedError as error:
+                return self._store_apart(packets, str(error))
+            except StoreError as error:
+                self._note_away(error)
+                self._stop.wait(delay)
+                delay = min(delay * 2, _RETRY_LONGEST_S)
+                continue
+            self._note_back()
+            if saved.things_changed:
+                self._heal_due = 0.0
+                self._things_changed.set()
+            return True
+        return False
+
+    def _store_apart(self, packets: Sequence[Packet], why: str) -> bool:
+        """One of these can't be kept: halve until it stands alone, and keep that as rejected."""
+        if len(packets) > 1:
+            half = len(packets) // 2
+            return self._store(packets[:half]) and self._store(packets[half:])
+        _log.error("the database refuses a message on %r: %s", packets[0].topic, why)
+        return self._save_refusal(refused(packets[0], None, f"the database refuses it: {why}"))
+
+    def _save_refusal(self, refusal: Received) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._writer.save([refusal])
+            except DatabaseAwayError as error:
+                self._note_away(error)
+                self._stop.wait(_RETRY_LONGEST_S)
+                continue
+            return True
+        return False
+
+    def _heal(self) -> None:
+        """Bring in what was rejected only because its thing was not known yet."""
+        self._heal_due = time.monotonic() + _HEAL_EVERY_S
+        try:
+            while healable := self._writer.healable(_HEAL_AT_ONCE):
+                saved = self._writer.heal(
+                    [(message, _decode_again(message)) for message in healable]
+                )
+                _log.info(
+                    "%d rejected messages could be read now, %d values stored",
+                    len(healable),
+                    saved.tally.stored,
+                )
+                if len(healable) < _HEAL_AT_ONCE:
+                    break
+        except RowRefusedError as error:
+            _log.error("rejected messages could be read now, but not stored: %s", error)
+        except StoreError as error:
+            self._note_away(error)
+
+    def _follow_things(self) -> None:
+        while not self._stop.is_set():
+            self._things_changed.wait()
+            self._stop.wait(0.2)  # registrations come in crowds
+            self._things_changed.clear()
+            if self._stop.is_set() or self._on_things_changed is None:
+                continue
+            try:
+                self._on_things_changed()
+            except StoreError as error:
+                _log.warning("things are not assigned to areas yet: %s", error)
+                self._stop.wait(_RETRY_LONGEST_S)
+                self._things_changed.set()
+
+    def _note_away(self, error: StoreError) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            _log.error("%s; messages wait at the broker until it returns", error)
+
+    def _note_back(self) -> None:
+        if self._away_since is not None:
+            _log.info("the database is back after %.1f s", time.monotonic() - self._away_since)
+            self._away_since = None
+
+
+def _decode_again(message: Healable) -> Received:
+    received = decode(
+        Packet(
+            topic=message.topic,
+            payload=message.payload,
+            received_at=message.received_at,
+            mid=0,
+            qos=0,
+            connection=0,
+        )
+    )
+    wanted = frozenset(message.observed_properties)
+    return replace(
+        received,
+        observations=[
+            o for o in received.observations if not wanted or o.observed_property in wanted
+        ],
+        rejections=(),  # those are kept already, each under its own reason
+    )
