@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tsuji_platform.analytics.readings import Reading, Step
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
-from tsuji_platform.store.records import Counters, Reading, RejectedRow, Step, Tally, ThingRow
+from tsuji_platform.store.records import Counters, RejectedRow, Tally, ThingRow
 
 _SQL = queries.load("reading")
 
@@ -135,4 +136,5 @@ def _thing_row(row: dict[str, Any]) -> ThingRow:
         ),
         registered_at=row["registered_at"],
         last_observed_at=row["last_observed_at"],
+        period_s=row["period_s"],
     )

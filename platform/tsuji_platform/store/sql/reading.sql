@@ -4,7 +4,9 @@ SELECT thing.*,
     (SELECT max(latest.phenomenon_time) FROM datastream JOIN latest USING (datastream_id)
      WHERE datastream.thing_id = thing.thing_id) AS last_observed_at,
     (SELECT coalesce(array_agg(observed_property ORDER BY datastream_id), '{}') FROM datastream
-     WHERE datastream.thing_id = thing.thing_id AND declared) AS datastreams
+     WHERE datastream.thing_id = thing.thing_id AND declared) AS datastreams,
+    (SELECT max(period_s) FROM datastream
+     WHERE datastream.thing_id = thing.thing_id AND declared) AS period_s
 FROM thing
 WHERE (%(after)s::text IS NULL OR thing_id > %(after)s)
     AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)

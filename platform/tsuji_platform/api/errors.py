@@ -1,0 +1,84 @@
+"""One table from what can go wrong to what the caller reads (RFC 9457 problem details)."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from tsuji_platform.store import DatabaseAwayError, SchemaError
+
+_log = logging.getLogger(__name__)
+
+
+class NotFoundError(Exception):
+    """There is nothing under this id."""
+
+    def __init__(self, noun: str, key: str, where: str) -> None:
+        super().__init__(f"there is no {noun} {key!r}; {where} lists what there is")
+
+
+class BadParameterError(ValueError):
+    """A parameter can't be used; the text names it, its value and a good one."""
+
+
+_TABLE: dict[type[Exception], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    BadParameterError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    DatabaseAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An `application/problem+json` answer."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Response(
+        orjson.dumps(body), status, headers=headers, media_type="application/problem+json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers of the table."""
+    for kind, status in _TABLE.items():
+        app.add_exception_handler(kind, _answering(status))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _defect)
+
+
+def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
+    def handle(_request: Request, error: Exception) -> Response:
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            _log.warning("%s", error)
+            return problem(status, "the database can't serve now; try again", {"Retry-After": "5"})
+        return problem(status, str(error))
+
+    return handle
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    details = []
+    if isinstance(error, RequestValidationError):
+        for one in error.errors():
+            name = ".".join(str(part) for part in one["loc"][1:])
+            details.append(
+                f"{one['loc'][0]} parameter {name!r}: {one['msg']}, got {one.get('input')!r:.80}"
+            )
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(details))
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return problem(status, detail, headers)
+
+
+def _defect(request: Request, error: Exception) -> Response:
+    _log.error("a defect was met in %s %s", request.method, request.url.path, exc_info=error)
+    return problem(500, "a defect of the hub; it is written in its log")

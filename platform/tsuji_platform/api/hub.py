@@ -1,0 +1,146 @@
+"""What every router stands on: the store's readers, a clock, and the parameters that many share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import ciso8601
+from fastapi import Depends, Query, Request
+
+from tsuji_platform.analytics.figures import WINDOW
+from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.contract.messages import FUTURE_TOLERANCE
+from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
+from tsuji_platform.store import Areas, Database, Reader
+from tsuji_platform.store.records import AreaSet, ThingRow
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """The state of all things at one moment."""
+
+    newest: list[Reading]
+    totals: list[Reading]
+
+
+_SUMMED = [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.SUM]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """One database seen through its readers."""
+
+    database: Database
+    clock: Callable[[], datetime] = _utc_now
+    reader: Reader = field(init=False)
+    areas: Areas = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reader", Reader(self.database))
+        object.__setattr__(self, "areas", Areas(self.database))
+
+    def readings(self, at: datetime | None) -> Readings:
+        """What all things said in the hour that ended at `at`; None for now.
+
+        Devices' clocks may run ahead of ours by the tolerance that ingest grants them, so the
+        present is not cut off at our own clock.
+        """
+        if at is None:
+            end = self.clock() + FUTURE_TOLERANCE
+            start = self.clock() - WINDOW
+            newest = [r for r in self.reader.latest() if start < r.time <= end]
+        else:
+            end, start = at, at - WINDOW
+            newest = self.reader.newest_at(start, end)
+        return Readings(newest=newest, totals=self.reader.totals(_SUMMED, start, end))
+
+    def area_set(self, area_set_id: str) -> AreaSet:
+        """The area set of this id, or `NotFoundError`."""
+        for area_set in self.areas.sets(area_set_id):
+            return area_set
+        raise NotFoundError("area set", area_set_id, "/v1/area-sets")
+
+    def thing(self, thing_id: str) -> ThingRow:
+        """The thing of this id, or `NotFoundError`."""
+        for row in self.reader.things(limit=1, thing_id=thing_id):
+            return row
+        raise NotFoundError("thing", thing_id, "/v1/things")
+
+
+def parse_moment(text: str | None, name: str) -> datetime | None:
+    """Read a time parameter, RFC 3339 with offset; a plus sign may have become a space on the way."""
+    if text is None:
+        return None
+    try:
+        moment = ciso8601.parse_rfc3339(text[:10] + text[10:].replace(" ", "+"))
+    except ValueError as error:
+        raise BadParameterError(
+            f"{name} {text!r:.80} is not RFC 3339 with an offset, such as 2026-04-01T09:00:00Z"
+        ) from error
+    if not 1970 <= moment.year <= 2200:
+        raise BadParameterError(f"{name} {text!r:.80} is outside the years 1970 to 2200")
+    return moment.astimezone(UTC)
+
+
+def _hub(request: Request) -> Hub:
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+def _at(
+    at: Annotated[
+        str | None,
+        Query(
+            description="a past moment, RFC 3339 with offset; left out for now",
+            examples=["2026-04-01T09:00:00+09:00"],
+        ),
+    ] = None,
+) -> datetime | None:
+    return parse_moment(at, "at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The time that a series covers."""
+
+    start: datetime | None
+    end: datetime | None
+    step: timedelta | None
+
+
+_LONGEST_STEP = 31 * 86_400
+
+
+def _span(
+    start: Annotated[
+        str | None, Query(description="RFC 3339 with offset; a day before `end` where left out")
+    ] = None,
+    end: Annotated[
+        str | None, Query(description="RFC 3339 with offset; now where left out")
+    ] = None,
+    step: Annotated[
+        int | None,
+        Query(
+            ge=60,
+            le=_LONGEST_STEP,
+            description="length of a step, seconds; where left out 900, or the longest counting "
+            "period of the counters behind the figure",
+        ),
+    ] = None,
+) -> Span:
+    return Span(
+        start=parse_moment(start, "start"),
+        end=parse_moment(end, "end"),
+        step=None if step is None else timedelta(seconds=step),
+    )
+
+
+HubDep = Annotated[Hub, Depends(_hub)]
+At = Annotated[datetime | None, Depends(_at)]
+SpanDep = Annotated[Span, Depends(_span)]

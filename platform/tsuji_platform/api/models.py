@@ -1,0 +1,261 @@
+"""The shapes of the answers, each field with its meaning and unit: what the OpenAPI page shows."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+Time = Annotated[datetime, Field(description="RFC 3339, UTC", examples=["2026-04-01T00:00:00Z"])]
+Value = Annotated[float, Field(description="in the unit given beside it")]
+
+
+class ObservedProperty(BaseModel):
+    """One row of the table of observed properties."""
+
+    id: str = Field(examples=["air_temperature"])
+    label: str = Field(description="English name")
+    label_ja: str = Field(description="Japanese name")
+    unit: str = Field(description="UCUM code", examples=["Cel"])
+    unit_label: str = Field(description="the unit as people write it", examples=["°C"])
+    low: float = Field(description="smallest plausible result; smaller ones are rejected")
+    high: float = Field(description="largest plausible result; larger ones are rejected")
+    aggregation: str = Field(description="how results combine over time", examples=["mean"])
+
+
+class ObservedProperties(BaseModel):
+    """All observed properties."""
+
+    items: list[ObservedProperty]
+
+
+class Figure(BaseModel):
+    """A figure that areas are coloured by."""
+
+    id: str = Field(examples=["footfall"])
+    label: str = Field(description="English name")
+    label_ja: str = Field(description="Japanese name")
+    unit: str = Field(description="UCUM code")
+    unit_label: str = Field(description="the unit as people write it")
+    decimals: int = Field(description="digits after the point that the sensors warrant")
+    method: str = Field(description="how it is made, English")
+    method_ja: str = Field(description="how it is made, Japanese")
+
+
+class Figures(BaseModel):
+    """All figures."""
+
+    items: list[Figure]
+
+
+class Point(BaseModel):
+    """GeoJSON point, WGS 84."""
+
+    type: Literal["Point"] = "Point"
+    coordinates: tuple[float, float] = Field(description="longitude, latitude, degrees")
+
+
+class ThingLatest(BaseModel):
+    """The newest observation of one datastream."""
+
+    result: Value
+    time: Time
+    unit: str = Field(description="UCUM code")
+
+
+class AreaOfThing(BaseModel):
+    """An area that a thing stands in."""
+
+    area_set: str
+    code: str
+    name: str
+    name_en: str
+
+
+class Thing(BaseModel):
+    """A registered thing: a smart pole, a counter, a weather station."""
+
+    id: str = Field(examples=["pole-01"])
+    name: str = Field(description="name as its owner gives it")
+    name_en: str = Field(description="English name, empty where none was given")
+    kind: str = Field(examples=["smart_pole"])
+    location: Point
+    owner: str
+    effective_width_m: float | None = Field(description="walkway width that it sees, m")
+    capacity: int | None = Field(description="people that the place holds")
+    datastreams: list[str] = Field(description="ids of the observed properties that it measures")
+    state: Literal["live", "silent", "waiting"] = Field(
+        description="live: heard of lately; silent: not for 15 minutes or two of its counting "
+        "periods; waiting: never yet"
+    )
+    last_observed_at: datetime | None = Field(
+        description="phenomenon time of its newest observation, RFC 3339, UTC"
+    )
+
+
+class ThingDetail(Thing):
+    """A thing with its newest observations and its areas."""
+
+    latest: dict[str, ThingLatest] = Field(description="by observed property")
+    areas: list[AreaOfThing]
+
+
+class Things(BaseModel):
+    """One page of things."""
+
+    items: list[Thing]
+    next: str | None = Field(description="address of the next page; null on the last")
+
+
+class LatestItem(BaseModel):
+    """The newest observation of one datastream."""
+
+    thing: str
+    observed_property: str
+    time: Time
+    result: Value
+    unit: str = Field(description="UCUM code")
+
+
+class Latest(BaseModel):
+    """The newest observations."""
+
+    items: list[LatestItem]
+
+
+class AreaSet(BaseModel):
+    """A set of areas."""
+
+    id: str = Field(examples=["mesh500-central"])
+    name: str
+    name_en: str
+    kind: str = Field(description="municipality, mesh or polygon", examples=["mesh"])
+    source: str = Field(description="credit to show wherever the areas are shown")
+    licence: str
+    areas: int = Field(description="how many areas it has")
+    bbox: tuple[float, float, float, float] | None = Field(
+        description="west, south, east, north; degrees, WGS 84"
+    )
+
+
+class AreaSets(BaseModel):
+    """All area sets."""
+
+    items: list[AreaSet]
+
+
+class FigureValue(BaseModel):
+    """A figure of an area."""
+
+    value: Value
+    n: int = Field(description="how many things contribute")
+    time: Time
+
+
+class SnapshotArea(BaseModel):
+    """The figures of one area; what is missing has no data in the window."""
+
+    code: str
+    figures: dict[str, FigureValue] = Field(description="by figure id")
+
+
+class Snapshot(BaseModel):
+    """The figures of all areas of a set at one moment; areas without any are left out."""
+
+    area_set: str
+    time: Time
+    window_s: int = Field(description="totals cover this many seconds up to `time`")
+    areas: list[SnapshotArea]
+
+
+class ExplainedFigure(FigureValue):
+    """A figure with how it was made."""
+
+    age_s: float = Field(description="seconds from the newest observation in it to `time`")
+    unit: str = Field(description="UCUM code")
+    unit_label: str
+    method: str = Field(description="how it is made, English")
+    method_ja: str = Field(description="how it is made, Japanese")
+
+
+class AreaDetail(BaseModel):
+    """One area at one moment."""
+
+    area_set: str
+    code: str
+    name: str
+    name_en: str
+    time: Time
+    things: list[str] = Field(description="ids of the things that stand in it")
+    figures: dict[str, ExplainedFigure] = Field(description="by figure id")
+
+
+class Series(BaseModel):
+    """Values over time; a step without observations is null."""
+
+    unit: str = Field(description="UCUM code")
+    unit_label: str
+    start: Time
+    end: Time
+    step_s: int = Field(description="length of a step, seconds")
+    times: list[datetime] = Field(description="the END of each step, RFC 3339, UTC")
+    values: list[float | None]
+
+
+class AreaSeries(Series):
+    """A figure of an area over time."""
+
+    area_set: str
+    code: str
+    figure: str
+
+
+class ThingSeries(Series):
+    """Observations of one datastream over time."""
+
+    thing: str
+    observed_property: str
+
+
+class DatabaseHealth(BaseModel):
+    """The database."""
+
+    ok: bool
+    edition: str | None = Field(examples=["TimescaleDB 2.19.3 (Apache) on PostgreSQL 17.6"])
+
+
+class IngestHealth(BaseModel):
+    """Values since the beginning: received = stored + duplicate + corrected + rejected."""
+
+    messages: int
+    received: int
+    stored: int
+    duplicate: int
+    corrected: int
+    rejected: int
+    last_stored_at: datetime | None
+    age_s: float | None = Field(description="seconds since something new was stored")
+
+
+class ThingsHealth(BaseModel):
+    """Things by state."""
+
+    total: int
+    live: int
+    silent: int
+    waiting: int
+
+
+class Health(BaseModel):
+    """How the hub is."""
+
+    status: Literal["ok", "degraded", "down"] = Field(
+        description="degraded: nothing was stored for two minutes; down: the database is away"
+    )
+    time: Time
+    version: str
+    database: DatabaseHealth
+    ingest: IngestHealth | None
+    things: ThingsHealth | None
+
+
+GeoJson = dict[str, Any]

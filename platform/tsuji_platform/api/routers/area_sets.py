@@ -1,0 +1,161 @@
+"""Area sets, their areas, and the figures of areas now, then and over time."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Header, Query, Response
+
+from tsuji_platform.analytics import combine
+from tsuji_platform.analytics.figures import FIGURES, WINDOW
+from tsuji_platform.analytics.readings import FigureValue
+from tsuji_platform.api import models, shape
+from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.hub import At, Hub, HubDep, SpanDep
+from tsuji_platform.api.routers.series import fill, resolve
+from tsuji_platform.store.records import Area
+
+router = APIRouter(prefix="/area-sets", tags=["areas"])
+
+
+@router.get("", summary="Area sets")
+def area_sets(hub: HubDep) -> models.AreaSets:
+    """Municipalities first, then other polygons, then meshes."""
+    return models.AreaSets(items=[shape.area_set(row) for row in hub.areas.sets()])
+
+
+@router.get("/{area_set}/areas", summary="Areas as GeoJSON", response_model=models.GeoJson)
+def areas(
+    hub: HubDep, area_set: str, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """A FeatureCollection (RFC 7946) of the areas' display shapes."""
+    known = hub.area_set(area_set)
+    features = [_feature(area) for area in hub.areas.areas(area_set)]
+    body = orjson.dumps({"type": "FeatureCollection", "source": known.source, "features": features})
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
+    if if_none_match is not None and etag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/geo+json")
+
+
+def _feature(area: Area) -> dict[str, object]:
+    return {
+        "type": "Feature",
+        "id": area.code,
+        "bbox": area.bbox,
+        "geometry": area.geometry,
+        "properties": {
+            "code": area.code,
+            "name": area.name,
+            "name_en": area.name_en,
+            "things": area.things,
+        },
+    }
+
+
+@router.get("/{area_set}/snapshot", summary="Figures of all areas, now or at a past moment")
+def snapshot(hub: HubDep, area_set: str, at: At) -> models.Snapshot:
+    """Figures by area; what is left out has no data in the hour before the moment."""
+    hub.area_set(area_set)
+    figures = _figures(hub, at, hub.areas.membership(area_set))
+    return models.Snapshot(
+        area_set=area_set,
+        time=at or hub.clock(),
+        window_s=int(WINDOW.total_seconds()),
+        areas=[
+            models.SnapshotArea(
+                code=code,
+                figures={
+                    name: models.FigureValue(value=it.value, n=it.n, time=it.time)
+                    for name, it in values.items()
+                },
+            )
+            for code, values in figures.items()
+        ],
+    )
+
+
+def _figures(
+    hub: Hub, at: datetime | None, membership: dict[str, list[str]]
+) -> dict[str, dict[str, FigureValue]]:
+    readings = hub.readings(at)
+    return combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
+
+
+def _area(hub: Hub, area_set: str, code: str) -> Area:
+    hub.area_set(area_set)
+    for area in hub.areas.areas(area_set, code):
+        return area
+    raise NotFoundError("area", code, f"/v1/area-sets/{area_set}/areas")
+
+
+@router.get("/{area_set}/areas/{code}", summary="One area with its figures and how they were made")
+def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail:
+    """An area at one moment: figures, each with its age and method, and its things."""
+    area = _area(hub, area_set, code)
+    membership = hub.areas.membership(area_set, code)
+    time = at or hub.clock()
+    values = _figures(hub, at, membership).get(code, {})
+    return models.AreaDetail(
+        area_set=area_set,
+        code=code,
+        name=area.name,
+        name_en=area.name_en,
+        time=time,
+        things=membership.get(code, []),
+        figures={
+            name: models.ExplainedFigure(
+                value=it.value,
+                n=it.n,
+                time=it.time,
+                age_s=max(0.0, (time - it.time).total_seconds()),
+                unit=FIGURES[name].unit,
+                unit_label=FIGURES[name].unit_label,
+                method=FIGURES[name].method,
+                method_ja=FIGURES[name].method_ja,
+            )
+            for name, it in values.items()
+        },
+    )
+
+
+@router.get("/{area_set}/areas/{code}/series", summary="A figure of an area over time")
+def area_series(
+    hub: HubDep,
+    area_set: str,
+    code: str,
+    figure: Annotated[str, Query(examples=["footfall"], description="id of a figure")],
+    span: SpanDep,
+) -> models.AreaSeries:
+    """The figure of each step: people are counted per step, weather is the mean of the step."""
+    _area(hub, area_set, code)
+    known = FIGURES.get(figure)
+    if known is None:
+        raise BadParameterError(f"figure {figure!r:.80} is not one of " + ", ".join(FIGURES))
+    things = hub.areas.membership(area_set, code).get(code, [])
+    resolved = resolve(hub, span, things, known.properties)
+    steps = hub.reader.steps(things, known.properties, resolved.start, resolved.end, resolved.step)
+    times, values = fill(resolved, combine.series(known, steps))
+    return models.AreaSeries(
+        area_set=area_set,
+        code=code,
+        figure=figure,
+        unit=known.unit,
+        unit_label=_per_step(known.id, known.unit_label, resolved.step),
+        start=resolved.start,
+        end=resolved.end,
+        step_s=int(resolved.step / timedelta(seconds=1)),
+        times=times,
+        values=values,
+    )
+
+
+def _per_step(figure: str, unit_label: str, step: timedelta) -> str:
+    """Totals of a series are totals of its steps, whatever the figure's own window is."""
+    if FIGURES[figure].over_time is None:
+        return unit_label
+    minutes = int(step / timedelta(minutes=1))
+    length = f"{minutes} min" if minutes < 60 or minutes % 60 else f"{minutes // 60} h"
+    return f"{unit_label.split('/')[0]} / {length}"

@@ -1,0 +1,72 @@
+"""How the hub is, for people, load balancers and the command line."""
+
+from collections import Counter
+from importlib.metadata import version
+
+from fastapi import APIRouter, Response
+
+from tsuji_platform.analytics import freshness
+from tsuji_platform.api import models
+from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.store import StoreError
+
+router = APIRouter(tags=["health"])
+
+_DEGRADED_AFTER_S = 120
+_VERSION = version("tsuji")
+
+
+@router.get(
+    "/health",
+    summary="How the hub is",
+    responses={503: {"model": models.Health, "description": "the database is away"}},
+)
+def health(hub: HubDep, response: Response) -> models.Health:
+    """Database, ingest and things; answers 503 while the database is away."""
+    response.headers["Cache-Control"] = "no-store"
+    try:
+        return _health(hub)
+    except StoreError:
+        response.status_code = 503
+        return models.Health(
+            status="down",
+            time=hub.clock(),
+            version=_VERSION,
+            database=models.DatabaseHealth(ok=False, edition=None),
+            ingest=None,
+            things=None,
+        )
+
+
+def _health(hub: Hub) -> models.Health:
+    counters = hub.reader.counters()
+    now = hub.clock()
+    stored_at = counters.last_stored_at
+    age_s = None if stored_at is None else max(0.0, (now - stored_at).total_seconds())
+    states = Counter(
+        freshness.state(row.last_observed_at, row.period_s, now)
+        for row in hub.reader.things(limit=1_000_000)
+    )
+    tally = counters.tally
+    return models.Health(
+        status="ok" if age_s is not None and age_s < _DEGRADED_AFTER_S else "degraded",
+        time=now,
+        version=_VERSION,
+        database=models.DatabaseHealth(ok=True, edition=str(hub.database.edition())),
+        ingest=models.IngestHealth(
+            messages=tally.messages,
+            received=tally.received,
+            stored=tally.stored,
+            duplicate=tally.duplicate,
+            corrected=tally.corrected,
+            rejected=tally.rejected,
+            last_stored_at=stored_at,
+            age_s=age_s,
+        ),
+        things=models.ThingsHealth(
+            total=sum(states.values()),
+            live=states[freshness.State.LIVE],
+            silent=states[freshness.State.SILENT],
+            waiting=states[freshness.State.WAITING],
+        ),
+    )

@@ -1,0 +1,54 @@
+"""What all series share: which steps a span has, and gaps that stay gaps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.hub import Hub, Span
+from tsuji_platform.store import floor_to_step
+
+_MOST_STEPS = 10_000
+_STEP = timedelta(minutes=15)
+_LENGTH = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """A span whose ends are ends of steps."""
+
+    start: datetime
+    end: datetime
+    step: timedelta
+
+
+def resolve(
+    hub: Hub, span: Span, thing_ids: Sequence[str], observed_properties: Sequence[str]
+) -> Resolved:
+    """Fill in what the caller left out: complete steps of the last 24 hours."""
+    step = span.step
+    if step is None:
+        period_s = hub.reader.longest_period_s(thing_ids, observed_properties)
+        step = max(_STEP, timedelta(seconds=period_s or 0))
+    end = floor_to_step(span.end or hub.clock(), step)
+    start = floor_to_step(span.start or end - _LENGTH, step)
+    if start >= end:
+        raise BadParameterError(
+            f"start {start:%Y-%m-%dT%H:%M:%SZ} must be at least one step of {step} before end "
+            f"{end:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    if (end - start) / step > _MOST_STEPS:
+        raise BadParameterError(
+            f"{(end - start) // step} steps of {step} are more than {_MOST_STEPS}: "
+            "ask for a longer step or a shorter time"
+        )
+    return Resolved(start=start, end=end, step=step)
+
+
+def fill(
+    span: Resolved, values: Mapping[datetime, float | None]
+) -> tuple[list[datetime], list[float | None]]:
+    """The end of every step, and its value or None."""
+    count = (span.end - span.start) // span.step
+    times = [span.start + span.step * (i + 1) for i in range(count)]
+    return times, [values.get(time) for time in times]

@@ -1,0 +1,90 @@
+"""From the store's records to the answers' shapes."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from tsuji_platform.analytics import freshness
+from tsuji_platform.analytics.readings import FigureValue, Reading
+from tsuji_platform.api import models
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+from tsuji_platform.store.records import AreaSet, ThingRow
+
+
+def iso(time: datetime) -> str:
+    """RFC 3339 in UTC with a Z."""
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def thing(row: ThingRow, now: datetime) -> models.Thing:
+    """A thing as lists show it."""
+    it = row.thing
+    return models.Thing(
+        id=it.thing_id,
+        name=it.name,
+        name_en=it.name_en,
+        kind=it.kind,
+        location=models.Point(coordinates=(it.longitude, it.latitude)),
+        owner=it.owner,
+        effective_width_m=it.effective_width_m,
+        capacity=it.capacity,
+        datastreams=list(it.datastreams),
+        state=freshness.state(row.last_observed_at, row.period_s, now).value,
+        last_observed_at=row.last_observed_at,
+    )
+
+
+def latest_by_thing(readings: Iterable[Reading]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Result and time by thing, then by observed property."""
+    things: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for reading in readings:
+        things[reading.thing_id][reading.observed_property] = {
+            "result": reading.result,
+            "time": iso(reading.time),
+        }
+    return dict(things)
+
+
+def thing_states(
+    rows: Iterable[ThingRow], readings: Iterable[Reading], now: datetime
+) -> dict[str, dict[str, Any]]:
+    """Id, state, newest time and newest results of every thing, by id."""
+    latest = latest_by_thing(readings)
+    return {
+        row.thing.thing_id: {
+            "id": row.thing.thing_id,
+            "state": freshness.state(row.last_observed_at, row.period_s, now).value,
+            "last_observed_at": None if row.last_observed_at is None else iso(row.last_observed_at),
+            "latest": latest.get(row.thing.thing_id, {}),
+        }
+        for row in rows
+    }
+
+
+def figures(values: Mapping[str, FigureValue]) -> dict[str, dict[str, Any]]:
+    """Figures of one area as plain JSON values."""
+    return {
+        figure_id: {"value": it.value, "n": it.n, "time": iso(it.time)}
+        for figure_id, it in values.items()
+    }
+
+
+def area_set(row: AreaSet) -> models.AreaSet:
+    """An area set as lists show it."""
+    return models.AreaSet(
+        id=row.area_set_id,
+        name=row.name,
+        name_en=row.name_en,
+        kind=row.kind,
+        source=row.source,
+        licence=row.licence,
+        areas=row.areas,
+        bbox=row.bbox,
+    )
+
+
+def unit_of(observed_property: str) -> str:
+    """UCUM code of an observed property; empty for one that this version doesn't know."""
+    known = OBSERVED_PROPERTIES.get(observed_property)
+    return known.unit if known else ""
