@@ -1,0 +1,257 @@
+"""Chooses the broker: yours, an installed Mosquitto, a fetched one, or the one that Python brings."""
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from tsuji_platform.runtime import debian, mosquitto, mqtt, process
+from tsuji_platform.runtime.account import Account
+from tsuji_platform.runtime.basics import Progress, SetupError, quiet
+from tsuji_platform.runtime.files import write
+from tsuji_platform.runtime.home import Instance, programs_folder
+from tsuji_platform.runtime.mosquitto import MAX_INFLIGHT, MAX_PACKET_BYTES, Mosquitto
+from tsuji_platform.runtime.process import Child
+from tsuji_platform.settings import BrokerSettings
+
+STANDARD_PORT = 1883
+_RELEASE_S = 8.0
+"""How long the previous broker of this instance may take to let go of its port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerChoice:
+    """Which broker is used.
+
+    Attributes:
+        url: its address, for the children's environment (`TSUJI_BROKER_URL`).
+        description: what it is, in one line.
+        why: why this one.
+        notice: what people should know about it, None where all is as it should be.
+        child: the server to run; None where it is somebody else's.
+    """
+
+    url: str
+    description: str
+    why: str
+    notice: str | None = None
+    child: Child | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedBroker:
+    """The broker of the wheel `iotcore` (rumqttd): it keeps nothing on disk."""
+
+    description: str = "rumqttd of the wheel iotcore, which keeps nothing on disk"
+
+    def configure(self, folder: Path, port: int) -> Path:
+        """Write its configuration, loopback only, and return its path."""
+        path = folder / "rumqttd.toml"
+        write(path, _RUMQTTD.format(port=port, payload=MAX_PACKET_BYTES, inflight=500))
+        return path
+
+
+Program = Mosquitto | EmbeddedBroker
+
+
+def choose(
+    settings: BrokerSettings, instance: Instance, progress: Progress = quiet
+) -> BrokerChoice:
+    """Choose the broker, fetching it where that is needed.
+
+    Args:
+        settings: may name a broker, or a port.
+        instance: created already and, unless only one process can be here, locked.
+        progress: told what takes long.
+
+    Raises:
+        SetupError: where no broker can be had, or the port that was asked for is taken.
+    """
+    if settings.broker_url:
+        return BrokerChoice(
+            url=settings.broker_url,
+            description="the broker of TSUJI_BROKER_URL",
+            why="TSUJI_BROKER_URL is set",
+        )
+    program, why, notice = find(progress)
+    port = choose_port(settings.broker_port, instance.broker_folder)
+    return BrokerChoice(
+        url=f"mqtt://127.0.0.1:{port}",
+        description=program.description,
+        why=why,
+        notice=notice,
+        child=broker_child(program, instance.broker_folder, port, instance.account),
+    )
+
+
+def find(progress: Progress = quiet) -> tuple[Program, str, str | None]:
+    """Return the best broker, why it is that one, and a notice where it is not good enough.
+
+    Raises:
+        SetupError: where there is none.
+    """
+    installed = mosquitto.installed()
+    if installed and installed.keeps_everything:
+        return installed, "it is installed and keeps every message", None
+    try:
+        return (
+            fetch(progress),
+            "no installed Mosquitto has SQLite persistence, so one was fetched",
+            None,
+        )
+    except SetupError as error:
+        reason = str(error)
+    if installed:
+        return (
+            installed,
+            f"it is installed, and none newer could be had ({reason})",
+            f"{installed.description} saves messages once in a while only: if it is killed, those that "
+            "ingest has not stored yet may be lost. A clean stop loses none. To be safe, install "
+            "Mosquitto 2.1 or newer with its SQLite plugin.",
+        )
+    if find_spec("iotcore"):
+        embedded = EmbeddedBroker()
+        return (
+            embedded,
+            f"no Mosquitto is installed and none could be had ({reason})",
+            f"The broker is {embedded.description}: if it stops, messages that ingest has not stored "
+            "yet are lost. For real data install Mosquitto 2.1 or newer, or set TSUJI_BROKER_URL.",
+        )
+    raise SetupError(
+        f"no broker: {reason}; no mosquitto is installed and the wheel iotcore is missing. "
+        "Install mosquitto or set TSUJI_BROKER_URL"
+    )
+
+
+def fetched() -> Mosquitto | None:
+    """Return the fetched Mosquitto where it is there already."""
+    tree = debian.fetched(debian.MOSQUITTO, programs_folder())
+    return _in_tree(tree) if tree else None
+
+
+def fetch(progress: Progress = quiet) -> Mosquitto:
+    """Return the fetched Mosquitto, fetching it where it is not there.
+
+    Raises:
+        SetupError: where it cannot be had.
+    """
+    tree = debian.fetch(debian.MOSQUITTO, programs_folder(), progress)
+    found = _in_tree(tree)
+    if found is None or not found.keeps_everything:
+        raise SetupError(
+            f"the Mosquitto in {tree} has no SQLite persistence; remove that folder and try again"
+        )
+    return found
+
+
+def _in_tree(tree: Path) -> Mosquitto | None:
+    return mosquitto.inspect(
+        tree / "usr" / "sbin" / "mosquitto", f"fetched from Debian {debian.MOSQUITTO.suite}"
+    )
+
+
+def choose_port(wanted: int | None, folder: Path, *, standard: int | None = STANDARD_PORT) -> int:
+    """Choose the broker's port: the one asked for, the last one, the standard one, or any that is free.
+
+    Devices know the port, so an instance keeps it.
+
+    Raises:
+        SetupError: where the port that was asked for is taken.
+    """
+    file = folder / "port"
+    last = int(file.read_text()) if file.is_file() and file.read_text().strip().isdigit() else None
+    _await_release(folder)
+    if wanted:
+        if not mqtt.is_free(wanted):
+            raise SetupError(
+                f"port {wanted} (TSUJI_BROKER_PORT) is taken by another program: stop that one, choose "
+                f"another port, or use it as the broker with TSUJI_BROKER_URL=mqtt://127.0.0.1:{wanted}"
+            )
+        port = wanted
+    else:
+        candidates = [candidate for candidate in (last, standard) if candidate]
+        port = next((one for one in candidates if mqtt.is_free(one)), None) or mqtt.free_port()
+    write(file, f"{port}\n")
+    return port
+
+
+def _await_release(folder: Path) -> None:
+    """Wait for the broker of a `tsuji up` that was killed a moment ago; it is on its way out."""
+    deadline = time.monotonic() + _RELEASE_S
+    while not _are_gone(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _are_gone(folder: Path) -> bool:
+    left = [
+        one
+        for name in ("mosquitto.conf", "rumqttd.toml")
+        for one in process.with_argument(str(folder / name))
+    ]
+    for one in left:
+        process.send(one, signal.SIGTERM)
+    return not left
+
+
+def broker_child(program: Program, folder: Path, port: int, account: Account) -> Child:
+    """Describe a broker for the supervisor, its configuration and messages in `folder`."""
+    if isinstance(program, Mosquitto):
+        data = folder / "data"
+        data.mkdir(exist_ok=True)
+        data.chmod(0o700)
+        account.give(data)
+        configuration = program.configure(folder, data, port)
+        command: tuple[str, ...] = (str(program.program), "-c", str(configuration))
+        runs_as = account if account.is_other else None
+    else:
+        configuration = program.configure(folder, port)
+        # Its log has an error line for every packet, so that only the worst is let through.
+        command = (sys.executable, "-m", "iotcore", "--log-level", "CRITICAL")
+        command += ("--config", str(configuration))
+        runs_as = None  # the virtual environment may be closed to others
+    return Child(
+        name="broker",
+        command=command,
+        account=runs_as,
+        stage=1,
+        stop_timeout_s=15,
+        death_signal=signal.SIGTERM,
+        may_start=lambda: _are_gone(folder),
+        ready=lambda: mqtt.answers(port),
+        ready_timeout_s=30,
+    )
+
+
+_RUMQTTD = """\
+# Written by tsuji at every start.
+id = 0
+[router]
+id = 0
+max_connections = 2000
+max_outgoing_packet_count = 500
+max_segment_size = 67108864
+max_segment_count = 10
+[v4.1]
+name = "tsuji"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 1
+[v4.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = {payload}
+max_inflight_count = {inflight}
+dynamic_filters = true
+"""
+
+__all__ = [
+    "MAX_INFLIGHT",
+    "BrokerChoice",
+    "EmbeddedBroker",
+    "broker_child",
+    "choose",
+    "choose_port",
+    "fetch",
+    "fetched",
+    "find",
+]

@@ -1,0 +1,117 @@
+"""One child process: how it is described, started so that it never outlives us, and found again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from tsuji_platform.runtime.account import Account
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What to run and how to treat it.
+
+    Attributes:
+        name: short and unique; also the name of its log.
+        command: program and arguments.
+        environment: variables on top of ours.
+        account: the user that it runs as; None for ours.
+        stage: children of the highest stage stop first, those of the same stage together.
+        stop_signal: asks it to end.
+        stop_timeout_s: how long it may take before it is killed.
+        death_signal: what the kernel sends it when we die, whatever we die of.
+        may_start: asked before every start; False means not yet, and is asked again soon.
+        ready: whether it does its work; slow ones are fine, it is asked by whoever waits.
+        ready_timeout_s: how long `ready` may take to come true.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    account: Account | None = None
+    stage: int = 2
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_timeout_s: float = 5
+    death_signal: signal.Signals = signal.SIGKILL
+    may_start: Callable[[], bool] = _always
+    ready: Callable[[], bool] = _always
+    ready_timeout_s: float = 60
+
+
+def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the child in a process group of its own, its output going to `output`.
+
+    The thread that calls this must live as long as the child may: to the kernel the parent whose death
+    counts is the thread.
+    """
+    uid, gid = (child.account.uid, child.account.gid) if child.account else (os.geteuid(), 0)
+    launcher = (sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()))
+    return subprocess.Popen(
+        [*launcher, str(int(child.death_signal)), str(uid), str(gid), *child.command],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **child.environment},
+        process_group=0,
+    )
+
+
+def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the child and whatever it started in its group; nothing happens where none is left."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether the process still runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def with_argument(argument: str) -> list[psutil.Process]:
+    """Return the living processes that were started with exactly this argument, such as a data folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if argument in process.cmdline()[1:] and process.pid != os.getpid():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return [process for process in found if is_alive(process)]
+
+
+def with_folder(folder: Path) -> list[psutil.Process]:
+    """Return the living processes whose working folder is `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return [process for process in found if is_alive(process)]
+
+
+def send(process: psutil.Process, number: signal.Signals) -> None:
+    """Signal a process that may have ended meanwhile."""
+    try:
+        process.send_signal(number)
+    except (psutil.Error, PermissionError):
+        return
