@@ -9,9 +9,10 @@ from typing import Any
 from shapely.geometry.base import BaseGeometry
 
 from tsuji_geo.areas import JAPAN, AreaError, AreaKind, AreaSetShape, AreaShape
-from tsuji_geo.geometry import bbox_of, merged, polygons_of, repaired, to_geojson
+from tsuji_geo.geometry import bbox_of, merged, repaired, to_geojson
 from tsuji_geo.prefectures import PREFECTURES, municipality_code
-from tsuji_geo.vector_files import read_frame
+from tsuji_geo.vector_files import extent_of, read_frame
+from tsuji_platform.contract.rejection import quote
 
 N03_SOURCE = "「国土数値情報（行政区域データ）」（国土交通省）を加工して作成"
 N03_LICENCE = "国土数値情報ダウンロードサイトコンテンツ利用規約"
@@ -118,7 +119,7 @@ def read_boundaries(path: Path, *, set_id: str | None = None) -> AreaImport:
         path,
         "an N03 file has N03_001 to N03_007; for other polygons name the columns of code and name",
     )
-    west, south, east, north = frame.total_bounds
+    west, south, east, north = extent_of(frame)
     if not (JAPAN[0] <= west and JAPAN[1] <= south and east <= JAPAN[2] and north <= JAPAN[3]):
         raise AreaError(
             f"{path} reaches from {west:g} to {east:g} degrees east and {south:g} to {north:g} degrees "
@@ -234,12 +235,13 @@ def _polygons(geometry: BaseGeometry | None) -> tuple[BaseGeometry, str]:
     """The valid polygons of a feature, and what had to be repaired."""
     if geometry is None or geometry.is_empty:
         raise ValueError("no readable shape")
-    polygons = polygons_of(geometry)
+    polygons, problem = repaired(geometry)
     if polygons.is_empty:
-        raise ValueError(f"a {geometry.geom_type} is no area")
-    polygons, problem = repaired(polygons)
-    if polygons.is_empty:
-        raise ValueError(f"nothing is left of its shape: {problem}")
+        raise ValueError(
+            f"nothing is left of its shape: {problem}"
+            if problem
+            else f"a {geometry.geom_type} is no area"
+        )
     return polygons, problem
 
 
@@ -286,7 +288,7 @@ def _n03_name(row: dict[str, Any]) -> tuple[str, str]:
 def _any_code(text: str) -> str:
     if not _ANY_CODE.fullmatch(text):
         raise ValueError(
-            f"code {text[:80]!r} must be 1 to 64 characters without blanks and / \\ ? # %"
+            f"code {quote(text)} must be 1 to 64 characters without blanks and / \\ ? # %"
         )
     return text
 

@@ -13,7 +13,7 @@ _POLYGONAL = ("Polygon", "MultiPolygon")
 
 
 def repaired(geometry: BaseGeometry) -> tuple[BaseGeometry, str]:
-    """Make a polygon valid.
+    """Keep what is polygonal of a shape and make it valid.
 
     Holes that lie outside their shell (islands, stored the wrong way) become polygons; what
     collapses to lines or points is dropped.
@@ -22,13 +22,13 @@ def repaired(geometry: BaseGeometry) -> tuple[BaseGeometry, str]:
         The polygons, perhaps empty, and what was wrong, empty where nothing was.
     """
     if geometry.is_valid:
-        return geometry, ""
+        return polygons_of(geometry), ""
     reason = str(shapely.is_valid_reason(geometry))
     return polygons_of(shapely.make_valid(geometry)), reason
 
 
 def polygons_of(geometry: BaseGeometry) -> BaseGeometry:
-    """Keep the polygons of a geometry; empty where there is none."""
+    """Keep the polygons of a valid geometry; empty where there is none."""
     if geometry.geom_type in _POLYGONAL:
         return geometry
     parts = shapely.get_parts(shapely.get_parts(geometry))

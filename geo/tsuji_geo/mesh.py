@@ -1,8 +1,8 @@
 """JIS X 0410 grid square meshes over an extent, for maps that need no imported boundaries.
 
 The digits of a code come from `jismesh`. Which cell a point falls into does not: jismesh divides
-floating-point remainders and puts about half of all cell corners into a neighbouring cell. Here cells
-are found by integer arithmetic on coordinates of `DIGITS` digits, with edges rounded to the same
+floating-point remainders and puts more than half of all cell corners into a neighbouring cell. Here
+cells are found by integer arithmetic on coordinates of `DIGITS` digits, with edges rounded to the same
 digits, so that codes, published shapes and assignment always agree.
 """
 

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from tsuji_platform.contract.rejection import quote
+
 PREFECTURES: dict[str, tuple[str, str]] = {
     f"{number:02d}": (name, name_en)
     for number, (name, name_en) in enumerate(
@@ -77,11 +79,13 @@ def municipality_code(text: str) -> str:
     if len(digits) == 6 and _CODE.fullmatch(digits[:5]):
         code = digits[:5]
         if digits[5] != check_digit(code):
-            raise ValueError(f"code {text!r} should end in the check digit {check_digit(code)}")
+            raise ValueError(
+                f"code {quote(text)} should end in the check digit {check_digit(code)}"
+            )
     if len(digits) < 4 or not _CODE.fullmatch(code):
-        raise ValueError(f"code {text!r} is not five digits")
+        raise ValueError(f"code {quote(text)} is not five digits")
     if code[:2] not in PREFECTURES:
-        raise ValueError(f"code {text!r} begins with no prefecture's number (01 to 47)")
+        raise ValueError(f"code {quote(text)} begins with no prefecture's number (01 to 47)")
     return code
 
 

@@ -1,6 +1,7 @@
 """Opening files of polygons that somebody else made: limits first, then one frame in WGS 84."""
 
 import tempfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -9,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import geopandas
-import numpy as np
 import pyogrio
+import shapely
 
-from tsuji_geo.areas import AreaError
+from tsuji_geo.areas import AreaError, BBox
 
 MAX_FILE_BYTES = 1 << 30
 MAX_UNPACKED_BYTES = 4 << 30
@@ -54,6 +55,13 @@ def read_frame(path: Path) -> Any:
     return _read(path, shown=str(path))
 
 
+def extent_of(frame: Any) -> BBox:
+    """Bounds of all coordinates, those of holes included, which `total_bounds` does not look at."""
+    coordinates = shapely.get_coordinates(frame.geometry.values)
+    (west, south), (east, north) = coordinates.min(axis=0), coordinates.max(axis=0)
+    return float(west), float(south), float(east), float(north)
+
+
 def _check_size(path: Path) -> None:
     if not path.is_file():
         raise AreaError(
@@ -71,9 +79,13 @@ def _check_size(path: Path) -> None:
 def _read(path: Path, shown: str) -> Any:
     encoding = _dbf_encoding(path) if path.suffix.lower() == ".shp" else None
     try:
-        info = pyogrio.read_info(path, encoding=encoding, force_feature_count=True)
-        _check_info(info, shown)
-        frame = pyogrio.read_dataframe(path, encoding=encoding, force_2d=True, on_invalid="ignore")
+        # one warning per odd feature: those that matter are reported by whoever takes the features
+        with warnings.catch_warnings(action="ignore"):
+            info = pyogrio.read_info(path, encoding=encoding, force_feature_count=True)
+            _check_info(info, shown)
+            frame = pyogrio.read_dataframe(
+                path, encoding=encoding, force_2d=True, on_invalid="ignore"
+            )
     except RuntimeError as error:  # what all of pyogrio's errors are
         raise AreaError(f"{shown} cannot be read as a file of areas: {error}") from error
     if not isinstance(frame, geopandas.GeoDataFrame):
@@ -102,10 +114,9 @@ def _check_info(info: dict[str, Any], shown: str) -> None:
 
 
 def _check_degrees(frame: Any, shown: str) -> None:
-    bounds = frame.total_bounds
-    if np.isnan(bounds).all():
+    if not shapely.get_num_coordinates(frame.geometry.values).any():
         raise AreaError(f"none of the {len(frame)} features of {shown} has a readable shape")
-    west, south, east, north = bounds
+    west, south, east, north = extent_of(frame)
     # infinite where a coordinate could not be transformed
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise AreaError(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuji_geo.areas import GeoJson
@@ -26,6 +26,7 @@ def square(west: float, south: float, east: float, north: float) -> GeoJson:
     return {"type": "Polygon", "coordinates": [ring]}
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_point_in_the_extent_lies_in_the_mesh_of_its_code(x: float, y: float) -> None:
     west, south, east, north = MESH.bbox
@@ -63,6 +64,7 @@ def test_a_vertex_that_wards_share_goes_to_the_smallest_code() -> None:
     assert all(found[f"{x} {y}"] <= min(keys) for (x, y), keys in holders.items())
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.floats(0, 2), st.floats(0, 2))
 def test_overlapping_and_touching_polygons_take_a_point_once(x: float, y: float) -> None:
     areas = [(30, square(0, 0, 1, 2)), (10, square(1, 0, 2, 2)), (20, square(0.5, 0.5, 1.5, 1.5))]

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import geopandas
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tsuji_geo.areas import AreaError, AreaKind, AreaSetShape, GeoJson
 from tsuji_geo.boundaries import read_boundaries, read_polygons
@@ -167,6 +170,38 @@ def test_one_bad_feature_does_not_sink_the_file(tmp_path: Path) -> None:
     ]
 
 
+ANYWHERE = st.tuples(st.floats(139, 140), st.floats(35, 36)).map(list)
+RINGS = st.lists(st.lists(ANYWHERE, min_size=3, max_size=7), max_size=3).map(
+    lambda rings: [[*ring, ring[0]] for ring in rings]
+)
+POLYGONS = st.one_of(
+    RINGS.map(lambda rings: {"type": "Polygon", "coordinates": rings}),
+    st.lists(RINGS, max_size=3).map(lambda many: {"type": "MultiPolygon", "coordinates": many}),
+)
+SHAPES = st.one_of(
+    POLYGONS,
+    st.lists(POLYGONS, max_size=2).map(
+        lambda many: {"type": "GeometryCollection", "geometries": many}
+    ),
+)
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(SHAPES, max_size=4))
+def test_whatever_the_rings_the_areas_are_valid_polygons(shapes: list[GeoJson]) -> None:
+    with TemporaryDirectory() as folder:
+        features = [
+            ({"N03_004": "町", "N03_007": f"1310{n % 2 + 2}"}, s) for n, s in enumerate(shapes)
+        ]
+        imported = read_boundaries(write(Path(folder) / "a.geojson", n03("13101"), *features))
+    assert imported.features == 1 + len(shapes)
+    for area in imported.area_set.areas:
+        shape = shapely.geometry.shape(area.geometry)
+        assert shape.geom_type in ("Polygon", "MultiPolygon")
+        assert shape.is_valid
+        assert not shape.is_empty
+
+
 def test_a_file_without_codes_says_what_columns_it_has(tmp_path: Path) -> None:
     path = write(tmp_path / "a.geojson", ({"CODE": "1", "名称": "丸の内"}, n03("1")[1]))
     with pytest.raises(
@@ -180,6 +215,7 @@ def test_a_file_without_codes_says_what_columns_it_has(tmp_path: Path) -> None:
     [
         ([[[35.0, 139.0], [35.1, 139.0], [35.1, 139.1], [35.0, 139.0]]], "swapped"),
         ([[[35.0, 39.0], [35.1, 39.0], [35.1, 39.1], [35.0, 39.0]]], "not in Japan"),
+        ([*SQUARE, [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]], "not in Japan"),  # a hole
     ],
 )
 def test_coordinates_elsewhere_are_refused(tmp_path: Path, geometry: Any, words: str) -> None:

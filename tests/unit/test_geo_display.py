@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuji_geo.boundaries import read_boundaries
@@ -40,6 +40,7 @@ def test_a_tolerance_must_be_positive(tolerance: float) -> None:
 POINT = st.tuples(st.floats(139, 139.001), st.floats(35, 35.001))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(POINT, min_size=3, max_size=12))
 def test_rounding_keeps_shapes_valid(points: list[tuple[float, float]]) -> None:
     shape = shapely.MultiPoint(points).convex_hull.buffer(1e-6)

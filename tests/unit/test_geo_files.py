@@ -1,6 +1,7 @@
 """Files of areas as they come, and as somebody with bad intentions might send them."""
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import geopandas
@@ -19,7 +20,7 @@ def shapefile(folder: Path, encoding: str) -> Path:
     return path
 
 
-def zipped(path: Path, **members: Path | bytes) -> Path:
+def zipped(path: Path, members: Mapping[str, Path | bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content if isinstance(content, bytes) else content.read_bytes())
@@ -49,7 +50,7 @@ def test_a_zip_as_published_is_read_whatever_its_paths(tmp_path: Path, folder: s
         f"{folder}N03-20200101_13_prefecture.shp": b"no",
     }
     members |= {f"{folder}{part.name}": part for part in source.iterdir()}
-    path = zipped(tmp_path / "N03.zip", **members)
+    path = zipped(tmp_path / "N03.zip", members)
     before = sorted(tmp_path.parent.iterdir()), sorted(tmp_path.iterdir())
     frame = read_frame(path)
     assert len(frame) == 113
@@ -58,14 +59,14 @@ def test_a_zip_as_published_is_read_whatever_its_paths(tmp_path: Path, folder: s
 
 
 def test_of_a_zip_with_both_the_geojson_is_read(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "N03.zip", **{"a/N03.shp": b"broken", "a/N03.geojson": RAW})
+    path = zipped(tmp_path / "N03.zip", {"a/N03.shp": b"broken", "a/N03.geojson": RAW})
     assert len(read_frame(path)) == 113
 
 
 def test_a_zip_that_unpacks_to_too_much_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = zipped(tmp_path / "bomb.zip", **{"a.geojson": b" " * 50_000_000})
+    path = zipped(tmp_path / "bomb.zip", {"a.geojson": b" " * 50_000_000})
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(vector_files, "MAX_UNPACKED_BYTES", 10_000_000)
     with pytest.raises(AreaError, match="unpacks to more than 10,000,000 bytes"):
@@ -81,7 +82,7 @@ def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read_frame(RAW)
     monkeypatch.setattr(vector_files, "MAX_ZIP_MEMBERS", 1)
     with pytest.raises(AreaError, match="holds 2 files, over 1"):
-        read_frame(zipped(tmp_path / "many.zip", a=b"", b=b""))
+        read_frame(zipped(tmp_path / "many.zip", {"a": b"", "b": b""}))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +125,11 @@ def test_missing_files_and_folders_are_said(tmp_path: Path) -> None:
     with pytest.raises(AreaError, match="is a folder"):
         read_frame(tmp_path)
     with pytest.raises(AreaError, match=r"holds no \.geojson, \.shp, \.json but b\.csv"):
-        read_frame(zipped(tmp_path / "a.zip", **{"b.csv": b"x"}))
+        read_frame(zipped(tmp_path / "a.zip", {"b.csv": b"x"}))
 
 
 def test_a_damaged_zip_is_said(tmp_path: Path) -> None:
-    path = zipped(tmp_path / "a.zip", **{"a.geojson": RAW})
+    path = zipped(tmp_path / "a.zip", {"a.geojson": RAW})
     content = bytearray(path.read_bytes())
     content[1000:1100] = bytes(100)
     path.write_bytes(content)

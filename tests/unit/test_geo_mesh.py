@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import floor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tsuji_geo.areas import AreaError, AreaKind
@@ -63,6 +63,7 @@ def test_golden_bounds() -> None:
     assert mesh_bounds("5339461132") == (139.765625, 35.6791667, 139.76875, 35.68125)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(122 * UNITS, 154 * UNITS - 1),
     st.integers(20 * UNITS, 46 * UNITS - 1),
@@ -81,6 +82,7 @@ def test_code_agrees_with_the_standard_and_with_its_bounds(x: int, y: int, size:
         assert code == standard_code(Fraction(x, UNITS), Fraction(y + 1, UNITS), digits)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.integers(139 * 320, 140 * 320 - 1),
     st.integers(35 * 480, 36 * 480 - 1),
@@ -103,6 +105,7 @@ def test_a_corner_belongs_to_the_cell_north_east_of_it(column: int, row: int, si
     assert inside not in others
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.floats(139.60, 139.70),
     st.floats(35.60, 35.70),
