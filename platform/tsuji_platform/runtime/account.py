@@ -35,6 +35,13 @@ class Account:
         if self.is_other:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
+    def make_way(self, folder: Path, mode: int = 0o755) -> None:
+        """Make a folder and its parents, passable for the account whatever our umask is."""
+        missing = [part for part in (folder, *folder.parents) if not part.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in missing:
+            part.chmod(mode if part == folder else 0o755 if self.is_other else 0o700)
+
     def may_enter(self, folder: Path) -> bool:
         """Whether the account can reach things inside `folder`; parts that do not exist yet pass."""
         return self.barrier(folder) is None

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 from tsuji_platform.runtime import debian, mosquitto, mqtt, process
 from tsuji_platform.runtime.account import Account
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
 from tsuji_platform.runtime.files import write
 from tsuji_platform.runtime.home import Instance, programs_folder
-from tsuji_platform.runtime.mosquitto import MAX_INFLIGHT, MAX_PACKET_BYTES, Mosquitto
-from tsuji_platform.runtime.process import Child
+from tsuji_platform.runtime.mosquitto import MAX_PACKET_BYTES, Mosquitto
+from tsuji_platform.runtime.process import Child, Remains
 from tsuji_platform.settings import BrokerSettings
 
 STANDARD_PORT = 1883
-_RELEASE_S = 8.0
-"""How long the previous broker of this instance may take to let go of its port."""
+_PORT_FILE = "port"
+_PROGRAM_NAMES = ("mosquitto", "python")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,11 @@ def choose(
             why="TSUJI_BROKER_URL is set",
         )
     program, why, notice = find(progress)
+    before = last_port(instance.broker_folder)
     port = choose_port(settings.broker_port, instance.broker_folder)
+    if before and port != before and not settings.broker_port:
+        moved = f"The broker moved from port {before}, which another program has taken, to {port}."
+        notice = f"{notice} {moved}" if notice else moved
     return BrokerChoice(
         url=f"mqtt://127.0.0.1:{port}",
         description=program.description,
@@ -160,8 +166,7 @@ def choose_port(wanted: int | None, folder: Path, *, standard: int | None = STAN
     Raises:
         SetupError: where the port that was asked for is taken.
     """
-    file = folder / "port"
-    last = int(file.read_text()) if file.is_file() and file.read_text().strip().isdigit() else None
+    last = last_port(folder)
     _await_release(folder)
     if wanted:
         if not mqtt.is_free(wanted):
@@ -173,26 +178,34 @@ def choose_port(wanted: int | None, folder: Path, *, standard: int | None = STAN
     else:
         candidates = [candidate for candidate in (last, standard) if candidate]
         port = next((one for one in candidates if mqtt.is_free(one)), None) or mqtt.free_port()
-    write(file, f"{port}\n")
+    write(folder / _PORT_FILE, f"{port}\n")
     return port
+
+
+def last_port(folder: Path) -> int | None:
+    """Return the port that this instance's broker had last, None where it had none."""
+    try:
+        return int((folder / _PORT_FILE).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _await_release(folder: Path) -> None:
     """Wait for the broker of a `tsuji up` that was killed a moment ago; it is on its way out."""
-    deadline = time.monotonic() + _RELEASE_S
-    while not _are_gone(folder) and time.monotonic() < deadline:
+    remains = _remains(folder)
+    while not remains.are_gone():
         time.sleep(0.05)
 
 
-def _are_gone(folder: Path) -> bool:
-    left = [
-        one
-        for name in ("mosquitto.conf", "rumqttd.toml")
-        for one in process.with_argument(str(folder / name))
-    ]
-    for one in left:
-        process.send(one, signal.SIGTERM)
-    return not left
+def _remains(folder: Path) -> Remains:
+    configurations = [str(folder / name) for name in ("mosquitto.conf", "rumqttd.toml")]
+
+    def find() -> list[psutil.Process]:
+        found = [one for name in configurations for one in process.with_argument(name)]
+        # Somebody may be looking at the file.
+        return [one for one in found if process.process_name(one).startswith(_PROGRAM_NAMES)]
+
+    return Remains(find, (signal.SIGTERM, signal.SIGKILL))
 
 
 def broker_child(program: Program, folder: Path, port: int, account: Account) -> Child:
@@ -218,7 +231,7 @@ def broker_child(program: Program, folder: Path, port: int, account: Account) ->
         stage=1,
         stop_timeout_s=15,
         death_signal=signal.SIGTERM,
-        may_start=lambda: _are_gone(folder),
+        may_start=_remains(folder).are_gone,
         ready=lambda: mqtt.answers(port),
         ready_timeout_s=30,
     )
@@ -243,15 +256,3 @@ max_payload_size = {payload}
 max_inflight_count = {inflight}
 dynamic_filters = true
 """
-
-__all__ = [
-    "MAX_INFLIGHT",
-    "BrokerChoice",
-    "EmbeddedBroker",
-    "broker_child",
-    "choose",
-    "choose_port",
-    "fetch",
-    "fetched",
-    "find",
-]

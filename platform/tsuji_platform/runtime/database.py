@@ -8,8 +8,9 @@ from pathlib import Path
 from tsuji_platform.runtime import debian, postgres
 from tsuji_platform.runtime.account import Account
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
+from tsuji_platform.runtime.cluster import Cluster
 from tsuji_platform.runtime.home import Instance, programs_folder
-from tsuji_platform.runtime.postgres import Cluster, Programs
+from tsuji_platform.runtime.postgres import Programs
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.settings import DatabaseSettings
 

@@ -7,7 +7,6 @@ are private, so apt itself works out everything that a program needs.
 
 import fcntl
 import json
-import os
 import platform
 import re
 import shutil
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsuji_platform.runtime import elf
+from tsuji_platform.runtime.account import service_account
+from tsuji_platform.runtime.apt import Apt, release_mirrors
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
-from tsuji_platform.runtime.sources import Mirror, read_mirrors
 
 _ONLY_FOR_SCRIPTS = re.compile(
     r"""perl.*|libperl.*|lib.*-perl|debconf.*|libdebconfclient0|adduser|passwd|login\.defs|base-passwd
@@ -28,7 +28,7 @@ _ONLY_FOR_SCRIPTS = re.compile(
     |procps|libproc2-0|libncursesw6|ucf|sensible-utils|netbase|openssl|openssl-provider-legacy|ssl-cert
     |postgresql-common.*|postgresql-client-common|libpam-modules.*|libsemanage.*|libsepol2|libdb5\.3.*
     |libgdbm.*|readline-common|gcc-.*-base|libaudit-common|libsasl2-modules-db|libc-gconv-modules-extra
-    |libmount1|libblkid1|libsystemd-shared|media-types|mailcap|shared-mime-info|dbus.*|ucf""",
+    |libmount1|libblkid1|libsystemd-shared""",
     re.VERBOSE,
 )
 """What packages ask for to be installed, not to run. Should a program need one after all, the check of its
@@ -47,7 +47,6 @@ _LEFT_OUT = (
 )
 _COMPLETE = "tree.json"
 _NEEDED_TOOLS = ("apt-get", "apt-config", "dpkg", "dpkg-deb", "tar")
-_DOWNLOAD_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +106,24 @@ def obstacle() -> str | None:
     for tool in _NEEDED_TOOLS:
         if shutil.which(tool) is None:
             return f"the program {tool} is missing"
-    if not _release_mirrors():
+    if not release_mirrors():
         return "apt's sources name no mirror of Debian"
     return None
 
 
 def fetched(recipe: Recipe, programs: Path) -> Path | None:
-    """Return the tree where it was fetched before, otherwise None."""
+    """Return the tree where it was fetched before for this machine and place, otherwise None."""
     tree = programs / recipe.name
-    return tree if (tree / _COMPLETE).is_file() else None
+    try:
+        record = json.loads((tree / _COMPLETE).read_text())
+    except (OSError, ValueError):
+        return None
+    return tree if record.get("made_for") == _made_for(tree) else None
+
+
+def _made_for(tree: Path) -> list[str]:
+    """What a tree is bound to: the loader's full path is part of its programs."""
+    return [str(tree), platform.machine()]
 
 
 def fetch(recipe: Recipe, programs: Path, progress: Progress = quiet) -> Path:
@@ -138,8 +146,7 @@ def fetch(recipe: Recipe, programs: Path, progress: Progress = quiet) -> Path:
     reason = obstacle()
     if reason:
         raise SetupError(f"cannot fetch {recipe.label}: {reason}")
-    programs.mkdir(parents=True, exist_ok=True)
-    programs.chmod(0o755)
+    service_account().make_way(programs)
     with _lock(programs / f".{recipe.name}.lock"):
         present = fetched(recipe, programs)
         if present:
@@ -154,13 +161,14 @@ def fetch(recipe: Recipe, programs: Path, progress: Progress = quiet) -> Path:
 
 
 def _fetch(recipe: Recipe, final: Path, work: Path, progress: Progress) -> Path:
-    apt = _Apt.first_that_works(recipe.suite, work, recipe.packages)
+    apt = Apt.first_that_works(recipe.suite, work, recipe.packages)
     wanted = apt.resolve(recipe.packages)
     chosen = [package for package in wanted if not _ONLY_FOR_SCRIPTS.fullmatch(package.name)]
     megabytes = sum(package.size for package in chosen) / 1e6
     progress(f"fetching {recipe.label} from Debian {recipe.suite} ({megabytes:.0f} MB)")
     tree = work / "tree"
-    tree.mkdir(mode=0o755)
+    tree.mkdir()
+    tree.chmod(0o755)
     _unpack(apt.download(chosen), tree, recipe.left_out)
     missing = _missing(recipe, tree, final)
     if missing:
@@ -174,7 +182,8 @@ def _fetch(recipe: Recipe, final: Path, work: Path, progress: Progress) -> Path:
             )
     _make_runnable(recipe, tree, final)
     record = {package.name: package.version for package in wanted}
-    (tree / _COMPLETE).write_text(json.dumps({"suite": recipe.suite, "packages": record}, indent=1))
+    mark = {"made_for": _made_for(final), "suite": recipe.suite, "packages": record}
+    (tree / _COMPLETE).write_text(json.dumps(mark, indent=1))
     shutil.rmtree(final, ignore_errors=True)  # a tree without its mark is an old accident
     tree.rename(final)
     return final
@@ -200,6 +209,7 @@ def _unpack(files: Sequence[Path], tree: Path, left_out: Sequence[str]) -> None:
                 capture_output=True,
                 text=True,
                 check=False,
+                umask=0o022,
             )
         if package.returncode or done.returncode:
             raise SetupError(f"cannot unpack {file.name}: {done.stderr.strip()}")
@@ -234,125 +244,6 @@ def _make_runnable(recipe: Recipe, tree: Path, final: Path) -> None:
     # mosquitto answers -h with 3; a program that cannot load its libraries answers 126, 127 or a signal.
     if done.returncode < 0 or done.returncode >= 126 or not done.stdout.strip():
         raise SetupError(f"{recipe.label} does not run here: {done.stderr.strip()}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Package:
-    name: str
-    version: str
-    size: int
-
-
-class _Apt:
-    """The machine's apt with lists, cache and configuration of its own."""
-
-    def __init__(self, folder: Path, sources: str) -> None:
-        self._folder = folder
-        for inside in ("lists/partial", "cache/archives/partial", "state", "parts"):
-            (folder / inside).mkdir(parents=True, exist_ok=True)
-        (folder / "status").touch()
-        (folder / "apt.sources").write_text(sources)
-        (folder / "apt.conf").write_text(self._configuration())
-
-    def _configuration(self) -> str:
-        # Proxies and the like come from the machine; its hooks and pins do not concern us.
-        dump = subprocess.run(
-            ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False
-        ).stdout
-        acquire = [line for line in dump.splitlines() if "IndexTargets" not in line]
-        own = {
-            "Dir::Etc::Main": "/dev/null",
-            "Dir::Etc::Parts": f"{self._folder}/parts",
-            "Dir::Etc::SourceList": f"{self._folder}/apt.sources",
-            "Dir::Etc::SourceParts": f"{self._folder}/parts",
-            "Dir::Etc::Preferences": "/dev/null",
-            "Dir::Etc::PreferencesParts": f"{self._folder}/parts",
-            "Dir::State": f"{self._folder}/state",
-            "Dir::State::Lists": f"{self._folder}/lists",
-            "Dir::State::status": f"{self._folder}/status",
-            "Dir::Cache": f"{self._folder}/cache",
-            "Acquire::Languages": "none",
-            "Acquire::Retries": "3",
-            "Debug::NoLocking": "true",
-        }
-        if os.geteuid() == 0:
-            own["APT::Sandbox::User"] = "root"  # the usual one cannot write to our folder
-        return "\n".join([*acquire, *(f'{name} "{value}";' for name, value in own.items())]) + "\n"
-
-    def run(self, *arguments: str) -> str:
-        """Run apt-get and return what it printed.
-
-        Raises:
-            SetupError: with apt's own words.
-        """
-        environment = {**os.environ, "APT_CONFIG": f"{self._folder}/apt.conf", "LC_ALL": "C"}
-        try:
-            done = subprocess.run(
-                ["apt-get", "-q", *arguments],
-                env=environment,
-                cwd=self._folder / "cache" / "archives",
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_DOWNLOAD_TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise SetupError(f"apt-get {arguments[0]} took over {error.timeout:.0f} s") from error
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
-            raise SetupError(f"apt-get {arguments[0]}: " + "; ".join(said or ["it failed"])[:600])
-        return done.stdout
-
-    @classmethod
-    def first_that_works(cls, suite: str, work: Path, packages: Sequence[str]) -> "_Apt":
-        """Return an apt whose lists of `suite` are there, from the first mirror that has them."""
-        errors = []
-        for number, sources in enumerate(_possible_sources(suite)):
-            apt = cls(work / f"apt-{number}", sources)
-            try:
-                apt.run("update", "--error-on=any")
-                apt.resolve(packages)
-            except SetupError as error:
-                errors.append(str(error))
-            else:
-                return apt
-        raise SetupError(errors[-1] if errors else "apt's sources name no mirror of Debian")
-
-    def resolve(self, packages: Sequence[str]) -> list[_Package]:
-        """Return everything that has to be there for `packages`."""
-        out = self.run("install", "-y", "--no-install-recommends", "--print-uris", *packages)
-        found = []
-        for line in out.splitlines():
-            match = re.match(r"'[^']+' ([^_ ]+)_([^_ ]+)_[^_ ]+\.deb (\d+) ", line)
-            if match:
-                name, version, size = match.groups()
-                found.append(
-                    _Package(name=name, version=version.replace("%3a", ":"), size=int(size))
-                )
-        return found
-
-    def download(self, packages: Sequence[_Package]) -> list[Path]:
-        """Return the files of the packages, checked by apt against the signed lists."""
-        if packages:
-            self.run("download", *(f"{package.name}={package.version}" for package in packages))
-        return sorted((self._folder / "cache" / "archives").glob("*.deb"))
-
-
-def _release_mirrors() -> list[Mirror]:
-    mirrors = [mirror for mirror in read_mirrors() if mirror.is_release]
-    # Other vendors may name their suites after Debian's releases: those signed by Debian's key go first.
-    return sorted(mirrors, key=lambda mirror: "debian-archive" not in mirror.signed_by)
-
-
-def _possible_sources(suite: str) -> Iterator[str]:
-    for mirror in _release_mirrors():
-        release = mirror.stanza(suite)
-        if suite != "testing":
-            for security in read_mirrors():
-                if security.is_security:
-                    yield release + "\n" + security.stanza(f"{suite}-security")
-        yield release
 
 
 @contextmanager

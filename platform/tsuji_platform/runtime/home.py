@@ -112,13 +112,12 @@ class Instance:
             SetupError: where the home cannot be written, or the servers' user cannot reach it.
         """
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            # Another user only has to pass through to its own folders.
-            self.home.chmod(0o711 if self.account.is_other else 0o700)
-            for folder in (self.database_folder, self.broker_folder):
-                folder.mkdir(exist_ok=True)
-                folder.chmod(0o711 if self.account.is_other else 0o700)
-            self.log_folder.mkdir(exist_ok=True)
+            # Another user only has to pass through to its own folders. What was there before, such as
+            # a folder that TSUJI_HOME names, keeps its permissions.
+            mode = 0o711 if self.account.is_other else 0o700
+            for folder in (self.home, self.database_folder, self.broker_folder):
+                self.account.make_way(folder, mode)
+            self.account.make_way(self.log_folder, 0o700)
         except OSError as error:
             raise SetupError(
                 f"cannot write to {self.home} ({error.strerror}); "

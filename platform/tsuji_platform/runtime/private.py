@@ -12,8 +12,8 @@ from typing import Literal
 
 from tsuji_platform.runtime import broker, database, process
 from tsuji_platform.runtime.basics import SetupError, tail
+from tsuji_platform.runtime.cluster import Cluster
 from tsuji_platform.runtime.home import Instance
-from tsuji_platform.runtime.postgres import Cluster
 from tsuji_platform.runtime.process import Child
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,3 +116,49 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except (psutil.Error, PermissionError):
         return
+
+
+def process_name(process: psutil.Process) -> str:
+    """Return the program's name, empty where the process is gone."""
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
+
+
+class Remains:
+    """What an earlier run left, and its orderly end: asked again and again, it gets less patient.
+
+    Args:
+        find: returns the living processes that are in the way.
+        signals: sent to them, from the gentlest to the last; each gets `patience_s`.
+        tidy: called once nothing is left, before a new process starts.
+        patience_s: how long one signal may take to work.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], list[psutil.Process]],
+        signals: tuple[signal.Signals, ...],
+        tidy: Callable[[], None] = lambda: None,
+        patience_s: float = 8,
+    ) -> None:
+        self._find = find
+        self._signals = signals
+        self._tidy = tidy
+        self._patience_s = patience_s
+        self._since: float | None = None
+
+    def are_gone(self) -> bool:
+        """Whether the way is free; sends the signal whose time has come where it is not."""
+        left = self._find()
+        if not left:
+            self._since = None
+            self._tidy()
+            return True
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        step = min(int((now - self._since) / self._patience_s), len(self._signals) - 1)
+        for one in left:
+            send(one, self._signals[step])
+        return False

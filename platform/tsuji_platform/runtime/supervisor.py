@@ -167,7 +167,7 @@ class Supervisor:
     def signals(self) -> Iterator[None]:
         """Turn Ctrl-C, SIGTERM and SIGHUP into `stop_requested`; the second makes the stop hasty.
 
-        Only for the main thread.
+        Closes the supervisor at its end. Only for the main thread.
         """
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -175,11 +175,14 @@ class Supervisor:
                 self._hurry.set()
             self.stop_requested.set()
 
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means to outlive its terminal
+            numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, on_signal) for number in numbers}
         try:
             yield
         finally:
+            self.close()  # before the second Ctrl-C means something else again
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -197,8 +200,11 @@ class Supervisor:
     # What follows runs in the keeper's thread.
 
     def _keep(self) -> None:
-        while not self._stopping.is_set():
-            self._look()
+        try:
+            while not self._stopping.is_set():
+                self._look()
+        finally:
+            self.stop_requested.set()  # should this thread ever fail, everybody has to know
         stages = sorted({kept.child.stage for kept in self._kept.values()}, reverse=True)
         for stage in stages:
             self._stop([kept for kept in self._kept.values() if kept.child.stage == stage])
@@ -223,6 +229,11 @@ class Supervisor:
         os.set_blocking(read, False)
         try:
             kept.process = process.spawn(kept.child, write)
+        except OSError as error:  # no memory or no processes left: that passes
+            os.close(read)
+            kept.lines.append(f"cannot start: {error}")
+            self._plan_restart(kept, 127)
+            return
         finally:
             os.close(write)
         kept.pipe = read
