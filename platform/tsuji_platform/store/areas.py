@@ -16,8 +16,8 @@ Point = tuple[str, float, float]
 """A thing's id, longitude and latitude."""
 Shape = tuple[int, dict[str, Any]]
 """An area's key and its exact GeoJSON geometry."""
-Assign = Callable[[Sequence[Point], Sequence[Shape]], Sequence[tuple[int, str]]]
-"""Says which thing stands in which area: (area key, thing id) pairs."""
+Assign = Callable[[Sequence[Point], Sequence[Shape], str], Sequence[tuple[int, str]]]
+"""Says which thing stands in which area of a set, given its kind: (area key, thing id) pairs."""
 
 
 class Areas:
@@ -94,7 +94,7 @@ class Areas:
                         for area in area_set.areas
                     ],
                 )
-            _assign_set(connection, area_set.area_set_id, assign)
+            _assign_set(connection, area_set.area_set_id, area_set.kind, assign)
 
     def remove(self, area_set_id: str) -> bool:
         """Remove an area set; says whether there was one."""
@@ -107,10 +107,10 @@ class Areas:
         for area_set in self.sets():
             with self._database.transaction() as connection:
                 connection.execute(_SQL["lock_assignment"])
-                _assign_set(connection, area_set.area_set_id, assign)
+                _assign_set(connection, area_set.area_set_id, area_set.kind, assign)
 
 
-def _assign_set(connection: Connection, area_set_id: str, assign: Assign) -> None:
+def _assign_set(connection: Connection, area_set_id: str, kind: str, assign: Assign) -> None:
     points = [
         (row["thing_id"], row["longitude"], row["latitude"])
         for row in connection.execute(_SQL["thing_points"])
@@ -119,7 +119,7 @@ def _assign_set(connection: Connection, area_set_id: str, assign: Assign) -> Non
         (row["area_id"], row["geometry"])
         for row in connection.execute(_SQL["area_shapes"], {"area_set_id": area_set_id})
     ]
-    pairs = assign(points, shapes)
+    pairs = assign(points, shapes, kind)
     connection.execute(_SQL["drop_assignment"], {"area_set_id": area_set_id})
     connection.execute(
         _SQL["put_assignment"],

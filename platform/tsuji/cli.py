@@ -1,0 +1,94 @@
+"""The command `tsuji`: parses, calls, and says in one line what went wrong."""
+
+import sys
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from tsuji import __version__, areas, feeds, services, up, wiring
+from tsuji_platform.runtime.basics import SetupError
+from tsuji_platform.settings import describe
+
+
+class _Commands(TyperGroup):
+    """Adds the settings to the help text, as a table that no terminal width breaks."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's own names
+        """Write the settings behind the commands."""
+        with formatter.section("Settings, from the environment"):
+            formatter.write_dl(
+                [
+                    (name, f"{meaning} [{default}]" if default else meaning)
+                    for name, default, meaning in describe()
+                ]
+            )
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="A city sensor hub: MQTT in, a database, an API and a live map by area.",
+    cls=_Commands,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tsuji {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+app.command()(up.up)
+app.command()(services.migrate)
+app.command()(services.ingest)
+app.command()(services.api)
+app.command()(services.dashboard)
+app.command()(feeds.simulate)
+app.add_typer(areas.app, name="areas")
+
+
+def main() -> None:
+    """Run the command; errors that a person can mend are one line, others show where they arose."""
+    try:
+        app(prog_name="tsuji")
+    except ValidationError as error:
+        for one in error.errors():
+            name = "_".join(["TSUJI", *(str(part) for part in one["loc"])]).upper()
+            shown = (
+                "" if name.endswith("_URL") else f", got {one['input']!r}"
+            )  # may hold a password
+            _fail(f"{name}: {one['msg']}{shown}", last=False)
+        sys.exit(2)
+    except (SetupError, wiring.NotRunningError) as error:
+        _fail(str(error))
+    except Exception as error:
+        if not _is_mendable(error):
+            raise
+        _fail(str(error))
+
+
+def _is_mendable(error: Exception) -> bool:
+    """Whether the error is one of the packages' own, whose text says what to do."""
+    from tsuji_geo.areas import AreaError
+    from tsuji_platform.store import StoreError
+
+    return isinstance(error, (StoreError, AreaError))
+
+
+def _fail(text: str, *, last: bool = True) -> None:
+    typer.echo(f"tsuji: {text}", err=True)
+    if last:
+        sys.exit(1)

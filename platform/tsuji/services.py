@@ -1,0 +1,70 @@
+"""The long-running commands: ingest, API, dashboard, and the migration that comes before them."""
+
+import signal
+import threading
+from collections.abc import Callable
+
+import typer
+
+from tsuji import wiring
+from tsuji_platform.settings import ApiSettings, DashboardSettings, IngestSettings
+
+
+def migrate(
+    check: bool = typer.Option(False, help="Only say what is lacking; exit code 1 if anything is."),
+) -> None:
+    """Bring the database's schema up to date."""
+    from tsuji_platform.store import migrate as apply
+    from tsuji_platform.store import pending
+
+    url = wiring.database_url()
+    if check:
+        lacking = pending(url)
+        typer.echo("\n".join(lacking) or "the schema is up to date")
+        raise typer.Exit(1 if lacking else 0)
+    applied = apply(url)
+    typer.echo(
+        "\n".join(f"applied {name}" for name in applied) or "the schema is up to date already"
+    )
+
+
+def ingest() -> None:
+    """Take in messages from the broker until stopped."""
+    from tsuji.area_sets import by_kind
+    from tsuji_ingest.service import Ingest
+    from tsuji_platform.store import Areas, Database
+
+    wiring.set_up_logging()
+    settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
+    with Database(url, size=2) as database:
+        areas = Areas(database)
+        service = Ingest(url, broker, settings, lambda: areas.assign_all(by_kind))
+        on_stop_signal(service.stop)
+        service.run()
+
+
+def api() -> None:
+    """Serve the data API until stopped."""
+    from tsuji_platform.api.app import serve
+
+    wiring.set_up_logging()
+    settings = ApiSettings()
+    serve(wiring.database_url(), settings)
+
+
+def dashboard() -> None:
+    """Serve the dashboard until stopped."""
+    from tsuji_dashboard.app import serve
+
+    wiring.set_up_logging()
+    serve(DashboardSettings())
+
+
+def on_stop_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` on SIGINT and SIGTERM."""
+
+    def handle(_number: int, _frame: object) -> None:
+        threading.Thread(target=stop).start()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)

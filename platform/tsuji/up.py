@@ -1,0 +1,247 @@
+"""`tsuji up`: a whole hub on this machine, from nothing to a live map, and kept alive."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from tsuji import wiring
+from tsuji_platform.runtime import broker, database
+from tsuji_platform.runtime.basics import SetupError
+from tsuji_platform.runtime.home import Instance
+from tsuji_platform.runtime.mqtt import is_free
+from tsuji_platform.runtime.process import Child
+from tsuji_platform.runtime.supervisor import State, Supervisor
+from tsuji_platform.settings import (
+    ApiSettings,
+    BrokerAddress,
+    BrokerSettings,
+    DashboardSettings,
+    DatabaseSettings,
+    RuntimeSettings,
+)
+
+_PORTS_TRIED = 50
+_LOOK_EVERY_S = 1.0
+_LINE_EVERY_S = 30.0
+
+
+def up() -> None:
+    """Run everything: database, broker, ingest, API, dashboard and a simulated fleet."""
+    settings = RuntimeSettings()
+    instance = wiring.instance().create()
+    console = Console(highlight=False)
+    with instance.lock():
+        try:
+            _Hub(instance, settings, console).run()
+        finally:
+            wiring.withdraw_addresses(instance.home)
+
+
+def choose_port(wanted: int, is_set: bool, host: str, variable: str) -> int:
+    """The wanted port, or the next free one where the wanted one is only a default.
+
+    Raises:
+        SetupError: where the port was asked for and is taken, or none is free.
+    """
+    if is_free(wanted, host):
+        return wanted
+    if is_set:
+        raise SetupError(
+            f"{variable}={wanted}: something else listens there already; give another port"
+        )
+    for port in range(wanted + 1, wanted + _PORTS_TRIED):
+        if is_free(port, host):
+            return port
+    raise SetupError(f"no port is free from {wanted} on; set {variable}")
+
+
+class _Hub:
+    """One run of `tsuji up`."""
+
+    def __init__(self, instance: Instance, settings: RuntimeSettings, console: Console) -> None:
+        self._instance = instance
+        self._settings = settings
+        self._console = console
+        self._begun = time.monotonic()
+        self._environment: dict[str, str] = {"TSUJI_HOME": str(instance.home)}
+
+    def _say(self, line: str) -> None:
+        self._console.print(
+            f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}", soft_wrap=True
+        )
+
+    def _report(self, line: str) -> None:
+        self._console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    def run(self) -> None:
+        """Set up, start, watch; returns when asked to stop, with everything stopped."""
+        api, dashboard = ApiSettings(), DashboardSettings()
+        self._say(f"data in {self._instance.home}")
+        with (
+            Supervisor(self._instance.log_folder, self._report) as supervisor,
+            supervisor.signals(),
+        ):
+            try:
+                self._start_servers(supervisor)
+                self._start_services(supervisor, api, dashboard)
+                self._show_addresses()
+                self._watch(supervisor)
+            except SetupError:
+                if not supervisor.stop_requested.is_set():
+                    raise
+            self._console.print("stopping …")
+            begun = time.monotonic()
+            supervisor.close()
+        self._console.print(f"stopped after {time.monotonic() - begun:.1f} s; the data is kept")
+
+    def _start_servers(self, supervisor: Supervisor) -> None:
+        from tsuji.area_sets import put_demonstration
+        from tsuji_platform.store import migrate
+
+        chosen = database.choose(DatabaseSettings(), self._instance, self._say)
+        self._say(f"database: {chosen.description}")
+        self._notice(chosen.notice)
+        if chosen.child is not None:
+            supervisor.add(chosen.child)
+            supervisor.wait_ready(chosen.child.name)
+        for name in migrate(chosen.url):
+            self._say(f"schema: {name}")
+        for area_set_id in put_demonstration(chosen.url):
+            self._say(f"areas: {area_set_id}")
+        broker_chosen = broker.choose(BrokerSettings(), self._instance, self._say)
+        self._say(f"broker: {broker_chosen.description}")
+        self._notice(broker_chosen.notice)
+        if broker_chosen.child is not None:
+            supervisor.add(broker_chosen.child)
+            supervisor.wait_ready(broker_chosen.child.name)
+        self._environment |= {
+            "TSUJI_DATABASE_URL": chosen.url,
+            "TSUJI_BROKER_URL": broker_chosen.url,
+        }
+
+    def _start_services(
+        self, supervisor: Supervisor, api: ApiSettings, dashboard: DashboardSettings
+    ) -> None:
+        api_port = choose_port(
+            api.api_port, "api_port" in api.model_fields_set, api.api_host, "TSUJI_API_PORT"
+        )
+        dashboard_port = choose_port(
+            dashboard.dashboard_port,
+            "dashboard_port" in dashboard.model_fields_set,
+            dashboard.dashboard_host,
+            "TSUJI_DASHBOARD_PORT",
+        )
+        self._api_url = f"http://{_reachable(api.api_host)}:{api_port}"
+        self._dashboard_url = f"http://{_reachable(dashboard.dashboard_host)}:{dashboard_port}"
+        self._environment |= {
+            "TSUJI_API_PORT": str(api_port),
+            "TSUJI_DASHBOARD_PORT": str(dashboard_port),
+            "TSUJI_API_URL": self._api_url,
+        }
+        wiring.publish_addresses(
+            self._instance.home,
+            {
+                "database": self._environment["TSUJI_DATABASE_URL"],
+                "broker": self._environment["TSUJI_BROKER_URL"],
+                "api": self._api_url,
+                "dashboard": self._dashboard_url,
+            },
+        )
+        children = [
+            self._service("ingest"),
+            self._service("api", lambda: _answers(f"{self._api_url}/v1/figures")),
+            self._service("dashboard", lambda: _answers(self._dashboard_url)),
+        ]
+        if self._settings.simulate:
+            children.append(self._service("simulate"))
+        for child in children:
+            supervisor.add(child)
+        for child in children:
+            supervisor.wait_ready(child.name)
+            self._say(f"{child.name} is up")
+
+    def _service(self, name: str, ready: Callable[[], bool] | None = None) -> Child:
+        command = (sys.executable, "-m", "tsuji", name)
+        if ready is None:
+            return Child(name=name, command=command, environment=self._environment)
+        return Child(name=name, command=command, environment=self._environment, ready=ready)
+
+    def _notice(self, notice: str | None) -> None:
+        if notice is not None:
+            self._report(notice)
+
+    def _show_addresses(self) -> None:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_row("Dashboard", f"[bold]{self._dashboard_url}[/]")
+        table.add_row("Data API", f"{self._api_url}/docs")
+        address = BrokerAddress.parse(self._environment["TSUJI_BROKER_URL"])
+        table.add_row("MQTT broker", f"{address.host}:{address.port}")
+        table.add_row("Logs", str(self._instance.log_folder))
+        self._console.print()
+        self._console.print(table, soft_wrap=True)
+        self._console.print("\nCtrl-C stops everything; the data stays.\n")
+
+    def _watch(self, supervisor: Supervisor) -> None:
+        """Show what flows until asked to stop: one line that changes, or in a file one now and then."""
+        flow = Flow(self._api_url)
+        if not self._console.is_terminal:
+            while True:
+                self._console.print(flow.line(_failing(supervisor)), soft_wrap=True)
+                if supervisor.stop_requested.wait(_LINE_EVERY_S):
+                    return
+        with self._console.status(flow.line([]), spinner="dots") as status:
+            while not supervisor.stop_requested.wait(_LOOK_EVERY_S):
+                status.update(flow.line(_failing(supervisor)))
+
+
+class Flow:
+    """What goes through the hub, as one line of text.
+
+    Args:
+        api_url: base address of the data API.
+    """
+
+    def __init__(self, api_url: str) -> None:
+        self._http = httpx.Client(base_url=api_url, timeout=5)
+        self._before: tuple[float, int] | None = None
+
+    def line(self, failing: list[str]) -> str:
+        """The state now; `failing` names processes in trouble."""
+        clock = time.strftime("%H:%M:%S")
+        trouble = f"  [red]in trouble: {', '.join(failing)}[/]" if failing else ""
+        try:
+            health = self._http.get("/v1/health").json()
+            ingest, things = health["ingest"], health["things"]
+            if ingest is None:
+                return f"{clock}  the database is away{trouble}"
+        except (httpx.HTTPError, ValueError, KeyError):
+            return f"{clock}  the API does not answer{trouble}"
+        now, stored = time.monotonic(), int(ingest["stored"])
+        rate = ""
+        if self._before is not None and now > self._before[0]:
+            rate = f" (+{(stored - self._before[1]) / (now - self._before[0]):,.0f}/s)"
+        self._before = now, stored
+        return (
+            f"{clock}  {stored:,} observations stored{rate}, {ingest['rejected']:,} rejected; "
+            f"{things['live']} things live, {things['silent']} silent{trouble}"
+        )
+
+
+def _failing(supervisor: Supervisor) -> list[str]:
+    return [status.name for status in supervisor.statuses() if status.state is State.FAILING]
+
+
+def _reachable(host: str) -> str:
+    """An address to call a server under that listens on `host`."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,79 @@
+"""What the commands share: where the database and the broker are, and how a log line looks."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+import orjson
+
+from tsuji_platform.runtime.home import Instance
+from tsuji_platform.settings import (
+    BrokerAddress,
+    BrokerSettings,
+    DatabaseSettings,
+    RuntimeSettings,
+)
+
+
+class NotRunningError(Exception):
+    """Neither a setting nor a running hub says where the database or the broker is."""
+
+
+def instance() -> Instance:
+    """The data of this project folder."""
+    return Instance.locate(RuntimeSettings().home)
+
+
+def _addresses_file(home: Path) -> Path:
+    return home / "addresses.json"
+
+
+def publish_addresses(home: Path, addresses: dict[str, str]) -> None:
+    """Let other commands in this folder find what `tsuji up` runs; readable for its owner only."""
+    path = _addresses_file(home)
+    draft = path.with_suffix(".new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(orjson.dumps(addresses))
+    draft.replace(path)
+
+
+def withdraw_addresses(home: Path) -> None:
+    """The hub of this folder has stopped."""
+    _addresses_file(home).unlink(missing_ok=True)
+
+
+def _running(name: str, setting: str) -> str:
+    home = instance().home
+    try:
+        return str(orjson.loads(_addresses_file(home).read_bytes())[name])
+    except (OSError, ValueError, KeyError):
+        raise NotRunningError(
+            f"{setting} is not set and no hub runs for this folder ({home}): start one with "
+            f"`tsuji up`, or set {setting}"
+        ) from None
+
+
+def database_url() -> str:
+    """Address of the database: the setting, or that of the hub that runs for this folder."""
+    return DatabaseSettings().database_url or _running("database", "TSUJI_DATABASE_URL")
+
+
+def broker_address() -> BrokerAddress:
+    """Address of the broker: the setting, or that of the hub that runs for this folder."""
+    return BrokerAddress.parse(
+        BrokerSettings().broker_url or _running("broker", "TSUJI_BROKER_URL")
+    )
+
+
+def set_up_logging() -> None:
+    """Log to standard error, one line a message, times in UTC."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=RuntimeSettings().log_level.upper(),
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        force=True,
+    )
+    for noisy in ("httpx", "httpcore", "psycopg.pool"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
