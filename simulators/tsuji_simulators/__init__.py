@@ -1,1 +1,1 @@
-"""Simulated and recorded feeds, published as real devices would."""
+"""Feeds for developers and demonstrations: a simulated fleet and recordings of real ones, over MQTT."""

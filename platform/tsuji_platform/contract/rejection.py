@@ -48,5 +48,8 @@ def quote(value: object, limit: int = 80) -> str:
     """Show a hostile value in a message: its repr, cut to `limit` characters."""
     if isinstance(value, int) and value.bit_length() > limit * 3:
         return f"an integer of {value.bit_length()} bits"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # a JSON document may nest deeper than Python can show
+        return f"a {type(value).__name__} that nests too deeply to be shown"
     return text if len(text) <= limit else text[: limit - 1] + "…"
