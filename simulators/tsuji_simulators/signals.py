@@ -90,24 +90,21 @@ def _rainfall(seed: int, member: Member, end: Integers, period_s: int) -> Floats
     minute_ends = (end[:, None] - 60 * np.arange(period_s // 60)[None, :]).ravel()
     tips_expected = rain_rate(seed, member.site, minute_ends - 30) / 60.0 / _RAIN_TIP_MM
     tips = whole(key(seed, "gauge", member.id), minute_ends, tips_expected)
-    fallen: Floats = np.round(tips.reshape(len(end), -1).sum(axis=1) * _RAIN_TIP_MM, 1)
-    return fallen
+    return _rounded(tips.reshape(len(end), -1).sum(axis=1) * _RAIN_TIP_MM, 1)
 
 
 def _measured_sky(seed: int, member: Member, end: Integers, sky: Weather) -> dict[str, Floats]:
-    def noisy(name: str, values: Floats, size: float) -> Floats:
-        return values + _noise(seed, member, name, end, size)
+    def read(name: str, values: Floats, error: float, digits: int) -> Floats:
+        return _rounded(values + _noise(seed, member, name, end, error), digits)
 
-    irradiance = np.maximum(sky.solar_irradiance + _noise(seed, member, "sun", end, 1.5), 0.0)
-    direction = noisy("wind_from_direction", sky.wind_from_direction, 4.0)
-    whole_degrees: Floats = np.round(direction) % 360.0
+    sun = sky.solar_irradiance
     return {
-        "air_temperature": np.round(noisy("air_temperature", sky.air_temperature, 0.15), 1),
-        "relative_humidity": np.round(noisy("relative_humidity", sky.relative_humidity, 0.8), 1),
-        "air_pressure": np.round(noisy("air_pressure", sky.air_pressure, 0.12), 1),
-        "wind_speed": np.round(np.maximum(noisy("wind_speed", sky.wind_speed, 0.25), 0.0), 1),
-        "wind_from_direction": whole_degrees,
-        "solar_irradiance": np.round(irradiance) * (sky.solar_irradiance > 0.5),
+        "air_temperature": read("air_temperature", sky.air_temperature, 0.15, 1),
+        "relative_humidity": read("relative_humidity", sky.relative_humidity, 0.8, 1),
+        "air_pressure": read("air_pressure", sky.air_pressure, 0.12, 1),
+        "wind_speed": read("wind_speed", sky.wind_speed, 0.25, 1),
+        "wind_from_direction": read("wind_from_direction", sky.wind_from_direction, 4.0, 0) % 360.0,
+        "solar_irradiance": read("solar_irradiance", sun, 1.5, 0) * (sun > 0.5),
     }
 
 
@@ -126,16 +123,25 @@ def _street(
     washed = 1.0 - 0.45 * (1.0 - np.exp(-sky.rain_rate / 2.0))
     haze = np.exp(0.42 * smooth(key(seed, "haze"), end, 45 * HOUR))
     dust = 9.5 * haze * washed * (0.85 + 0.3 * traffic)
-    energy = 10.0 ** (4.6 + 1.1 * traffic) + 10.0**5.3 * bustle + 10.0**5.2 * sky.rain_rate
+    energy = 10.0 ** (5.3 + 1.1 * traffic) + 10.0**5.8 * bustle + 10.0**5.4 * sky.rain_rate
     sound = 10.0 * np.log10(energy) + _noise(seed, member, "sound_level", end, 1.6)
     return {
-        "illuminance": np.maximum(np.round(light, -1), np.round(lamps) * (light < 100.0)),
-        "pm2_5": np.maximum(np.round(dust + _noise(seed, member, "pm2_5", end, 0.9), 1), 0.0),
-        "sound_level": np.round(sound, 1),
+        "illuminance": _rounded(light, -1) * (light >= 100.0)
+        + _rounded(light, 0) * (light < 100.0),
+        "pm2_5": _rounded(dust + _noise(seed, member, "pm2_5", end, 0.9), 1),
+        "sound_level": _rounded(sound, 1),
     }
 
 
+def _rounded(values: Floats, digits: int) -> Floats:
+    rounded: Floats = np.round(values, digits)
+    return rounded
+
+
 def _believable(name: str, values: Floats) -> Floats:
+    """No sensor reports less than nothing; the contract's range is the widest that one can report."""
     known = OBSERVED_PROPERTIES[name]
-    within: NDArray[Any] = np.clip(values, known.low, known.high)
+    within: NDArray[Any] = np.clip(
+        values, 0.0 if name == "solar_irradiance" else known.low, known.high
+    )
     return within
