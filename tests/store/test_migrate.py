@@ -18,7 +18,7 @@ def test_an_empty_database_gets_every_migration_once(empty_url: str) -> None:
 def test_an_unknown_migration_is_refused(store_url: str) -> None:
     with psycopg.connect(store_url) as connection:
         connection.execute("INSERT INTO migration (name, checksum) VALUES ('9999_future', 'x')")
-    with pytest.raises(SchemaError, match="9999_future.*newer"):
+    with pytest.raises(SchemaError, match=r"9999_future.*newer"):
         migrate(store_url)
 
 

@@ -1,0 +1,57 @@
+# `make run` shows a live city, `make test` runs all tests; both do their own set-up.
+
+PYTHON ?=
+export PYTHON
+BIN := .venv/bin
+
+.PHONY: run test check bench clean lock format screenshots help
+
+help:
+	@echo "make run          set up and show a live city; Ctrl-C stops it, its data stays"
+	@echo "make test         set up and run all checks and tests"
+	@echo "make check        format, lint, types, import rules"
+	@echo "make bench        measure; prints ratios within one run"
+	@echo "make screenshots  take the README's pictures anew, of a hub that runs"
+	@echo "make lock         resolve the lock files anew"
+	@echo "make clean        remove the virtual environment and caches (the data stays)"
+
+run:
+	@tools/setup run
+	@$(BIN)/tsuji up
+
+check:
+	@tools/setup dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	@tools/browser
+	$(BIN)/python -m pytest $(ARGS)
+
+bench:
+	@tools/setup dev
+	$(BIN)/python -m bench
+
+screenshots:
+	@tools/setup dev
+	@tools/browser
+	$(BIN)/python docs/make_screenshots.py
+
+format:
+	@tools/setup dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	@tools/setup dev
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --upgrade --output-file requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet \
+		--constraint requirements-dev.lock --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
