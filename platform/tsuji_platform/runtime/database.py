@@ -14,6 +14,8 @@ from tsuji_platform.runtime.postgres import Programs
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.settings import DatabaseSettings
 
+FETCHED_MAJOR = 17
+"""Of the PostgreSQL that apt fetches."""
 _WITHOUT = (
     "TimescaleDB is not there ({reason}): the database is plain PostgreSQL. Everything works, only "
     "old observations take more room. To have it, install TimescaleDB for PostgreSQL, or set "
@@ -146,7 +148,7 @@ def _for_existing(
         for programs in source():
             if programs and edition.fits(programs):
                 return programs, f"the existing data is of {edition}", notice
-    if edition.major == _FETCHED_MAJOR:
+    if edition.major == FETCHED_MAJOR:
         programs = fetch(progress)
         if edition.fits(programs):
             return programs, f"the existing data is of {edition}", notice
@@ -154,9 +156,6 @@ def _for_existing(
         f"the existing data needs {edition}, and no such programs are there any more. Install them, "
         "or move the data away (tsuji doctor names the folder) to begin anew"
     )
-
-
-_FETCHED_MAJOR = 17
 
 
 def with_timescaledb() -> Programs | None:
@@ -184,7 +183,7 @@ def fetch(progress: Progress = quiet) -> Programs:
 
 
 def _in_tree(tree: Path) -> Programs | None:
-    folder = tree / "usr" / "lib" / "postgresql" / str(_FETCHED_MAJOR) / "bin"
+    folder = tree / "usr" / "lib" / "postgresql" / str(FETCHED_MAJOR) / "bin"
     return postgres.inspect(folder, f"fetched from Debian {debian.POSTGRESQL.suite}")
 
 

@@ -28,7 +28,7 @@ _ONLY_FOR_SCRIPTS = re.compile(
     |procps|libproc2-0|libncursesw6|ucf|sensible-utils|netbase|openssl|openssl-provider-legacy|ssl-cert
     |postgresql-common.*|postgresql-client-common|libpam-modules.*|libsemanage.*|libsepol2|libdb5\.3.*
     |libgdbm.*|readline-common|gcc-.*-base|libaudit-common|libsasl2-modules-db|libc-gconv-modules-extra
-    |libmount1|libblkid1|libsystemd-shared""",
+    |libsystemd-shared""",
     re.VERBOSE,
 )
 """What packages ask for to be installed, not to run. Should a program need one after all, the check of its

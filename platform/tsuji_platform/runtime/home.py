@@ -18,6 +18,7 @@ from tsuji_platform.runtime.basics import SetupError
 
 ROOT_DATA = Path("/var/lib/tsuji")
 """Where root's data lives when its own data folder is closed to the servers' user."""
+_LOCK = "up.lock"
 _SOCKET_LIMIT = 107 - len("/.s.PGSQL.5432")
 """Longest folder that a PostgreSQL socket fits in: the kernel takes 107 bytes for a socket's path."""
 
@@ -151,6 +152,18 @@ class Instance:
             self.account.give(folder)
             folder.chmod(0o700)
 
+    def holder(self) -> int | None:
+        """Return the process that holds the instance now, None where it is free."""
+        try:
+            with (self.home / _LOCK).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = (self.home / _LOCK).read_text().strip()
+            return int(text) if text.isdigit() else 0
+        except OSError:
+            pass
+        return None
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the instance for one `tsuji up`; the kernel lets go even on kill -9.
@@ -158,7 +171,7 @@ class Instance:
         Raises:
             InstanceBusyError: where another process holds it.
         """
-        with (self.home / "up.lock").open("a+") as file:
+        with (self.home / _LOCK).open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -25,9 +25,19 @@ def answers(port: int, host: str = "127.0.0.1", timeout_s: float = 2) -> bool:
     return reply == _CONNACK_ACCEPTED
 
 
+def listens(port: int, host: str, timeout_s: float = 3) -> bool:
+    """Whether anything listens on the port, be it a broker that asks for a password."""
+    try:
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except OSError:
+        return False
+    return True
+
+
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could listen on the port."""
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as brokers do
         try:
             probe.bind((host, port))

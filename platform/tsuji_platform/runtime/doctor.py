@@ -1,0 +1,261 @@
+"""Says what was found, what would be chosen and why, without fetching or starting anything."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from tsuji_platform.runtime import broker, database, debian, mosquitto, mqtt, postgres
+from tsuji_platform.runtime.basics import SetupError
+from tsuji_platform.runtime.home import Instance, programs_folder
+from tsuji_platform.settings import (
+    ApiSettings,
+    BrokerAddress,
+    BrokerSettings,
+    DashboardSettings,
+    DatabaseSettings,
+    RuntimeSettings,
+)
+
+OLDEST_PYTHON = (3, 11)
+_ROOM_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        chosen: what is or would be used.
+        why: the reason.
+        ok: whether `tsuji up` would work with it.
+        advice: what to do, empty where there is nothing to do.
+    """
+
+    what: str
+    chosen: str
+    why: str
+    ok: bool = True
+    advice: str = ""
+
+
+def examine(
+    *,
+    runtime: RuntimeSettings,
+    database_settings: DatabaseSettings,
+    broker_settings: BrokerSettings,
+    api: ApiSettings,
+    dashboard: DashboardSettings,
+) -> list[Finding]:
+    """Look at everything that `tsuji up` depends on; nothing is changed."""
+    instance = Instance.locate(runtime.home)
+    runs = instance.holder() is not None
+    return [
+        _python(),
+        _home(runtime, instance),
+        _disk(instance.home),
+        _programs(),
+        _database(database_settings, instance),
+        _broker(broker_settings),
+        _broker_port(broker_settings, instance, runs),
+        _port("API port", api.api_host, api.api_port, "TSUJI_API_PORT", runs),
+        _port(
+            "dashboard port",
+            dashboard.dashboard_host,
+            dashboard.dashboard_port,
+            "TSUJI_DASHBOARD_PORT",
+            runs,
+        ),
+    ]
+
+
+def _python() -> Finding:
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    ok = sys.version_info >= OLDEST_PYTHON
+    return Finding(
+        what="Python",
+        chosen=f"{platform.python_version()} at {sys.executable}",
+        why=f"{oldest} or newer is needed",
+        ok=ok,
+        advice="" if ok else f"use Python {oldest} or newer",
+    )
+
+
+def _home(runtime: RuntimeSettings, instance: Instance) -> Finding:
+    why = "TSUJI_HOME is set" if runtime.home else f"one folder per project folder ({Path.cwd()})"
+    if instance.account.is_other:
+        why += f"; the private servers run as {instance.account.name or instance.account.uid}"
+    barrier = instance.account.barrier(instance.home)
+    nearest = _nearest(instance.home)
+    holder = instance.holder()
+    advice = ""
+    if barrier is not None:
+        advice = f"the private servers cannot pass through {barrier}: set TSUJI_HOME elsewhere"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        advice = f"{nearest} cannot be written: set TSUJI_HOME to a folder that you own"
+    elif not instance.account.name:
+        advice = (
+            f"user {instance.account.uid} has no name and PostgreSQL needs one: add it to /etc/passwd, "
+            "or set TSUJI_DATABASE_URL"
+        )
+    if holder is not None:
+        why += f"; tsuji up runs here now (process {holder})"
+    return Finding(what="data", chosen=str(instance.home), why=why, ok=not advice, advice=advice)
+
+
+def _nearest(path: Path) -> Path:
+    return next(part for part in (path, *path.parents) if part.exists())
+
+
+def _disk(home: Path) -> Finding:
+    free = shutil.disk_usage(_nearest(home)).free
+    ok = free >= _ROOM_BYTES
+    return Finding(
+        what="disk",
+        chosen=f"{free / 1e9:.1f} GB free",
+        why=f"programs and a first day of data need about {_ROOM_BYTES / 1e9:.0f} GB",
+        ok=ok,
+        advice="" if ok else "make room, or set TSUJI_HOME to a larger disk",
+    )
+
+
+def _programs() -> Finding:
+    there = [
+        recipe.label
+        for recipe in debian.RECIPES.values()
+        if debian.fetched(recipe, programs_folder())
+    ]
+    reason = debian.obstacle()
+    return Finding(
+        what="fetched programs",
+        chosen=", ".join(there) or "none yet",
+        why=f"in {programs_folder()}; "
+        + (f"nothing can be fetched here: {reason}" if reason else "apt fetches what is missing"),
+    )
+
+
+def _database(settings: DatabaseSettings, instance: Instance) -> Finding:
+    what = "database"
+    if settings.database_url:
+        problem = _reach_database(settings.database_url)
+        return Finding(
+            what=what,
+            chosen="TSUJI_DATABASE_URL",
+            why="it is set",
+            ok=problem is None,
+            advice=f"it does not answer: {problem}" if problem else "",
+        )
+    try:
+        edition = database.Edition.of(instance.database_folder)
+    except SetupError as error:
+        return Finding(what=what, chosen="none", why="there is data", ok=False, advice=str(error))
+    installed = postgres.installed()
+    seen = (
+        "; ".join(f"installed: {found.description}" for found in installed) or "none is installed"
+    )
+    if edition:
+        candidates = [*installed, database.fetched(), database.plain(instance.account)]
+        fitting = next((found for found in candidates if found and edition.fits(found)), None)
+        may_fetch = edition.major == database.FETCHED_MAJOR and debian.obstacle() is None
+        return Finding(
+            what=what,
+            chosen=fitting.description
+            if fitting
+            else f"{edition}, to be fetched"
+            if may_fetch
+            else "none",
+            why=f"the existing data is of {edition}",
+            ok=fitting is not None or may_fetch,
+            advice=""
+            if fitting or may_fetch
+            else f"install {edition}, or move {instance.database_folder} away to begin anew",
+        )
+    chosen = database.with_timescaledb() or database.fetched()
+    if chosen:
+        return Finding(what=what, chosen=chosen.description, why=seen)
+    if debian.obstacle() is None:
+        return Finding(what=what, chosen=f"{debian.POSTGRESQL.label}, to be fetched", why=seen)
+    plain = database.plain(instance.account)
+    return Finding(
+        what=what,
+        chosen=plain.description if plain else "none",
+        why=f"no TimescaleDB: {debian.obstacle()}; {seen}",
+        ok=plain is not None,
+        advice="install TimescaleDB for PostgreSQL, or set TSUJI_DATABASE_URL",
+    )
+
+
+def _reach_database(url: str) -> str | None:
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _broker(settings: BrokerSettings) -> Finding:
+    what = "broker"
+    if settings.broker_url:
+        address = BrokerAddress.parse(settings.broker_url)
+        there = mqtt.listens(address.port, address.host)
+        return Finding(
+            what=what,
+            chosen=f"TSUJI_BROKER_URL ({address.host}:{address.port})",
+            why="it is set",
+            ok=there,
+            advice="" if there else "nothing listens there: start it, or unset TSUJI_BROKER_URL",
+        )
+    installed = mosquitto.installed()
+    seen = f"installed: {installed.description}" if installed else "none is installed"
+    chosen = installed if installed and installed.keeps_everything else broker.fetched()
+    if chosen:
+        return Finding(what=what, chosen=chosen.description, why=seen)
+    if debian.obstacle() is None:
+        return Finding(what=what, chosen=f"{debian.MOSQUITTO.label}, to be fetched", why=seen)
+    second = installed.description if installed else broker.EmbeddedBroker().description
+    there = installed is not None or find_spec("iotcore") is not None
+    return Finding(
+        what=what,
+        chosen=second if there else "none",
+        why=f"no Mosquitto with SQLite persistence: {debian.obstacle()}; {seen}",
+        ok=there,
+        advice="install Mosquitto 2.1 or newer, or set TSUJI_BROKER_URL",
+    )
+
+
+def _broker_port(settings: BrokerSettings, instance: Instance, runs: bool) -> Finding:
+    what = "broker port"
+    if settings.broker_url:
+        return Finding(what=what, chosen="none", why="TSUJI_BROKER_URL is set")
+    last = broker.last_port(instance.broker_folder)
+    if settings.broker_port:
+        return _port(what, "127.0.0.1", settings.broker_port, "TSUJI_BROKER_PORT", runs)
+    port, why = next(_port_candidates(last, runs))
+    return Finding(what=what, chosen=f"127.0.0.1:{port}", why=why)
+
+
+def _port_candidates(last: int | None, runs: bool) -> Iterator[tuple[str, str]]:
+    if last and (runs or mqtt.is_free(last)):
+        yield str(last), "in use by this instance" if runs else "this instance had it last"
+    if mqtt.is_free(broker.STANDARD_PORT):
+        yield str(broker.STANDARD_PORT), "MQTT's standard port is free"
+    yield "any free one", f"port {broker.STANDARD_PORT} is taken"
+
+
+def _port(what: str, host: str, port: int, setting: str, runs: bool) -> Finding:
+    free = mqtt.is_free(port, host)
+    return Finding(
+        what=what,
+        chosen=f"{host}:{port}",
+        why="free" if free else "in use by this instance" if runs else "taken",
+        ok=free or runs,
+        advice="" if free or runs else f"stop what listens there, or set {setting} to another port",
+    )
