@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tsuji import __version__, areas, feeds, services, up, wiring
+from tsuji import __version__, areas, feeds, replay, services, up, wiring
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
@@ -57,6 +57,7 @@ app.command()(services.ingest)
 app.command()(services.api)
 app.command()(services.dashboard)
 app.command()(feeds.simulate)
+app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 
 
@@ -84,8 +85,10 @@ def _is_mendable(error: Exception) -> bool:
     """Whether the error is one of the packages' own, whose text says what to do."""
     from tsuji_geo.areas import AreaError
     from tsuji_platform.store import StoreError
+    from tsuji_simulators.fleet import ScenarioError
+    from tsuji_simulators.recorded.recording import RecordingError
 
-    return isinstance(error, (StoreError, AreaError))
+    return isinstance(error, (StoreError, AreaError, RecordingError, ScenarioError))
 
 
 def _fail(text: str, *, last: bool = True) -> None:
