@@ -27,7 +27,7 @@ check:
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	@tools/browser
+	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
 	$(BIN)/python -m pytest $(ARGS)
 
 bench:
@@ -36,7 +36,7 @@ bench:
 
 screenshots:
 	@tools/setup dev
-	@tools/browser
+	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
 	$(BIN)/python docs/make_screenshots.py
 
 format:

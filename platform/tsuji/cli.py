@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tsuji import __version__, areas, feeds, replay, services, up, wiring
+from tsuji import __version__, areas, doctor, feeds, replay, services, up, wiring
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
@@ -52,6 +52,7 @@ def _root(
 
 
 app.command()(up.up)
+app.command()(doctor.doctor)
 app.command()(services.migrate)
 app.command()(services.ingest)
 app.command()(services.api)
