@@ -1,23 +1,17 @@
 """Real servers for all tests: they are fetched where they are missing, and never skipped."""
 
-import contextlib
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
 
+from hub_processes import HubProcesses
 from tsuji_platform.runtime.browser import ensure
-from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer, private_broker, private_database
 from tsuji_platform.store import Database, migrate
 
@@ -65,19 +59,45 @@ def empty_url(request: pytest.FixtureRequest) -> Iterator[str]:
     yield from _fresh(request.getfixturevalue(f"{request.param}_server"))
 
 
-@pytest.fixture
-def store_url(empty_url: str) -> str:
-    """A database of each kind with Tsuji's schema."""
-    migrate(empty_url)
-    return empty_url
-
-
-@pytest.fixture
-def hub_url(timescaledb_server: PrivateServer) -> Iterator[str]:
-    """A database with TimescaleDB and Tsuji's schema."""
+@pytest.fixture(scope="session")
+def _timescaledb_store(timescaledb_server: PrivateServer) -> Iterator[str]:
     for url in _fresh(timescaledb_server):
         migrate(url)
         yield url
+
+
+@pytest.fixture(scope="session")
+def _plain_store(plain_server: PrivateServer) -> Iterator[str]:
+    for url in _fresh(plain_server):
+        migrate(url)
+        yield url
+
+
+def _emptied(url: str) -> str:
+    """Make a database that earlier tests have used as good as new, much faster than a new one."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database() AND backend_type = 'client backend'"
+        )
+        tables = connection.execute(
+            "SELECT string_agg(tablename, ', ') FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'migration'"
+        ).fetchone()
+        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY")
+    return url
+
+
+@pytest.fixture(params=["timescaledb", "plain"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind with Tsuji's schema and nothing in it."""
+    return _emptied(request.getfixturevalue(f"_{request.param}_store"))
+
+
+@pytest.fixture
+def hub_url(_timescaledb_store: str) -> str:
+    """A database with TimescaleDB and Tsuji's schema and nothing in it."""
+    return _emptied(_timescaledb_store)
 
 
 @pytest.fixture
@@ -106,76 +126,6 @@ def eventually() -> Callable[..., None]:
             time.sleep(0.02)
 
     return wait
-
-
-class HubProcesses:
-    """Tsuji's own commands as real processes over one database and one broker.
-
-    Attributes:
-        environment: settings that all of them get; change it before the start.
-        api_url: where the API will be.
-        dashboard_url: where the dashboard will be.
-    """
-
-    def __init__(self, database_url: str, broker_url: str, home: Path) -> None:
-        api_port, dashboard_port = free_port(), free_port()
-        self.api_url = f"http://127.0.0.1:{api_port}"
-        self.dashboard_url = f"http://127.0.0.1:{dashboard_port}"
-        self.broker_url = broker_url
-        self.environment = {
-            "TSUJI_DATABASE_URL": database_url,
-            "TSUJI_BROKER_URL": broker_url,
-            "TSUJI_API_PORT": str(api_port),
-            "TSUJI_API_URL": self.api_url,
-            "TSUJI_DASHBOARD_PORT": str(dashboard_port),
-            "TSUJI_HOME": str(home),
-        }
-        self._home = home
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "tsuji", *arguments],
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def start(self, name: str) -> None:
-        """Start a long-running command; for API and dashboard wait until they answer."""
-        with self.log(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "tsuji", name],
-                env={**os.environ, **self.environment},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        address = {"api": f"{self.api_url}/v1/figures", "dashboard": self.dashboard_url}.get(name)
-        deadline = time.monotonic() + 30
-        while address is not None:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(address, timeout=5).status_code == 200:
-                    return
-            if time.monotonic() > deadline or self._running[name].poll() is not None:
-                pytest.fail(f"{name} does not start:\n{self.log(name).read_text()}")
-            time.sleep(0.05)
-
-    def log(self, name: str) -> Path:
-        """What the process printed."""
-        return self._home / f"{name}.log"
-
-    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal a process and wait for its end; returns its exit code."""
-        process = self._running.pop(name)
-        process.send_signal(number)
-        return process.wait(20)
-
-    def close(self) -> None:
-        """End all that still run."""
-        for name in list(self._running):
-            self.end(name, signal.SIGKILL)
 
 
 @pytest.fixture
