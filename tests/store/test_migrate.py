@@ -15,18 +15,20 @@ def test_an_empty_database_gets_every_migration_once(empty_url: str) -> None:
     assert migrate(empty_url) == []
 
 
-def test_an_unknown_migration_is_refused(store_url: str) -> None:
-    with psycopg.connect(store_url) as connection:
+def test_an_unknown_migration_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    with psycopg.connect(empty_url) as connection:
         connection.execute("INSERT INTO migration (name, checksum) VALUES ('9999_future', 'x')")
     with pytest.raises(SchemaError, match=r"9999_future.*newer"):
-        migrate(store_url)
+        migrate(empty_url)
 
 
-def test_a_changed_migration_is_refused(store_url: str) -> None:
-    with psycopg.connect(store_url) as connection:
+def test_a_changed_migration_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    with psycopg.connect(empty_url) as connection:
         connection.execute("UPDATE migration SET checksum = 'other'")
     with pytest.raises(SchemaError, match="not the one"):
-        pending(store_url)
+        pending(empty_url)
 
 
 def test_the_edition_is_named(hub_database: Database) -> None:
