@@ -1,0 +1,71 @@
+// The one namespace, the page's state and the way the parts tell each other what changed.
+(function () {
+  "use strict";
+
+  const listeners = new Map();
+
+  const tsuji = {
+    /** What the server put into the page: words, figures, bins; filled by boot. */
+    page: null,
+
+    /** Call `listener(detail)` whenever `event` is told. */
+    on(event, listener) {
+      if (!listeners.has(event)) listeners.set(event, []);
+      listeners.get(event).push(listener);
+    },
+
+    tell(event, detail) {
+      for (const listener of listeners.get(event) || []) listener(detail);
+    },
+
+    byId(id) {
+      return document.getElementById(id);
+    },
+
+    /** Make an element; text goes in as text, never as HTML: names come from strangers' sensors. */
+    make(tag, attributes, ...children) {
+      const element = document.createElement(tag);
+      for (const [name, value] of Object.entries(attributes || {})) {
+        if (value === false || value === null || value === undefined) continue;
+        if (name === "on") {
+          for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
+        } else {
+          element.setAttribute(name, value === true ? "" : String(value));
+        }
+      }
+      element.append(...children.filter((child) => child !== null && child !== undefined));
+      return element;
+    },
+  };
+
+  const state = {
+    set: null, // area set
+    figure: null,
+    area: null, // code of the selected area
+    thing: null, // id of the selected thing
+    theme: "light",
+    themeAsked: false, // whether the reader chose the theme, so that it belongs into the address
+    langAsked: false,
+    at: null, // past moment, RFC 3339, or null for live
+    view: null, // {lat, lng, zoom}
+  };
+
+  tsuji.state = {
+    get: () => state,
+    /** Change some of the state; tells `state` with the set of keys that really changed. */
+    set(patch) {
+      const changed = new Set();
+      for (const [key, value] of Object.entries(patch)) {
+        const same = key === "view" ? false : state[key] === value;
+        if (same) continue;
+        state[key] = value;
+        changed.add(key);
+      }
+      if (changed.size) tsuji.tell("state", changed);
+    },
+  };
+
+  tsuji.figure = (id) => tsuji.page.figures.find((figure) => figure.id === (id || state.figure));
+
+  window.tsuji = tsuji;
+})();

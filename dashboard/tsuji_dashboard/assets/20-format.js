@@ -1,0 +1,87 @@
+// Words, numbers, times and ages in the reader's language; every time is Tokyo's.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const zone = "Asia/Tokyo";
+  const numbers = new Map();
+  let offset = null; // how far this machine's clock is ahead of the hub's, in ms
+
+  /** The text of `key` with its {fields} filled in. */
+  function t(key, fields) {
+    const words = tsuji.page.words[key];
+    if (words === undefined) throw new Error(`no text for ${key}`);
+    return words.replace(/\{(\w+)\}/g, (_, name) => String(fields[name]));
+  }
+
+  function number(value, decimals) {
+    const key = decimals || 0;
+    if (!numbers.has(key)) {
+      numbers.set(
+        key,
+        new Intl.NumberFormat(tsuji.page.lang, {
+          minimumFractionDigits: key,
+          maximumFractionDigits: key,
+          signDisplay: "negative",
+        }),
+      );
+    }
+    return numbers.get(key).format(value).replace("-", "−");
+  }
+
+  /** A figure's value without its unit; directions get their name as well. */
+  function value(what, amount) {
+    const shown = number(amount, what.decimals);
+    if (!what.turns) return shown;
+    const sector = Math.floor(((amount + 22.5) % 360) / 45);
+    return `${t(`compass.short.${sector}`)} ${shown}`;
+  }
+
+  function age(seconds) {
+    const s = Math.max(0, Math.floor(seconds));
+    if (s < 1) return t("age.now");
+    if (s < 60) return t("age.s", { n: s });
+    if (s < 3600) return t("age.min", { n: Math.floor(s / 60) });
+    if (s < 172800) return t("age.h", { n: Math.floor(s / 3600) });
+    return t("age.d", { n: Math.floor(s / 86400) });
+  }
+
+  const parts = (date, options) =>
+    new Intl.DateTimeFormat(tsuji.page.lang, { timeZone: zone, hourCycle: "h23", ...options }).format(date);
+
+  tsuji.t = t;
+  tsuji.format = {
+    number,
+    value,
+    age,
+    /** How long ago an RFC 3339 time was, in words. */
+    since: (time) => age((tsuji.clock.now() - Date.parse(time)) / 1000),
+    time: (ms) => parts(ms, { hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    dateTime: (ms) =>
+      parts(ms, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+    /** The Tokyo wall clock as a datetime-local field takes it. */
+    local(ms) {
+      return new Date(ms + 9 * 3600e3).toISOString().slice(0, 16);
+    },
+    fromLocal: (text) => new Date(`${text}:00+09:00`),
+    sensors: (n) => (n === 1 ? t("sensors.one") : t("sensors", { n: number(n, 0) })),
+    /** What an area is called: a mesh cell has only its code. */
+    areaName(properties) {
+      const name = (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name;
+      return !name || name === properties.code ? t("mesh", { code: properties.code }) : name;
+    },
+    thingName: (properties) =>
+      (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name || properties.id,
+    kind: (kind) => tsuji.page.words[`kind.${kind}`] || kind,
+  };
+
+  tsuji.clock = {
+    /** The hub's time as well as we know it, in ms: a reader's clock may be wrong. */
+    now: () => Date.now() - (offset || 0),
+    /** Learn from a message that was made at `time` and has just arrived. */
+    learn(time) {
+      const ahead = Date.now() - Date.parse(time);
+      if (!Number.isFinite(ahead)) return;
+      offset = offset === null ? ahead : Math.min(offset + 5, ahead);
+    },
+  };
+})();

@@ -1,0 +1,102 @@
+// The live stream, and past moments in its stead. It always says how it stands with the connection.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const SILENCE_MS = 35000; // the relay beats every 10 s
+
+  let source = null;
+  let set = null;
+  let at = null;
+  let retry = null;
+  let heard = 0;
+  let asked = 0;
+
+  const live = {
+    status: "connecting", // connecting | live | away | lost | past | past_failed | unknown
+  };
+
+  function become(status) {
+    if (status === live.status) return;
+    live.status = status;
+    tsuji.tell("connection", status);
+  }
+
+  function close() {
+    clearTimeout(retry);
+    if (source) source.close();
+    source = null;
+  }
+
+  function receive(event, action) {
+    heard = Date.now();
+    const body = JSON.parse(event.data);
+    if (body.time) tsuji.clock.learn(body.time);
+    action(body);
+  }
+
+  function open() {
+    close();
+    const stream = new EventSource(`/hub/live?area_set=${encodeURIComponent(set)}`);
+    source = stream;
+    heard = Date.now();
+    stream.addEventListener("state", (event) =>
+      receive(event, (body) => become(body.api === "connecting" ? "connecting" : body.api)),
+    );
+    stream.addEventListener("snapshot", (event) => receive(event, (body) => tsuji.data.load(body)));
+    stream.addEventListener("change", (event) => receive(event, (body) => tsuji.data.merge(body)));
+    stream.addEventListener("beat", () => {
+      heard = Date.now();
+      if (live.status === "live") tsuji.data.asOf = Math.max(tsuji.data.asOf || 0, tsuji.clock.now());
+    });
+    stream.addEventListener("error", () => {
+      if (source !== stream) return;
+      become("lost");
+      // The browser tries again by itself unless it was refused outright.
+      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, 2000);
+    });
+  }
+
+  async function past() {
+    close();
+    const mine = ++asked;
+    become("connecting");
+    try {
+      const where = `/hub/area-sets/${encodeURIComponent(set)}/snapshot?at=${encodeURIComponent(at)}`;
+      const answer = await fetch(where);
+      if (!answer.ok) throw new Error(`${where}: ${answer.status}`);
+      const body = await answer.json();
+      if (mine !== asked) return;
+      tsuji.data.load(body);
+      become("past");
+    } catch {
+      if (mine !== asked) return;
+      tsuji.data.clear();
+      become("past_failed");
+      retry = setTimeout(past, 5000);
+    }
+  }
+
+  /** Follow an area set, live or at a past moment. */
+  live.follow = (nextSet, nextAt) => {
+    if (nextSet === set && nextAt === at) return;
+    if (nextSet !== set || nextAt !== at) tsuji.data.clear();
+    set = nextSet;
+    at = nextAt;
+    asked += 1;
+    if (at) {
+      past();
+    } else {
+      become("connecting");
+      open();
+    }
+  };
+
+  setInterval(() => {
+    if (source && Date.now() - heard > SILENCE_MS) {
+      become("lost");
+      open();
+    }
+  }, 5000);
+
+  tsuji.live = live;
+})();

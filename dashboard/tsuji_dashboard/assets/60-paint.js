@@ -1,0 +1,87 @@
+// From a value to a look, with the bins that the page brought along.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+
+  const LOOKS = {
+    light: { line: "#5c6b7e", faint: "#b9c4d0", grey: "#aeb8c4", mark: "#e8590c", ink: "#1b2a41", paper: "#ffffff" },
+    dark: { line: "#0e141b", faint: "#33414f", grey: "#5b6875", mark: "#ffb454", ink: "#f1f5f9", paper: "#0f161d" },
+  };
+  const SHAPES = { smart_pole: "diamond", footfall_counter: "circle" };
+
+  function bin(figure, value) {
+    if (figure.turns) return Math.floor(((value + 22.5) % 360) / 45);
+    let index = 0;
+    while (index < figure.edges.length && value >= figure.edges[index]) index += 1;
+    return index;
+  }
+
+  const colour = (figure, value) => figure.colours[tsuji.state.get().theme][bin(figure, value)];
+
+  /** What an area has of the chosen figure, or null. */
+  function reading(code) {
+    const figures = tsuji.data.areas.get(code);
+    const found = figures && figures[tsuji.state.get().figure];
+    return found && typeof found.value === "number" ? found : null;
+  }
+
+  /** How an area looks, as Leaflet path options; `hatched` where the renderer can. */
+  function area(properties, { chosen, svg, tiles }) {
+    const look = LOOKS[tsuji.state.get().theme];
+    const found = reading(properties.code);
+    const style = { color: look.line, weight: 0.8, opacity: 0.55, fillOpacity: tiles ? 0.7 : 0.88 };
+    if (found) {
+      style.fillColor = colour(tsuji.figure(), found.value);
+    } else if (properties.things) {
+      style.fillColor = svg ? "url(#tsuji-hatch)" : look.grey;
+      style.fillOpacity = svg ? 1 : 0.4;
+    } else {
+      style.fillColor = look.grey;
+      style.fillOpacity = tiles ? 0.04 : 0.07;
+      style.color = look.faint;
+      style.opacity = 0.6;
+    }
+    if (chosen) Object.assign(style, { color: look.mark, weight: 3.5, opacity: 1 });
+    return style;
+  }
+
+  /** What a thing says of the chosen figure, or null where it says nothing in the same unit. */
+  function spoken(id) {
+    const figure = tsuji.figure();
+    const thing = tsuji.data.things.get(id);
+    const latest = thing && thing.latest && thing.latest[figure.id];
+    return figure.newest && latest && typeof latest.result === "number" ? latest : null;
+  }
+
+  /** How a thing looks: shape by kind, filled while live, dimmed when it doesn't measure the figure. */
+  function thing(feature, chosen) {
+    const look = LOOKS[tsuji.state.get().theme];
+    const { id, kind } = feature.properties;
+    const known = tsuji.data.things.get(id);
+    const state = known ? known.state : "unknown";
+    const properties = Object.keys((known && known.latest) || feature.properties.latest || {});
+    const measures = tsuji.figure().properties.some((property) => properties.includes(property));
+    const style = {
+      radius: measures ? 5 : 3.5,
+      color: look.paper,
+      weight: 1.4,
+      opacity: 1,
+      fillOpacity: 1,
+      fillColor: look.ink,
+      dashArray: null,
+      shape: SHAPES[kind] || "square",
+    };
+    const latest = spoken(id);
+    if (state === "live") {
+      if (latest) Object.assign(style, { fillColor: colour(tsuji.figure(), latest.result), color: "#10202f", radius: 6 });
+      if (!measures) Object.assign(style, { fillOpacity: 0.55, opacity: 0.7 });
+    } else {
+      Object.assign(style, { fillColor: look.paper, color: state === "unknown" ? look.grey : look.ink });
+      Object.assign(style, { weight: 1.6, dashArray: state === "silent" ? "2 2" : null });
+    }
+    if (chosen) Object.assign(style, { color: look.mark, weight: 3, radius: style.radius + 3, dashArray: null });
+    return style;
+  }
+
+  tsuji.paint = { bin, colour, reading, spoken, area, thing, SHAPES };
+})();

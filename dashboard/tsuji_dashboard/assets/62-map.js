@@ -1,0 +1,243 @@
+// The map's layers: areas and things on it, painted anew only where the look has changed.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const SVG_AREAS = 600; // beyond, elements cost more than a canvas
+  const SVG_THINGS = 500;
+
+  const areas = new Map(); // code -> layer
+  const things = new Map(); // id -> layer
+  let map = null;
+  let areaLayer = null;
+  let thingLayer = null;
+  let canvas = null;
+  let areasOnCanvas = false;
+  let thingsOnCanvas = false;
+  let moved = false; // whether the reader, not we, chose the view
+
+  const api = {
+    map: () => map,
+    areas,
+    things,
+    /** How often a shape was painted, for those who measure. */
+    painted: 0,
+  };
+
+  // --- look ----------------------------------------------------------------------------------
+
+  function apply(layer, style, state) {
+    const key = JSON.stringify([style, state]);
+    if (layer.tsujiLook === key) return false;
+    layer.tsujiLook = key;
+    layer.setStyle(style);
+    if (style.radius !== undefined && layer.getRadius() !== style.radius) layer.setRadius(style.radius);
+    api.painted += 1;
+    return true;
+  }
+
+  function paintArea(code) {
+    const layer = areas.get(code);
+    if (!layer) return;
+    const { properties } = layer.feature;
+    const chosen = tsuji.state.get().area === code;
+    const options = { chosen, svg: !areasOnCanvas, tiles: tsuji.tiles.shown() };
+    apply(layer, tsuji.paint.area(properties, options), null);
+    name(layer, properties.things ? tsuji.tips.areaLine(properties) : null);
+    if (layer.isTooltipOpen()) layer.setTooltipContent(tsuji.tips.area(layer));
+  }
+
+  function paintThing(id) {
+    const layer = things.get(id);
+    if (!layer) return;
+    const chosen = tsuji.state.get().thing === id;
+    apply(layer, tsuji.paint.thing(layer.feature, chosen), null);
+    name(layer, tsuji.tips.thingLine(layer.feature));
+    if (layer.isTooltipOpen()) layer.setTooltipContent(tsuji.tips.thing(layer));
+  }
+
+  /** Role, name and focus of a shape, where it is an element. */
+  function name(layer, said) {
+    const element = layer.getElement && layer.getElement();
+    if (!element || said === null) return;
+    if (!element.hasAttribute("tabindex")) {
+      element.setAttribute("tabindex", "0");
+      element.setAttribute("role", "button");
+    }
+    if (element.getAttribute("aria-label") !== said) element.setAttribute("aria-label", said);
+  }
+
+  api.repaint = () => {
+    for (const code of areas.keys()) paintArea(code);
+    for (const id of things.keys()) paintThing(id);
+    raise();
+  };
+
+  function raise() {
+    const { area, thing } = tsuji.state.get();
+    if (area && areas.has(area)) areas.get(area).bringToFront();
+    if (thingsOnCanvas && thingLayer) thingLayer.bringToFront();
+    if (thing && things.has(thing)) things.get(thing).bringToFront();
+  }
+
+  // --- layers --------------------------------------------------------------------------------
+
+  function renderer(onCanvas, pane) {
+    if (!onCanvas) return window.L.svg({ pane, padding: 0.3 });
+    if (!canvas) canvas = window.L.canvas({ pane: "tsuji-areas", padding: 0.3, tolerance: 3 });
+    return canvas;
+  }
+
+  function selectable(layer, choose) {
+    layer.on("click", (event) => {
+      window.L.DomEvent.stop(event);
+      choose(true);
+    });
+    layer.on("add", () => {
+      const element = layer.getElement && layer.getElement();
+      if (!element) return;
+      element.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        event.stopPropagation();
+        choose(true);
+      });
+    });
+  }
+
+  function drawAreas() {
+    const { shapes } = tsuji.catalogue;
+    if (!map || !shapes) return;
+    if (areaLayer) areaLayer.remove();
+    areas.clear();
+    areasOnCanvas = shapes.features.length > SVG_AREAS || thingsOnCanvas;
+    const options = { pane: "tsuji-areas", renderer: renderer(areasOnCanvas, "tsuji-areas") };
+    areaLayer = window.L.geoJSON(shapes, {
+      ...options,
+      smoothFactor: 0.6,
+      onEachFeature(feature, layer) {
+        const { code } = feature.properties;
+        areas.set(code, layer);
+        layer.bindTooltip(tsuji.tips.area, { sticky: true, className: "tip", opacity: 1 });
+        selectable(layer, () => tsuji.select({ area: code }));
+      },
+    });
+    areaLayer.addTo(map);
+    api.repaint();
+    if (!moved) api.fitAreas();
+    showChosen();
+  }
+
+  function drawThings() {
+    const known = tsuji.catalogue.things;
+    if (!map) return;
+    if (thingLayer) thingLayer.remove();
+    things.clear();
+    const before = thingsOnCanvas;
+    thingsOnCanvas = known.size > SVG_THINGS;
+    const options = { renderer: renderer(thingsOnCanvas, "tsuji-things") };
+    options.pane = thingsOnCanvas ? "tsuji-areas" : "tsuji-things";
+    thingLayer = window.L.featureGroup();
+    for (const [id, feature] of known) {
+      const [lng, lat] = feature.geometry.coordinates;
+      const shape = tsuji.paint.SHAPES[feature.properties.kind] || "square";
+      const layer = tsuji.makeMarker([lat, lng], { ...options, shape });
+      layer.feature = feature;
+      layer.bindTooltip(tsuji.tips.thing, { className: "tip", opacity: 1, direction: "top", offset: [0, -6] });
+      selectable(layer, () => tsuji.select({ thing: id }));
+      things.set(id, layer);
+      thingLayer.addLayer(layer);
+    }
+    thingLayer.addTo(map);
+    if (before !== thingsOnCanvas) drawAreas();
+    api.repaint();
+    showChosen();
+  }
+
+  // --- view ----------------------------------------------------------------------------------
+
+  /** Where cards cover the map: what is fitted must not lie beneath them. */
+  function padding() {
+    const wide = window.innerWidth > 860;
+    const open = !tsuji.byId("detail").hidden;
+    return wide
+      ? { paddingTopLeft: [352, 24], paddingBottomRight: [open ? 452 : 72, 24] }
+      : { paddingTopLeft: [16, 150], paddingBottomRight: [16, open ? window.innerHeight * 0.55 : 70] };
+  }
+
+  function fit(bounds) {
+    if (!map || !bounds.isValid()) return;
+    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    map.fitBounds(bounds, { ...padding(), maxZoom: 16, animate: !calm && map.tsujiFitted === true });
+    map.tsujiFitted = true;
+  }
+
+  /** Show the areas with sensors, or all where none has any: far islands must not make Tokyo a dot. */
+  api.fitAreas = () => {
+    const bounds = window.L.latLngBounds([]);
+    for (const layer of areas.values()) if (layer.feature.properties.things) bounds.extend(layer.getBounds());
+    if (!bounds.isValid()) for (const layer of areas.values()) bounds.extend(layer.getBounds());
+    fit(bounds);
+  };
+
+  api.fitThings = () => {
+    const bounds = window.L.latLngBounds([]);
+    for (const layer of things.values()) bounds.extend(layer.getLatLng());
+    fit(bounds);
+  };
+
+  /** Bring the selected area or thing out from under the panel. */
+  function showChosen() {
+    const { area, thing } = tsuji.state.get();
+    const layer = area ? areas.get(area) : thing ? things.get(thing) : null;
+    if (!map || !layer) return;
+    const centre = layer.getBounds ? layer.getBounds().getCenter() : layer.getLatLng();
+    if (thing && !map.getBounds().pad(2).contains(centre)) map.setView(centre, Math.max(map.getZoom(), 14));
+    map.panInside(centre, padding());
+  }
+  api.showChosen = showChosen;
+
+  api.element = ({ area, thing }) => {
+    const layer = area ? areas.get(area) : things.get(thing);
+    return (layer && layer.getElement && layer.getElement()) || null;
+  };
+
+  /** Take over the map that Dash has made. */
+  api.attach = (made) => {
+    map = made;
+    map.createPane("tsuji-areas").style.zIndex = 410;
+    map.createPane("tsuji-things").style.zIndex = 460;
+    canvas = null;
+    const { view } = tsuji.state.get();
+    if (view) {
+      moved = true;
+      map.setView([view.lat, view.lng], view.zoom, { animate: false });
+    }
+    map.on("dragstart zoomstart", () => {
+      if (map.tsujiFitted) moved = true;
+    });
+    map.on("moveend", () => {
+      const { lat, lng } = map.getCenter();
+      tsuji.state.set({ view: { lat, lng, zoom: map.getZoom() } });
+    });
+    map.on("click", () => tsuji.select({}));
+    tsuji.tiles.attach(map);
+    drawThings();
+    drawAreas();
+    tsuji.tell("map", map);
+  };
+
+  tsuji.on("shapes", (shapes) => shapes && drawAreas());
+  tsuji.on("things", drawThings);
+  tsuji.on("values", ({ areas: codes, things: ids }) => {
+    codes.forEach(paintArea);
+    ids.forEach(paintThing);
+  });
+  tsuji.on("tiles", api.repaint);
+  tsuji.on("state", (changed) => {
+    if (changed.has("set")) moved = Boolean(tsuji.state.get().view) && !areaLayer;
+    if (["figure", "theme", "area", "thing", "at"].some((key) => changed.has(key))) api.repaint();
+    if (changed.has("area") || changed.has("thing")) requestAnimationFrame(showChosen);
+  });
+
+  tsuji.map = api;
+})();

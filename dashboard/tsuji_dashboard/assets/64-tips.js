@@ -1,0 +1,89 @@
+// What stands in a tooltip and what a screen reader is told of a shape.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const { make } = tsuji;
+
+  /** Why an area shows no value. */
+  function blank(properties) {
+    if (!properties.things) return tsuji.t("no_sensor");
+    return tsuji.t(tsuji.state.get().at ? "no_value.past" : "no_value");
+  }
+
+  function amount(figure, value) {
+    return make("div", { class: "tip-value" }, tsuji.format.value(figure, value), make("small", {}, figure.unit));
+  }
+
+  function aged(time) {
+    return tsuji.state.get().at || !time ? null : tsuji.t("value.of", { age: tsuji.format.since(time) });
+  }
+
+  function line(...parts) {
+    return parts.filter(Boolean).join(" · ");
+  }
+
+  function area(layer) {
+    const { properties } = layer.feature;
+    const figure = tsuji.figure();
+    const found = tsuji.paint.reading(properties.code);
+    const head = make("strong", {}, tsuji.format.areaName(properties));
+    if (!found) {
+      return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", {}, blank(properties)));
+    }
+    return make(
+      "div",
+      {},
+      head,
+      make("div", { class: "tip-label" }, figure.label),
+      amount(figure, found.value),
+      make("div", { class: "tip-foot" }, line(tsuji.format.sensors(found.n), aged(found.time))),
+    );
+  }
+
+  function areaLine(properties) {
+    const figure = tsuji.figure();
+    const found = tsuji.paint.reading(properties.code);
+    const said = found ? `${tsuji.format.value(figure, found.value)} ${figure.unit}` : blank(properties);
+    return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}`;
+  }
+
+  function standing(id) {
+    const known = tsuji.data.things.get(id);
+    if (!known) return tsuji.t("state.unknown");
+    const heard = known.last_observed_at
+      ? tsuji.t("last_heard", { age: tsuji.format.since(known.last_observed_at) })
+      : tsuji.t("never_heard");
+    return line(tsuji.t(`state.${known.state}`), tsuji.state.get().at ? null : heard);
+  }
+
+  function thing(layer) {
+    const { properties } = layer.feature;
+    const figure = tsuji.figure();
+    const known = tsuji.data.things.get(properties.id);
+    const rows = [];
+    for (const property of figure.properties) {
+      const latest = known && known.latest && known.latest[property];
+      const what = tsuji.page.properties[property];
+      if (!latest || !what) continue;
+      rows.push(make("div", { class: "tip-label" }, what.label));
+      rows.push(amount({ ...what, turns: figure.turns }, latest.result));
+    }
+    return make(
+      "div",
+      {},
+      make("strong", {}, tsuji.format.thingName(properties)),
+      make("div", { class: "tip-label" }, tsuji.format.kind(properties.kind)),
+      ...rows,
+      make("div", { class: "tip-foot" }, standing(properties.id)),
+    );
+  }
+
+  function thingLine(feature) {
+    const { properties } = feature;
+    const known = tsuji.data.things.get(properties.id);
+    const state = tsuji.t(known ? `state.${known.state}` : "state.unknown");
+    return line(tsuji.format.thingName(properties), tsuji.format.kind(properties.kind), state);
+  }
+
+  tsuji.tips = { area, areaLine, thing, thingLine, blank, standing };
+})();

@@ -1,0 +1,42 @@
+// The legend: colours with their limits in units and words, and what the marks mean.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const { make } = tsuji;
+
+  function draw() {
+    const home = tsuji.byId("legend");
+    if (!home) return;
+    const figure = tsuji.figure();
+    const colours = figure.colours[tsuji.state.get().theme];
+    const last = figure.labels.length - 1;
+    const ends = { 0: figure.low, [last]: figure.high };
+    const rows = figure.labels.map((label, i) => {
+      const swatch = make("span", { class: "swatch" });
+      swatch.style.background = colours[i];
+      const word = figure.words[i] || (figure.words.length ? "" : ends[i] || "");
+      return make("li", {}, swatch, make("span", { class: "limits" }, label), make("span", { class: "word" }, word));
+    });
+    const scale = make("ol", { class: figure.words.length ? "scale worded" : "scale" }, ...rows.reverse());
+    home.replaceChildren(
+      make("div", { class: "legend-title" }, make("span", {}, figure.label), make("span", { class: "unit" }, figure.unit)),
+      scale,
+      make(
+        "ul",
+        { class: "keys" },
+        key("swatch hatch", tsuji.t("legend.none")),
+        key("swatch none", tsuji.t("legend.no_sensor")),
+        key("mark smart_pole live", tsuji.t("legend.pole")),
+        key("mark footfall_counter live", tsuji.t("legend.counter")),
+        key("mark other live", tsuji.t("legend.other")),
+        key("mark footfall_counter silent", tsuji.t("legend.silent")),
+      ),
+    );
+    if (figure.note) home.append(make("p", { class: "note" }, figure.note));
+  }
+
+  const key = (look, label) => make("li", {}, make("span", { class: look, "aria-hidden": "true" }), label);
+
+  tsuji.on("boot", draw);
+  tsuji.on("state", (changed) => (changed.has("figure") || changed.has("theme")) && draw());
+})();

@@ -1,0 +1,110 @@
+// How it stands with the data: live or not, how old, which sensors speak; always on the screen.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const { make } = tsuji;
+  const shown = {}; // status line's parts
+  let trouble = null; // a remark that isn't about the connection
+  let lost = 0; // since when the connection is gone
+
+  function build() {
+    const home = tsuji.byId("status");
+    if (!home) return;
+    shown.word = make("span", { class: "word" });
+    shown.age = make("span", { class: "age", "aria-hidden": "true" });
+    shown.home = home;
+    home.replaceChildren(make("span", { class: "dot", "aria-hidden": "true" }), shown.word, shown.age);
+    tick();
+    counts();
+  }
+
+  function word() {
+    const status = tsuji.live.status;
+    if (status === "past_failed") return "past";
+    return status === "unknown" ? "connecting" : status;
+  }
+
+  function write(element, text) {
+    if (element && element.textContent !== text) element.textContent = text;
+  }
+
+  function tick() {
+    if (!shown.word) return;
+    const { newest } = tsuji.data;
+    const { at } = tsuji.state.get();
+    shown.home.dataset.status = word();
+    write(shown.word, tsuji.t(`live.${word()}`));
+    let said = "";
+    if (at) said = tsuji.format.dateTime(Date.parse(at));
+    else if (newest) said = tsuji.t("live.newest", { age: tsuji.format.age((tsuji.clock.now() - newest) / 1000) });
+    else if (tsuji.live.status === "live") said = tsuji.t("live.no_data");
+    write(shown.age, said);
+    banner();
+  }
+
+  function counts() {
+    const home = tsuji.byId("counts");
+    if (!home) return;
+    const n = { live: 0, silent: 0, waiting: 0 };
+    for (const thing of tsuji.data.things.values()) if (thing.state in n) n[thing.state] += 1;
+    const parts = Object.entries(n)
+      .filter(([state, count]) => count || state === "live")
+      .map(([state, count]) => make("span", { class: `count ${state}` }, tsuji.t(`counts.${state}`, { n: tsuji.format.number(count, 0) })));
+    home.hidden = !tsuji.data.things.size;
+    home.replaceChildren(...parts);
+  }
+
+  /** The one banner: what the reader must know before trusting the colours. */
+  function message() {
+    const { status } = tsuji.live;
+    const { asOf } = tsuji.data;
+    const { at } = tsuji.state.get();
+    if (at) {
+      const time = tsuji.format.dateTime(Date.parse(at));
+      return { kind: "past", text: tsuji.t(status === "past_failed" ? "banner.past_failed" : "banner.past", { time }) };
+    }
+    if (status === "away" || status === "lost") {
+      if (Date.now() - lost < 1500) return null; // a stream that is renewed is no trouble
+      if (!asOf) return { kind: "away", text: tsuji.t("banner.away_empty") };
+      const fields = { time: tsuji.format.time(asOf), age: tsuji.format.age((tsuji.clock.now() - asOf) / 1000) };
+      return { kind: "away", text: tsuji.t(`banner.${status}`, fields) };
+    }
+    return trouble;
+  }
+
+  function banner() {
+    const home = tsuji.byId("banner");
+    if (!home) return;
+    const said = message();
+    home.hidden = !said;
+    if (!said) {
+      home.replaceChildren();
+      home.dataset.kind = "";
+      return;
+    }
+    if (home.dataset.kind !== said.kind || !home.firstChild) {
+      home.dataset.kind = said.kind;
+      const back = make("button", { type: "button", on: { click: () => tsuji.state.set({ at: null }) } }, tsuji.t("banner.past_button"));
+      home.replaceChildren(make("span", {}), ...(said.kind === "past" ? [back] : []));
+    }
+    write(home.firstChild, said.text);
+  }
+
+  tsuji.status = {
+    /** Show a remark until it is replaced by null. */
+    remark(key, fields) {
+      trouble = key ? { kind: "remark", text: tsuji.t(key, fields) } : null;
+      banner();
+    },
+  };
+
+  tsuji.on("boot", build);
+  tsuji.on("connection", (status) => {
+    if (status === "away" || status === "lost") lost = lost || Date.now();
+    else lost = 0;
+    tick();
+  });
+  tsuji.on("state", (changed) => changed.has("at") && tick());
+  tsuji.on("values", counts);
+  setInterval(() => tsuji.page && tick(), 1000);
+})();

@@ -1,0 +1,133 @@
+// The detail panel: opens, closes, keeps its numbers live and asks for fresh charts now and then.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const FRESH_MS = 60000;
+
+  let asked = 0; // when the panel's content was last asked for
+  let wantsFocus = false;
+  let before = null; // what had the focus before the panel opened
+  let watcher = null;
+
+  const chosen = () => {
+    const { area, thing } = tsuji.state.get();
+    return area ? { kind: "area", id: area } : thing ? { kind: "thing", id: thing } : null;
+  };
+
+  /** Select an area, a thing or nothing; the panel follows. */
+  tsuji.select = (selection) => {
+    const next = { area: selection.area || null, thing: selection.thing || null };
+    const state = tsuji.state.get();
+    if (next.area === state.area && next.thing === state.thing) return;
+    if (next.area || next.thing) {
+      wantsFocus = true;
+      if (!chosen()) before = document.activeElement;
+    }
+    tsuji.state.set(selection.set ? { ...next, set: selection.set } : next);
+  };
+
+  function ask() {
+    const state = tsuji.state.get();
+    const selection = chosen();
+    const panel = tsuji.byId("detail");
+    if (!panel || (selection && selection.kind === "area" && !state.set)) return;
+    const opening = panel.hidden && selection;
+    panel.hidden = !selection;
+    document.body.classList.toggle("with-detail", Boolean(selection));
+    asked = Date.now();
+    window.dash_clientside.set_props("selection", {
+      data: selection && {
+        ...selection,
+        set: state.set,
+        figure: state.figure,
+        at: state.at,
+        theme: state.theme,
+        lang: tsuji.page.lang,
+        asked,
+      },
+    });
+    if (!selection && before && before.isConnected) before.focus({ preventScroll: true });
+    if (!selection) before = null;
+    if (opening) panel.scrollTop = 0;
+  }
+
+  function write(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  /** Fill the spans that the server left empty for us: values, sensors, ages. */
+  function fill() {
+    const selection = chosen();
+    const body = tsuji.byId("detail-body");
+    if (!selection || !body) return;
+    const live = !tsuji.state.get().at;
+    const known = selection.kind === "area" ? tsuji.data.areas.get(selection.id) : tsuji.data.things.get(selection.id);
+    const readings = (live && known && (selection.kind === "area" ? known : known.latest)) || {};
+    for (const element of body.querySelectorAll("[data-value]")) {
+      const key = element.dataset.figure || element.dataset.property;
+      const now = readings[key];
+      const value = now ? (now.value === undefined ? now.result : now.value) : Number(element.dataset.value);
+      const what = { decimals: Number(element.dataset.decimals), turns: key === "wind_from_direction" };
+      write(element, tsuji.format.value(what, value));
+    }
+    for (const element of body.querySelectorAll("[data-figure-n]")) {
+      const now = readings[element.dataset.figureN];
+      const n = now ? now.n : Number(element.dataset.n);
+      write(element, n ? tsuji.format.sensors(n) : "");
+    }
+    for (const element of body.querySelectorAll("[data-figure-age], [data-property-age]")) {
+      const now = readings[element.dataset.figureAge || element.dataset.propertyAge];
+      const time = (now && now.time) || element.dataset.time;
+      write(element, time && live ? tsuji.format.since(time) : "");
+    }
+  }
+
+  function arrived() {
+    const body = tsuji.byId("detail-body");
+    fill();
+    const heading = body.querySelector("h2");
+    if (!heading || !wantsFocus) return;
+    wantsFocus = false;
+    body.parentElement.scrollTop = 0;
+    heading.focus({ preventScroll: true });
+  }
+
+  function follow(event) {
+    const link = event.target.closest("a[data-thing], a[data-area]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    tsuji.select({ thing: link.dataset.thing, area: link.dataset.area, set: link.dataset.set });
+  }
+
+  tsuji.on("boot", () => {
+    const body = tsuji.byId("detail-body");
+    if (watcher) watcher.disconnect();
+    watcher = new MutationObserver((changes) => {
+      const filled = changes.every((change) => change.target.matches && change.target.matches("[data-value], [data-figure-n], [data-figure-age], [data-property-age]"));
+      if (!filled) arrived();
+    });
+    watcher.observe(body, { childList: true, subtree: true });
+    tsuji.byId("detail-close").addEventListener("click", () => tsuji.select({}));
+    tsuji.byId("detail").addEventListener("click", follow);
+    if (chosen()) ask();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && tsuji.page && chosen() && !document.querySelector("[role=listbox]:not([hidden])")) tsuji.select({});
+  });
+
+  tsuji.on("state", (changed) => {
+    if (changed.has("set") && !changed.has("area") && tsuji.state.get().area && tsuji.catalogue.shapesOf) {
+      tsuji.state.set({ area: null });
+      return;
+    }
+    if (["area", "thing", "figure", "at", "theme", "set"].some((key) => changed.has(key)) && (chosen() || !tsuji.byId("detail").hidden)) ask();
+  });
+  tsuji.on("connection", (status) => status === "live" && chosen() && Date.now() - asked > 3000 && ask());
+  tsuji.on("values", ({ areas, things }) => {
+    const selection = chosen();
+    if (!selection || !(selection.kind === "area" ? areas : things).has(selection.id)) return;
+    fill();
+    if (Date.now() - asked > FRESH_MS) ask();
+  });
+  setInterval(() => tsuji.page && fill(), 1000);
+})();

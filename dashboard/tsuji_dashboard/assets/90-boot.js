@@ -1,0 +1,156 @@
+// Starts everything once Dash has put the page on the screen, and connects the controls.
+(function () {
+  "use strict";
+  const tsuji = window.tsuji;
+  const props = (id, values) => window.dash_clientside.set_props(id, values);
+
+  function boot(page) {
+    if (!page || tsuji.page) return Boolean(tsuji.page);
+    tsuji.page = page;
+    const asked = tsuji.address.read();
+    if (!page.figures.some((figure) => figure.id === asked.figure)) asked.figure = page.figure;
+    Object.assign(tsuji.state.get(), asked);
+    hatch();
+    tsuji.tell("boot");
+    applyTheme();
+    button("zoom-in", () => tsuji.map.map().zoomIn());
+    button("zoom-out", () => tsuji.map.map().zoomOut());
+    button("fit-areas", tsuji.map.fitAreas);
+    button("fit-things", tsuji.map.fitThings);
+    button("theme-switch", () => {
+      const theme = tsuji.state.get().theme === "dark" ? "light" : "dark";
+      tsuji.state.set({ theme, themeAsked: true });
+    });
+    const language = tsuji.byId("language");
+    language.addEventListener("click", () => {
+      language.href = `?${tsuji.address.query({ lang: language.getAttribute("hreflang") })}`;
+    });
+    props("figure", { value: tsuji.state.get().figure });
+    tsuji.catalogue.loadSets();
+    tsuji.catalogue.loadThings();
+    const { set, at } = tsuji.state.get();
+    if (set) {
+      tsuji.catalogue.loadShapes(set);
+      tsuji.live.follow(set, at);
+    }
+    whenMapped();
+    return true;
+  }
+
+  function button(id, action) {
+    tsuji.byId(id).addEventListener("click", action);
+  }
+
+  /** The pattern of areas whose sensors are silent. */
+  function hatch() {
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    svg.setAttribute("class", "defs");
+    svg.setAttribute("aria-hidden", "true");
+    const pattern = document.createElementNS(space, "pattern");
+    for (const [name, value] of Object.entries({ id: "tsuji-hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" })) {
+      pattern.setAttribute(name, value);
+    }
+    for (const [kind, x, width] of [["paper", 0, 6], ["stripe", 0, 2.2]]) {
+      const rect = document.createElementNS(space, "rect");
+      for (const [name, value] of Object.entries({ x, width, height: 6, class: `hatch-${kind}` })) rect.setAttribute(name, value);
+      pattern.append(rect);
+    }
+    const defs = document.createElementNS(space, "defs");
+    defs.append(pattern);
+    svg.append(defs);
+    document.body.append(svg);
+  }
+
+  // Leaflet tells of every map that is made; Dash has only one.
+  let made = null;
+  function hook() {
+    if (!window.L) return false;
+    window.L.Map.addInitHook(function () {
+      made = this;
+    });
+    return true;
+  }
+  if (!hook()) throw new Error("the map library must be loaded before this script");
+
+  function whenMapped() {
+    if (made && made._loaded) tsuji.map.attach(made);
+    else requestAnimationFrame(whenMapped);
+  }
+
+  function applyTheme() {
+    const { theme } = tsuji.state.get();
+    document.documentElement.dataset.theme = theme;
+    props("theme", { forceColorScheme: theme });
+    const said = tsuji.t(theme === "dark" ? "theme.to_light" : "theme.to_dark");
+    const element = tsuji.byId("theme-switch");
+    element.title = said;
+    element.setAttribute("aria-label", said);
+  }
+
+  // --- area sets -------------------------------------------------------------------------------
+
+  function setsArrived(sets) {
+    if (!sets) return;
+    if (!sets.length) {
+      tsuji.status.remark("banner.no_sets");
+      return;
+    }
+    tsuji.status.remark(null);
+    const japanese = tsuji.page.lang === "ja";
+    const options = sets.map((set) => ({ value: set.id, label: (japanese ? set.name : set.name_en) || set.name || set.id }));
+    let { set } = tsuji.state.get();
+    if (!sets.some((known) => known.id === set)) {
+      if (set) tsuji.status.remark("banner.unknown_set", { id: set });
+      set = sets[0].id;
+      tsuji.state.set({ set, area: null });
+    }
+    props("area-set", { data: options, value: set });
+    credit();
+  }
+
+  function credit() {
+    const home = tsuji.byId("credit");
+    const set = (tsuji.catalogue.sets || []).find((known) => known.id === tsuji.state.get().set);
+    const parts = [];
+    if (tsuji.tiles.shown()) {
+      const href = "https://maps.gsi.go.jp/development/ichiran.html";
+      parts.push(tsuji.make("a", { href, rel: "noopener", target: "_blank" }, tsuji.t("credit.tiles")));
+    }
+    if (set && set.source) parts.push(tsuji.make("span", {}, tsuji.t("credit.areas", { source: set.source })));
+    parts.push(tsuji.make("a", { href: "https://leafletjs.com", rel: "noopener", target: "_blank" }, "Leaflet"));
+    home.replaceChildren(...parts);
+  }
+
+  tsuji.on("sets", setsArrived);
+  tsuji.on("tiles", credit);
+  tsuji.on("shapes", (shapes) => {
+    if (!shapes) {
+      tsuji.status.remark("banner.geometry");
+      return;
+    }
+    const { area } = tsuji.state.get();
+    if (area && !tsuji.catalogue.area.has(area)) tsuji.status.remark("banner.unknown_area", { id: area });
+    else if (tsuji.catalogue.sets) tsuji.status.remark(null);
+  });
+  tsuji.on("state", (changed) => {
+    tsuji.address.write();
+    const { set, at } = tsuji.state.get();
+    if (changed.has("theme") && tsuji.page) applyTheme();
+    if (!tsuji.page || !set) return;
+    if (changed.has("set")) {
+      tsuji.catalogue.loadShapes(set);
+      props("area-set", { value: set });
+      credit();
+    }
+    if (changed.has("set") || changed.has("at")) tsuji.live.follow(set, at);
+  });
+
+  window.dash_clientside = Object.assign(window.dash_clientside || {}, {
+    tsuji: {
+      boot,
+      chooseAreaSet: (value) => void (value && tsuji.page && tsuji.state.set({ set: value })),
+      chooseFigure: (value) => void (value && tsuji.page && tsuji.state.set({ figure: value })),
+    },
+  });
+})();

@@ -1,0 +1,208 @@
+"""Charts: data in, Plotly figure out; nothing here knows Dash, HTTP or the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import plotly.graph_objects as go
+
+from tsuji_dashboard.client import Series
+from tsuji_dashboard.texts import Lang, text, unit_label
+from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+HEIGHT = 148
+_FONT = (
+    "system-ui, -apple-system, 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', "
+    "'Yu Gothic UI', sans-serif"
+)
+_SUMS = {"footfall"} | {
+    p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.SUM
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What a chart is drawn in."""
+
+    text: str
+    grid: str
+    bar: str
+    line: str
+    fill: str
+    panel: str
+
+
+THEMES = {
+    "light": Colours(
+        "#4b5768", "#e3e8ee", "#d9480f", "#1864ab", "rgba(24,100,171,0.10)", "#ffffff"
+    ),
+    "dark": Colours(
+        "#aab6c5", "#2c3744", "#ff922b", "#74c0fc", "rgba(116,192,252,0.12)", "#17202b"
+    ),
+}
+
+
+def is_total(of: str) -> bool:
+    """Whether each value of a series is what fell or passed within its step."""
+    return of in _SUMS
+
+
+def number(value: float, decimals: int) -> str:
+    """A number as both languages write it: 12,345.6."""
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def clock(time: datetime) -> str:
+    """The Tokyo time of day."""
+    return f"{time.astimezone(TOKYO):%H:%M}"
+
+
+def moment(time: datetime, lang: Lang) -> str:
+    """A Tokyo date and time without the year, as the language writes it."""
+    local = time.astimezone(TOKYO)
+    if lang == "ja":
+        return f"{local.month}月{local.day}日 {local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def span(series: Series, index: int) -> str:
+    """The time or, for totals, the stretch of time that value number `index` stands for."""
+    end = series.times[index]
+    if not is_total(series.of):
+        return clock(end)
+    return f"{clock(end - timedelta(seconds=series.step_s))}–{clock(end)}"
+
+
+def summary(series: Series, decimals: int, lang: Lang) -> str | None:
+    """The chart in one sentence, for those who can't or won't look; None where it is empty."""
+    known = [(value, i) for i, value in enumerate(series.values) if value is not None]
+    if not known:
+        return None
+    low, low_at = min(known, key=lambda pair: pair[0])
+    high, high_at = max(known, key=lambda pair: pair[0])
+    shown_high = number(high, decimals)
+    if is_total(series.of):
+        total = number(sum(value for value, _ in known), decimals)
+        return text("chart.sum", lang, sum=total, high=shown_high, time=span(series, high_at))
+    if series.of == "wind_from_direction":
+        return text(f"compass.{int(((known[-1][0] + 22.5) % 360) // 45)}", lang)
+    return text(
+        "chart.range",
+        lang,
+        low=number(low, decimals),
+        low_time=span(series, low_at),
+        high=shown_high,
+        high_time=span(series, high_at),
+    )
+
+
+def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure:
+    """24 hours of one figure: bars for totals, dots for directions, a line for the rest.
+
+    Args:
+        series: what to draw; gaps stay gaps.
+        decimals: digits after the point in the hover text.
+        lang: the reader's language.
+        theme: `light` or `dark`.
+    """
+    colours = THEMES[theme]
+    unit = unit_label(series.unit_label, lang)
+    hover = [
+        f"{span(series, i)}  <b>{'–' if value is None else number(value, decimals)}</b> {unit}"
+        for i, value in enumerate(series.values)
+    ]
+    figure = go.Figure(_trace(series, colours, hover))
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 44, "r": 10, "t": 6, "b": 34},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": _FONT, "size": 11, "color": colours.text},
+        showlegend=False,
+        bargap=0.12,
+        hovermode="x",
+        hoverlabel={
+            "bgcolor": colours.panel,
+            "bordercolor": colours.grid,
+            "font": {"family": _FONT, "size": 12, "color": colours.text},
+        },
+        dragmode=False,
+        xaxis=_time_axis(series, colours),
+        yaxis=_value_axis(series, colours),
+    )
+    return figure
+
+
+def _trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | go.Scatter:
+    # Plotly knows no named time zones: it is given Tokyo's wall clock.
+    ends = [time.astimezone(TOKYO).replace(tzinfo=None) for time in series.times]
+    shared = {"y": series.values, "hovertext": hover, "hoverinfo": "text"}
+    if is_total(series.of):
+        step = timedelta(seconds=series.step_s)
+        return go.Bar(
+            x=[end - step / 2 for end in ends],
+            width=step.total_seconds() * 1000 * 0.88,
+            marker={"color": colours.bar if "rain" not in series.of else colours.line, "line": {"width": 0}},
+            **shared,
+        )  # fmt: skip
+    if series.of == "wind_from_direction":
+        return go.Scatter(
+            x=ends, mode="markers", marker={"color": colours.line, "size": 4}, **shared
+        )
+    return go.Scatter(
+        x=ends,
+        mode="lines",
+        connectgaps=False,
+        line={"color": colours.line, "width": 2, "shape": "linear"},
+        **shared,
+    )
+
+
+def _time_axis(series: Series, colours: Colours) -> dict[str, object]:
+    start, end = (t.astimezone(TOKYO).replace(tzinfo=None) for t in (series.start, series.end))
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    ticks = [midnight + timedelta(hours=6 * i) for i in range(6)]
+    ticks = [tick for tick in ticks if start <= tick <= end]
+    labels = []
+    for i, tick in enumerate(ticks):
+        named = f"{tick:%-m/%-d}" if i == 0 or tick.hour == 0 else ""
+        labels.append(f"{tick:%-H:%M}<br>{named}" if named else f"{tick:%-H:%M}")
+    return {
+        "type": "date",
+        "range": [start, end],
+        "tickvals": ticks,
+        "ticktext": labels,
+        "gridcolor": colours.grid,
+        "zeroline": False,
+        "fixedrange": True,
+        "ticks": "outside",
+        "ticklen": 3,
+        "tickcolor": colours.grid,
+    }
+
+
+def _value_axis(series: Series, colours: Colours) -> dict[str, object]:
+    axis: dict[str, object] = {
+        "gridcolor": colours.grid,
+        "zeroline": False,
+        "fixedrange": True,
+        "nticks": 4,
+        "separatethousands": True,
+    }
+    known = [value for value in series.values if value is not None]
+    if series.of == "wind_from_direction":
+        return axis | {"range": [0, 360], "tickvals": [0, 90, 180, 270, 360]}
+    if not known:
+        return axis
+    if is_total(series.of) or (min(known) >= 0 and series.of not in _NARROW):
+        top = max(max(known), 1.0)
+        return axis | {"range": [0, top * 1.08]}
+    low, high = min(known), max(known)
+    margin = max((high - low) * 0.12, 0.5)
+    return axis | {"range": [low - margin, high + margin]}
+
+
+_NARROW = {"air_temperature", "air_pressure", "sound_level", "relative_humidity"}
+"""Whose interest lies in their changes, so that their axis needn't begin at nought."""

@@ -1,0 +1,203 @@
+"""What the dashboard asks of the data API, over HTTP like any third party."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+
+class ApiAwayError(Exception):
+    """The data API can't be reached, is too slow or failed."""
+
+
+class UnknownError(Exception):
+    """The data API knows no such area, thing or area set."""
+
+
+def instant(value: str | None) -> datetime | None:
+    """Read the API's RFC 3339 time; None stays None."""
+    return None if value is None else datetime.fromisoformat(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One figure of an area, or the newest result of one datastream, at a moment."""
+
+    value: float
+    time: datetime | None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An area that a thing stands in."""
+
+    area_set: str
+    code: str
+    name: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """One area with what is known of it at `time`."""
+
+    area_set: str
+    code: str
+    name: str
+    name_en: str
+    things: tuple[str, ...]
+    figures: Mapping[str, Reading]
+    time: datetime | None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Take what the API answered."""
+        return cls(
+            area_set=body["area_set"],
+            code=body["code"],
+            name=body["name"] or body["code"],
+            name_en=body.get("name_en") or body["name"] or body["code"],
+            things=tuple(body["things"]),
+            figures={
+                key: Reading(value=f["value"], time=instant(f.get("time")), n=f.get("n"))
+                for key, f in body["figures"].items()
+                if f.get("value") is not None
+            },
+            time=instant(body.get("time")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One pole or counter with its newest results."""
+
+    id: str
+    name: str
+    name_en: str
+    kind: str
+    state: str
+    owner: str | None
+    datastreams: tuple[str, ...]
+    longitude: float | None
+    latitude: float | None
+    last_observed_at: datetime | None
+    latest: Mapping[str, Reading]
+    areas: tuple[Place, ...]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Take what the API answered."""
+        position = (body.get("location") or {}).get("coordinates") or (None, None)
+        return cls(
+            id=body["id"],
+            name=body["name"] or body["id"],
+            name_en=body.get("name_en") or body["name"] or body["id"],
+            kind=body["kind"],
+            state=body["state"],
+            owner=body.get("owner"),
+            datastreams=tuple(body["datastreams"]),
+            longitude=position[0],
+            latitude=position[1],
+            last_observed_at=instant(body.get("last_observed_at")),
+            latest={
+                key: Reading(value=r["result"], time=instant(r["time"]))
+                for key, r in (body.get("latest") or {}).items()
+            },
+            areas=tuple(
+                Place(
+                    area_set=a["area_set"],
+                    code=a["code"],
+                    name=a["name"] or a["code"],
+                    name_en=a.get("name_en") or a["name"] or a["code"],
+                )
+                for a in body.get("areas") or ()
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Values over time; each time is the end of its step, a gap is None."""
+
+    of: str
+    unit_label: str
+    start: datetime
+    end: datetime
+    step_s: int
+    times: tuple[datetime, ...]
+    values: tuple[float | None, ...]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Take what the API answered."""
+        return cls(
+            of=body.get("figure") or body["observed_property"],
+            unit_label=body["unit_label"],
+            start=datetime.fromisoformat(body["start"]),
+            end=datetime.fromisoformat(body["end"]),
+            step_s=body["step_s"],
+            times=tuple(datetime.fromisoformat(t) for t in body["times"]),
+            values=tuple(body["values"]),
+        )
+
+
+def path(*parts: str) -> str:
+    """Join path segments, each escaped: ids come from addresses that anyone can write."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+class Api:
+    """The data API.
+
+    Args:
+        http: a client whose base address is the API's.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def get(self, where: str, params: Mapping[str, str] | None = None) -> Any:
+        """Read one JSON answer.
+
+        Raises:
+            UnknownError: where the API answers 404.
+            ApiAwayError: where it can't be reached or answers with any other error.
+        """
+        try:
+            answer = await self._http.get(where, params=dict(params or {}))
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise UnknownError(where)
+            return answer.raise_for_status().json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ApiAwayError(f"{where}: {type(error).__name__}: {error}") from error
+
+    async def area(self, area_set: str, code: str, at: str | None = None) -> Area:
+        """One area, now or at a past moment."""
+        return Area.read(await self.get(path("area-sets", area_set, "areas", code), _given(at=at)))
+
+    async def area_series(
+        self, area_set: str, code: str, figure: str, end: str | None = None
+    ) -> Series:
+        """24 hours of one figure of an area, up to `end` or now."""
+        where = path("area-sets", area_set, "areas", code, "series")
+        return Series.read(await self.get(where, _given(figure=figure, end=end)))
+
+    async def thing(self, thing_id: str) -> Thing:
+        """One thing with its newest results and the areas it stands in."""
+        return Thing.read(await self.get(path("things", thing_id)))
+
+    async def thing_series(
+        self, thing_id: str, observed_property: str, end: str | None = None
+    ) -> Series:
+        """24 hours of one datastream of a thing, up to `end` or now."""
+        where = path("things", thing_id, "series")
+        asked = _given(observed_property=observed_property, end=end)
+        return Series.read(await self.get(where, asked))
+
+
+def _given(**params: str | None) -> dict[str, str]:
+    return {key: value for key, value in params.items() if value is not None}

@@ -1,0 +1,182 @@
+"""What the detail panel needs of the API for one selection, gathered at once."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tsuji_dashboard.client import Api, ApiAwayError, Area, Series, Thing, UnknownError, instant
+from tsuji_dashboard.texts import DEFAULT, LANGUAGES, Lang
+from tsuji_platform.analytics.figures import FIGURES, Figure
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+
+NEIGHBOURS_S = 3.0
+"""How long the list of things is kept: a panel asks for it once per refresh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the reader has chosen, as the browser's store holds it.
+
+    Attributes:
+        kind: `area` or `thing`.
+        area_set: the area set on the map.
+        id: the area's code or the thing's id.
+        figure: the figure on the map; its chart comes first.
+        at: the past moment shown, RFC 3339, or None for live.
+    """
+
+    kind: Literal["area", "thing"]
+    area_set: str
+    id: str
+    figure: str
+    lang: Lang
+    theme: Literal["light", "dark"]
+    at: str | None
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any] | None) -> "Selection | None":
+        """Take the store's content; None where nothing or nothing sensible is selected."""
+        if not data or data.get("kind") not in ("area", "thing") or not data.get("id"):
+            return None
+        at = data.get("at")
+        try:
+            instant(at)
+        except (ValueError, TypeError):
+            at = None
+        return cls(
+            kind="area" if data["kind"] == "area" else "thing",
+            area_set=str(data.get("set") or ""),
+            id=str(data["id"]),
+            figure=str(data.get("figure") or ""),
+            lang=next((lang for lang in LANGUAGES if lang == data.get("lang")), DEFAULT),
+            theme="dark" if data.get("theme") == "dark" else "light",
+            at=at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A thing as the list in an area's detail shows it."""
+
+    id: str
+    name: str
+    name_en: str
+    kind: str
+    state: str
+    measures: frozenset[str]
+    last_observed_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaDetail:
+    """An area, its things, and one series per figure that they measure (None where it failed)."""
+
+    area: Area
+    things: tuple[Neighbour, ...]
+    series: Mapping[str, Series | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingDetail:
+    """A thing and one series per datastream (None where it failed)."""
+
+    thing: Thing
+    series: Mapping[str, Series | None]
+
+
+class Details:
+    """Gathers details from the API.
+
+    Args:
+        api: the data API.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._things: Mapping[str, Neighbour] = {}
+        self._things_until = 0.0
+
+    async def of(self, selection: Selection) -> AreaDetail | ThingDetail:
+        """Everything about the selected area or thing.
+
+        Raises:
+            UnknownError: where there is no such area or thing.
+            ApiAwayError: where the API can't be reached.
+        """
+        if selection.kind == "thing":
+            return await self._thing(selection)
+        return await self._area(selection)
+
+    async def _area(self, selection: Selection) -> AreaDetail:
+        area, everything = await asyncio.gather(
+            self._api.area(selection.area_set, selection.id, selection.at), self._neighbours()
+        )
+        things = tuple(everything[i] for i in area.things if i in everything)
+        measured = frozenset[str]().union(*(thing.measures for thing in things))
+        figures = [
+            figure
+            for figure in FIGURES.values()
+            if figure.id in area.figures or measured.intersection(figure.properties)
+        ]
+        figures.sort(key=lambda figure: figure.id != selection.figure)
+        found = await asyncio.gather(
+            *(
+                _or_none(
+                    self._api.area_series(selection.area_set, selection.id, figure.id, selection.at)
+                )
+                for figure in figures
+            )
+        )
+        series = {figure.id: one for figure, one in zip(figures, found, strict=True)}
+        return AreaDetail(area=area, things=things, series=series)
+
+    async def _thing(self, selection: Selection) -> ThingDetail:
+        thing = await self._api.thing(selection.id)
+        shown = FIGURES.get(selection.figure)
+        order = list(OBSERVED_PROPERTIES)
+        streams = sorted(
+            (stream for stream in thing.datastreams if stream in OBSERVED_PROPERTIES),
+            key=lambda stream: (_aside(shown, stream), order.index(stream)),
+        )
+        found = await asyncio.gather(
+            *(
+                _or_none(self._api.thing_series(thing.id, stream, selection.at))
+                for stream in streams
+            )
+        )
+        return ThingDetail(thing=thing, series=dict(zip(streams, found, strict=True)))
+
+    async def _neighbours(self) -> Mapping[str, Neighbour]:
+        if time.monotonic() > self._things_until:
+            body = await self._api.get("/v1/things.geojson")
+            self._things = {thing.id: thing for thing in map(_neighbour, body["features"])}
+            self._things_until = time.monotonic() + NEIGHBOURS_S
+        return self._things
+
+
+def _neighbour(feature: Mapping[str, Any]) -> Neighbour:
+    known = feature["properties"]
+    name = known.get("name") or known["id"]
+    return Neighbour(
+        id=known["id"],
+        name=name,
+        name_en=known.get("name_en") or name,
+        kind=known["kind"],
+        state=known["state"],
+        measures=frozenset(known.get("latest") or ()),
+        last_observed_at=known.get("last_observed_at"),
+    )
+
+
+def _aside(figure: Figure | None, stream: str) -> bool:
+    return figure is None or stream not in figure.properties
+
+
+async def _or_none(asked: Awaitable[Series]) -> Series | None:
+    """One chart that fails must not take the others with it."""
+    try:
+        return await asked
+    except (ApiAwayError, UnknownError):
+        return None

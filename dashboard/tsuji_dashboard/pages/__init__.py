@@ -1,0 +1,1 @@
+"""The pages: each is a path, a layout and a `register`."""

@@ -1,0 +1,252 @@
+"""The map: areas coloured by a figure, poles and counters as points, a panel with details."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_leaflet as dl
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, dcc, html
+
+from tsuji_dashboard import ids
+from tsuji_dashboard.bins import BINS
+from tsuji_dashboard.client import ApiAwayError, UnknownError
+from tsuji_dashboard.detail import AreaDetail, Details, Selection
+from tsuji_dashboard.parts import aria
+from tsuji_dashboard.texts import Lang, text, unit_label, words
+from tsuji_dashboard.views import area_view, label, thing_view, trouble_view
+from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+
+PATH = "/"
+TOKYO = (35.685, 139.745)
+DEFAULT_FIGURE = "footfall"
+
+
+def page_data(lang: Lang, tiles_url: str) -> dict[str, Any]:
+    """All that the browser's scripts need to know: words, figures, bins, tiles."""
+    figures = []
+    for figure in FIGURES.values():
+        bins = BINS[figure.id]
+        figures.append(
+            {
+                "id": figure.id,
+                "label": label(figure, lang),
+                "unit": unit_label(figure.unit_label, lang),
+                "decimals": figure.decimals,
+                "properties": figure.properties,
+                "newest": figure.over_time is None,
+                "turns": bins.turns,
+                "edges": bins.edges,
+                "colours": {theme: bins.palette(theme) for theme in ("light", "dark")},
+                "labels": bins.labels(lang),
+                "words": [text(key, lang) if key else "" for key in bins.words],
+                "low": text(bins.low, lang) if bins.low else "",
+                "high": text(bins.high, lang) if bins.high else "",
+                "note": text(bins.note, lang) if bins.note else "",
+            }
+        )
+    properties = {
+        known.id: {
+            "label": label(known, lang),
+            "unit": unit_label(known.unit_label, lang),
+            "decimals": FIGURES[known.id].decimals if known.id in FIGURES else 0,
+        }
+        for known in OBSERVED_PROPERTIES.values()
+    }
+    return {
+        "lang": lang,
+        "words": words(lang),
+        "figures": figures,
+        "properties": properties,
+        "tiles": tiles_url,
+        "figure": DEFAULT_FIGURE,
+    }
+
+
+def layout(lang: Lang, tiles_url: str) -> Any:
+    """The page in one language; everything that changes is filled in by the browser."""
+    return dmc.MantineProvider(
+        [
+            dcc.Store(id=ids.PAGE_DATA, data=page_data(lang, tiles_url)),
+            dcc.Store(id=ids.BOOTED),
+            dcc.Store(id=ids.SELECTION),
+            html.A(text("skip", lang), href=f"#{ids.RANKING}", className="skip"),
+            _header(lang),
+            html.Div(id=ids.BANNER, role="status", hidden=True),
+            html.Main([_map(lang), _controls(lang), _buttons(lang), _detail(lang)]),
+        ],
+        id=ids.THEME,
+        forceColorScheme="light",
+        theme={"fontFamily": "inherit", "primaryColor": "indigo", "defaultRadius": "md"},
+    )
+
+
+def _header(lang: Lang) -> html.Header:
+    return html.Header(
+        [
+            html.H1(
+                [
+                    html.Span("辻", className="logo", lang="ja", **aria(hidden="true")),
+                    html.Span("Tsuji", className="name"),
+                    html.Span(text("tagline", lang), className="tagline"),
+                ]
+            ),
+            html.Div(id=ids.HEADER_STATUS, role="status"),
+            html.Div(id=ids.HEADER_COUNTS, role="group", **aria(label=text("counts.title", lang))),
+            html.Div(
+                [
+                    html.A(
+                        text("language.other", lang),
+                        id=ids.LANGUAGE,
+                        href="?lang=" + ("en" if lang == "ja" else "ja"),
+                        hrefLang="en" if lang == "ja" else "ja",
+                        lang="en" if lang == "ja" else "ja",
+                        className="switch",
+                    ),
+                    html.Button(id=ids.THEME_SWITCH, className="switch icon theme-icon", type="button"),
+                ],
+                className="switches",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _map(lang: Lang) -> html.Div:
+    return html.Div(
+        dl.Map(
+            [dl.ScaleControl(position="bottomright", imperial=False)],
+            id=ids.MAP,
+            center=TOKYO,
+            zoom=12,
+            minZoom=3,
+            maxZoom=18,
+            zoomSnap=0.25,
+            zoomControl=False,
+            attributionControl=False,
+            trackViewport=False,
+        ),
+        className="map",
+        role="region",
+        **aria(label=text("map.label", lang)),
+    )
+
+
+def _controls(lang: Lang) -> html.Div:
+    options = [{"value": f.id, "label": label(f, lang)} for f in FIGURES.values()]
+    return html.Div(
+        [
+            html.Div(
+                [
+                    dmc.Select(
+                        id=ids.AREA_SET,
+                        label=text("area_set", lang),
+                        data=[],
+                        allowDeselect=False,
+                        size="sm",
+                        comboboxProps={"zIndex": 2000},
+                    ),
+                    dmc.Select(
+                        id=ids.FIGURE,
+                        label=text("figure", lang),
+                        data=options,
+                        value=DEFAULT_FIGURE,
+                        allowDeselect=False,
+                        size="sm",
+                        maxDropdownHeight=460,
+                        comboboxProps={"zIndex": 2000},
+                    ),
+                ],
+                className="choosers",
+            ),
+            html.Div(id=ids.LEGEND, role="group", **aria(label=text("legend", lang))),
+            html.Div(id=ids.RANKING, tabIndex=-1),
+            html.Div(id=ids.TIME),
+        ],
+        className="card controls",
+        role="region",
+        **aria(label=text("controls", lang)),
+    )
+
+
+def _buttons(lang: Lang) -> html.Div:
+    def button(key: str, id_: str, icon: str) -> html.Button:
+        said = text(key, lang)
+        return html.Button(
+            id=id_, type="button", className=f"icon {icon}", title=said, **aria(label=said)
+        )
+
+    return html.Div(
+        [
+            html.Div(
+                [
+                    button("zoom.in", ids.ZOOM_IN, "plus"),
+                    button("zoom.out", ids.ZOOM_OUT, "minus"),
+                    button("fit.areas", ids.FIT_AREAS, "frame"),
+                    button("fit.things", ids.FIT_THINGS, "globe"),
+                ],
+                className="buttons",
+            ),
+            html.Div(id=ids.CREDIT),
+        ],
+        className="corner",
+    )
+
+
+def _detail(lang: Lang) -> html.Aside:
+    close = text("detail.close", lang)
+    return html.Aside(
+        [
+            html.Button(
+                id=ids.DETAIL_CLOSE,
+                type="button",
+                className="icon cross",
+                title=close,
+                **aria(label=close),
+            ),
+            html.Div(id=ids.DETAIL_BODY),
+        ],
+        id=ids.DETAIL,
+        className="card",
+        hidden=True,
+        **aria(label=text("detail", lang)),
+    )
+
+
+async def show_detail(data: Mapping[str, Any] | None, details: Details) -> list[Any]:
+    """The panel for a selection; trouble is told in the panel, never raised at the reader."""
+    selection = Selection.read(data)
+    if selection is None:
+        return []
+    try:
+        found = await details.of(selection)
+    except UnknownError:
+        return trouble_view(f"detail.unknown_{selection.kind}", selection)
+    except ApiAwayError:
+        return trouble_view("detail.away", selection)
+    if isinstance(found, AreaDetail):
+        return area_view(found, selection)
+    return thing_view(found, selection)
+
+
+def register(app: Any, details: Details) -> None:
+    """Connect the page's callbacks; what happens in the browser alone stays in its scripts."""
+
+    async def shown(data: Mapping[str, Any] | None) -> list[Any]:
+        return await show_detail(data, details)
+
+    app.callback(
+        Output(ids.DETAIL_BODY, "children"),
+        Input(ids.SELECTION, "data"),
+        running=[(Output(ids.DETAIL_BODY, "className"), "loading", "")],
+        prevent_initial_call=True,
+    )(shown)
+    # Dash calls a function for a page that has just been put in only if it has an output.
+    app.clientside_callback(
+        ClientsideFunction("tsuji", "boot"),
+        Output(ids.BOOTED, "data"),
+        Input(ids.PAGE_DATA, "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("tsuji", "chooseAreaSet"), Input(ids.AREA_SET, "value")
+    )
+    app.clientside_callback(ClientsideFunction("tsuji", "chooseFigure"), Input(ids.FIGURE, "value"))

@@ -1,0 +1,226 @@
+"""One live stream from the API per area set, passed on to every browser that looks at it.
+
+A thousand viewers cost the API one subscription. The state is kept here, so that a new viewer sees
+the whole map at once, and so that viewers keep what was last known while the API is away. A viewer
+that reads too slowly is let go: its browser comes back by itself and gets the whole state afresh.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import httpx_sse
+import orjson
+
+log = logging.getLogger(__name__)
+
+WAITING_EVENTS = 64
+"""Events that may wait for one viewer before it is let go."""
+IDLE_S = 30.0
+"""How long a stream without viewers stays open: a reload finds the state still there."""
+QUIET_S = 25.0
+"""An API that sends nothing for this long, not even its heartbeat of 10 s, counts as away."""
+RETRY_S = (0.5, 5.0)
+"""First and longest wait before the API is tried again."""
+
+
+def frame(event: str, data: bytes) -> bytes:
+    """One server-sent event."""
+    lines = data.replace(b"\n", b"\ndata: ")
+    return b"event: " + event.encode() + b"\ndata: " + lines + b"\n\n"
+
+
+class AreaState:
+    """What is known of one area set: the last snapshot with every change since merged in."""
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] | None = None
+        self._areas: dict[str, Any] = {}
+        self._things: dict[str, Any] = {}
+        self._encoded: bytes | None = None
+
+    def take(self, event: str, data: bytes | str) -> None:
+        """Take a `snapshot` or `change` event.
+
+        Raises:
+            ValueError: where `data` isn't a JSON object of the agreed form.
+        """
+        body = orjson.loads(data)
+        if not isinstance(body, dict):
+            raise ValueError(f"live event {event!r} holds {type(body).__name__}, not an object")
+        try:
+            areas = {area["code"]: area for area in body.pop("areas", [])}
+            things = {thing["id"]: thing for thing in body.pop("things", [])}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"live event {event!r}: {error!r}") from error
+        if event == "snapshot":
+            self._areas, self._things = {}, {}
+        self._areas.update(areas)
+        self._things.update(things)
+        for code in [code for code, area in areas.items() if not area.get("figures")]:
+            del self._areas[code]
+        self._head = {**(self._head or {}), **body}
+        self._encoded = None
+
+    def snapshot(self) -> bytes | None:
+        """The whole state as the body of a `snapshot` event; None before the first one came."""
+        if self._encoded is None and self._head is not None:
+            self._encoded = orjson.dumps(
+                {
+                    **self._head,
+                    "areas": list(self._areas.values()),
+                    "things": list(self._things.values()),
+                }
+            )
+        return self._encoded
+
+
+class Viewer:
+    """One browser's queue of frames."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_EVENTS + 1)
+        self.gone = False
+
+    def give(self, packet: bytes) -> None:
+        """Queue a frame; a viewer that is too far behind is let go instead."""
+        if self.gone:
+            return
+        if self._waiting.qsize() < WAITING_EVENTS:
+            self._waiting.put_nowait(packet)
+        else:
+            self.gone = True
+            self._waiting.put_nowait(None)
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What there is to send, until the viewer is let go."""
+        while not self.gone:
+            packet = await self._waiting.get()
+            if packet is None:
+                return
+            yield packet
+
+
+class Channel:
+    """The upstream subscription of one area set and everyone who watches it."""
+
+    def __init__(self, http: httpx.AsyncClient, area_set: str) -> None:
+        self._http = http
+        self._area_set = area_set
+        self._api = "connecting"
+        self._state = AreaState()
+        self.viewers: set[Viewer] = set()
+        self.task = asyncio.create_task(self._run(), name=f"live {area_set}")
+
+    def join(self) -> Viewer:
+        """A new viewer; the state of the API and all that is known await it."""
+        viewer = Viewer()
+        viewer.give(self._standing())
+        known = self._state.snapshot()
+        if known is not None:
+            viewer.give(frame("snapshot", known))
+        self.viewers.add(viewer)
+        return viewer
+
+    def _standing(self) -> bytes:
+        return frame("state", orjson.dumps({"api": self._api}))
+
+    def _say(self, api: str) -> None:
+        if api != self._api:
+            self._api = api
+            self._broadcast(self._standing())
+
+    def _broadcast(self, packet: bytes) -> None:
+        for viewer in self.viewers:
+            viewer.give(packet)
+        self.viewers = {viewer for viewer in self.viewers if not viewer.gone}
+
+    async def _run(self) -> None:
+        wait = RETRY_S[0]
+        while True:
+            api = "away"
+            try:
+                async for event in self._listen():
+                    self._state.take(event.event, event.data)
+                    self._broadcast(frame(event.event, event.data.encode()))
+                    self._say("live")
+                    wait = RETRY_S[0]
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code == httpx.codes.NOT_FOUND:
+                    api = "unknown"
+                log.info("live stream of %s: %s", self._area_set, error)
+            except (httpx.HTTPError, httpx_sse.SSEError, ValueError) as error:
+                log.info("live stream of %s: %s: %s", self._area_set, type(error).__name__, error)
+            self._say(api)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, RETRY_S[1])
+
+    async def _listen(self) -> AsyncIterator[httpx_sse.ServerSentEvent]:
+        async with httpx_sse.aconnect_sse(
+            self._http,
+            "GET",
+            "/v1/live",
+            params={"area_set": self._area_set},
+            timeout=httpx.Timeout(5.0, read=QUIET_S),
+        ) as source:
+            source.response.raise_for_status()
+            async for event in source.aiter_sse():
+                if event.event in ("snapshot", "change"):
+                    yield event
+
+
+class Relay:
+    """All channels, opened when somebody looks and closed some time after the last one left."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._channels: dict[str, Channel] = {}
+        self._closing: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def channels(self) -> int:
+        """How many subscriptions are open upstream."""
+        return len(self._channels)
+
+    async def watch(self, area_set: str) -> AsyncIterator[bytes]:
+        """The frames for one browser, without end unless it is too slow."""
+        if handle := self._closing.pop(area_set, None):
+            handle.cancel()
+        channel = self._channels.get(area_set)
+        if channel is None or channel.task.done():
+            channel = self._channels[area_set] = Channel(self._http, area_set)
+        viewer = channel.join()
+        try:
+            yield b"retry: 1000\n\n"
+            async for packet in viewer.frames():
+                yield packet
+        finally:
+            channel.viewers.discard(viewer)
+            if not channel.viewers and self._channels.get(area_set) is channel:
+                loop = asyncio.get_running_loop()
+                if previous := self._closing.pop(area_set, None):
+                    previous.cancel()
+                self._closing[area_set] = loop.call_later(IDLE_S, self._close, area_set)
+
+    def _close(self, area_set: str) -> None:
+        self._closing.pop(area_set, None)
+        channel = self._channels.get(area_set)
+        if channel is not None and not channel.viewers:
+            channel.task.cancel()
+            del self._channels[area_set]
+
+    async def close(self) -> None:
+        """Close every subscription."""
+        for handle in self._closing.values():
+            handle.cancel()
+        tasks = [channel.task for channel in self._channels.values()]
+        self._closing.clear()
+        self._channels.clear()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,320 @@
+"""Every word on the screen, in Japanese and English side by side, so that neither is forgotten."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, get_args
+
+Lang = Literal["ja", "en"]
+LANGUAGES: tuple[Lang, ...] = get_args(Lang)
+DEFAULT: Lang = "ja"
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    # the frame
+    "title": ("辻 Tsuji — 街のいまを地図で", "Tsuji — the city, live"),
+    "tagline": ("街のいまを地図で", "The city, live"),
+    "language.other": ("English", "日本語"),
+    "language.switch": ("Switch to English", "日本語に切り替える"),
+    "theme.to_dark": ("暗い配色にする", "Use the dark theme"),
+    "theme.to_light": ("明るい配色にする", "Use the light theme"),
+    "skip": ("エリア一覧へ移動", "Skip to the list of areas"),
+    "page.unknown": ("このページはありません", "There is no such page"),
+    "page.back": ("地図へ", "To the map"),
+    "script.needed": (
+        "この地図の表示には JavaScript が必要です。",
+        "This map needs JavaScript.",
+    ),
+    # connection
+    "live.connecting": ("接続中…", "Connecting…"),
+    "live.live": ("ライブ", "Live"),
+    "live.away": ("データAPI停止中", "Data API away"),
+    "live.lost": ("切断", "Disconnected"),
+    "live.past": ("過去の時点", "Past moment"),
+    "live.newest": ("最新の観測 {age}", "Newest observation {age}"),
+    "live.no_data": ("観測値はまだありません", "No observations yet"),
+    "banner.away": (
+        "データAPIに接続できません。{time} 時点の値を表示しています({age})。自動で再接続します。",
+        "The data API can't be reached. Showing values as of {time} ({age}). Reconnecting by itself.",
+    ),
+    "banner.away_empty": (
+        "データAPIに接続できません。接続でき次第、自動で表示します。",
+        "The data API can't be reached. The map fills by itself as soon as it can.",
+    ),
+    "banner.lost": (
+        "ダッシュボードとの接続が切れました。{time} 時点の値を表示しています({age})。自動で再接続します。",
+        "The connection to the dashboard broke. Showing values as of {time} ({age}). Reconnecting by itself.",
+    ),
+    "banner.past": (
+        "{time} の状態を表示しています。ライブではありません。",
+        "Showing the state at {time}. This is not live.",
+    ),
+    "banner.past_failed": (
+        "{time} の値を読み込めませんでした。",
+        "The values at {time} could not be loaded.",
+    ),
+    "banner.past_button": ("ライブに戻る", "Back to live"),
+    "banner.no_sets": (
+        "表示できるエリアがまだありません。登録され次第、自動で表示します。",
+        "There are no areas to show yet. They appear by themselves once they exist.",
+    ),
+    "banner.unknown_set": (
+        "エリアセット「{id}」はありません。別のものを表示しています。",
+        "There is no area set “{id}”. Showing another one.",
+    ),
+    "banner.unknown_area": (
+        "エリア「{id}」はこのエリアセットにありません。",
+        "There is no area “{id}” in this area set.",
+    ),
+    "banner.geometry": (
+        "エリアの形状を読み込めませんでした。再試行します。",
+        "The shapes of the areas could not be loaded. Trying again.",
+    ),
+    # counts of things
+    "counts.live": ("{n} 台が稼働中", "{n} live"),
+    "counts.silent": ("{n} 台が無応答", "{n} silent"),
+    "counts.waiting": ("{n} 台が受信待ち", "{n} waiting"),
+    "counts.title": ("機器の状態", "State of the sensors"),
+    # controls
+    "map.label": ("エリア別の地図", "Map by area"),
+    "controls": ("表示の設定", "What to show"),
+    "area_set": ("エリア", "Areas"),
+    "figure": ("指標", "Figure"),
+    "zoom.in": ("拡大", "Zoom in"),
+    "zoom.out": ("縮小", "Zoom out"),
+    "fit.areas": ("エリア全体を表示", "Show all areas"),
+    "fit.things": (
+        "すべての機器を表示(エリア外を含む)",
+        "Show all sensors, also outside the areas",
+    ),
+    "time.label": ("過去の時点を表示", "Show a past moment"),
+    "time.hint": ("日本時間", "Tokyo time"),
+    "time.show": ("表示", "Show"),
+    # legend
+    "legend": ("凡例", "Legend"),
+    "legend.none": ("60分以内の値なし", "No value for 60 min"),
+    "legend.no_sensor": ("センサーなし", "No sensor"),
+    "legend.less": ("低い", "lower"),
+    "legend.more": ("高い", "higher"),
+    "legend.few": ("少ない", "few"),
+    "legend.many": ("多い", "many"),
+    "legend.quiet": ("静か", "quiet"),
+    "legend.cold": ("寒い", "cold"),
+    "legend.hot": ("暑い", "hot"),
+    "legend.dry": ("乾燥", "dry"),
+    "legend.humid": ("多湿", "humid"),
+    "legend.calm": ("弱い", "light"),
+    "legend.strong": ("強い", "strong"),
+    "legend.darker": ("暗い", "darker"),
+    "legend.brighter": ("明るい", "brighter"),
+    "legend.loud": ("大きい", "loud"),
+    "legend.pole": ("スマートポール", "Smart pole"),
+    "legend.counter": ("人流カウンター", "Footfall counter"),
+    "legend.other": ("その他の機器", "Other sensor"),
+    "legend.silent": ("無応答の機器", "Silent sensor"),
+    "bin.below": ("{limit} 未満", "under {limit}"),
+    "bin.from": ("{limit} 以上", "{limit} and more"),
+    "rain.none": ("降水なし・ごくわずか", "none to speak of"),
+    "rain.10": ("やや強い雨", "fairly heavy"),
+    "rain.20": ("強い雨", "heavy"),
+    "rain.30": ("激しい雨", "very heavy"),
+    "rain.50": ("非常に激しい雨", "extremely heavy"),
+    "rain.80": ("猛烈な雨", "violent"),
+    "rain.note": (
+        "10 mm 以上の区分は気象庁の「雨の強さ」(1時間雨量)による。",
+        "From 10 mm on, the Japan Meteorological Agency's classes of one hour's rain.",
+    ),
+    "wind.note": ("風が吹いてくる方角。", "Where the wind comes from."),
+    "pm2_5.note": (
+        "1時間値の公的な区分はありません(環境基準の日平均は 35 µg/m³)。",
+        "No official classes exist for one hour (the standard for a day's mean is 35 µg/m³).",
+    ),
+    "density.note": (
+        "区分の境界は Fruin の歩行路のサービス水準 A〜F。",
+        "The limits are those of Fruin's levels of service A to F for walkways.",
+    ),
+    "compass.0": ("北", "north"),
+    "compass.1": ("北東", "north-east"),
+    "compass.2": ("東", "east"),
+    "compass.3": ("南東", "south-east"),
+    "compass.4": ("南", "south"),
+    "compass.5": ("南西", "south-west"),
+    "compass.6": ("西", "west"),
+    "compass.7": ("北西", "north-west"),
+    "compass.short.0": ("北", "N"),
+    "compass.short.1": ("北東", "NE"),
+    "compass.short.2": ("東", "E"),
+    "compass.short.3": ("南東", "SE"),
+    "compass.short.4": ("南", "S"),
+    "compass.short.5": ("南西", "SW"),
+    "compass.short.6": ("西", "W"),
+    "compass.short.7": ("北西", "NW"),
+    # tooltips and the table
+    "sensors": ("センサー {n} 台", "{n} sensors"),
+    "sensors.one": ("センサー 1 台", "1 sensor"),
+    "value.of": ("{age}の値", "value from {age}"),
+    "no_value": ("60分以内の値はありません", "No value within the last 60 minutes"),
+    "no_value.past": ("この時点の値はありません", "No value at that moment"),
+    "no_sensor": ("ここにセンサーはありません", "No sensor here"),
+    "mesh": ("メッシュ {code}", "Mesh cell {code}"),
+    "near": ("{name} 付近", "near {name}"),
+    "open_detail": ("クリックで詳細", "Click for details"),
+    "table": ("エリア一覧", "List of areas"),
+    "table.area": ("エリア", "Area"),
+    "table.value": ("値", "Value"),
+    "table.n": ("台数", "Sensors"),
+    "table.blank": (
+        "ほか {n} エリアは値なし",
+        "{n} more areas without a value",
+    ),
+    "table.empty": ("値のあるエリアはありません", "No area has a value"),
+    "table.aria": (
+        "{figure}({unit})をエリア別に並べた表",
+        "{figure} ({unit}) by area, as a table",
+    ),
+    # things
+    "kind.smart_pole": ("スマートポール", "Smart pole"),
+    "kind.footfall_counter": ("人流カウンター", "Footfall counter"),
+    "kind.weather_station": ("気象観測所", "Weather station"),
+    "state.live": ("稼働中", "live"),
+    "state.silent": ("無応答", "silent"),
+    "state.waiting": ("受信待ち", "waiting"),
+    "state.unknown": ("この時点の状態は不明", "state at that moment not known"),
+    "last_heard": ("最終受信 {age}", "last heard {age}"),
+    "never_heard": ("まだ受信していません", "not heard yet"),
+    # ages
+    "age.now": ("たった今", "just now"),
+    "age.s": ("{n}秒前", "{n} s ago"),
+    "age.min": ("{n}分前", "{n} min ago"),
+    "age.h": ("{n}時間前", "{n} h ago"),
+    "age.d": ("{n}日前", "{n} d ago"),
+    # detail
+    "detail": ("詳細", "Details"),
+    "detail.close": ("閉じる", "Close"),
+    "detail.current": ("現在の値", "Now"),
+    "detail.past": ("{time} の値", "At {time}"),
+    "detail.history": ("24時間の推移", "Last 24 hours"),
+    "detail.history_past": ("それまでの24時間", "The 24 hours before"),
+    "detail.timezone": ("日本時間 (UTC+9)", "Tokyo time (UTC+9)"),
+    "detail.things": ("このエリアの機器", "Sensors in this area"),
+    "detail.no_things": (
+        "このエリアにはセンサーがないため、表示できる値はありません。",
+        "No sensor stands in this area, so there are no values to show.",
+    ),
+    "detail.no_figures": (
+        "このエリアの機器から60分以内に届いた値はありません。",
+        "The sensors of this area have sent no value within 60 minutes.",
+    ),
+    "detail.no_figures_past": (
+        "この時点の前の60分間に、このエリアの機器から届いた値はありません。",
+        "In the 60 minutes before that moment the sensors of this area sent no value.",
+    ),
+    "detail.methods": ("値の求め方", "How these values are made"),
+    "detail.areas": ("所在エリア", "Stands in"),
+    "detail.outside": ("登録されたどのエリアにも含まれません", "Outside every area known here"),
+    "detail.owner": ("設置者", "Owner"),
+    "detail.position": ("位置", "Position"),
+    "detail.kind": ("種類", "Kind"),
+    "detail.id": ("ID", "ID"),
+    "detail.latest": ("最新の観測値", "Newest observations"),
+    "detail.latest_past": (
+        "最新の観測値(表示中の過去の時点ではなく現在)",
+        "Newest observations (now, not at the past moment shown)",
+    ),
+    "detail.no_latest": ("観測値はまだ届いていません。", "No observation has arrived yet."),
+    "detail.unknown_area": (
+        "エリア「{id}」は見つかりません。",
+        "There is no area “{id}”.",
+    ),
+    "detail.unknown_thing": (
+        "機器「{id}」は見つかりません。",
+        "There is no sensor “{id}”.",
+    ),
+    "detail.away": (
+        "データAPIに接続できないため、詳細を読み込めません。接続が戻ると自動で読み込みます。",
+        "The data API can't be reached. The details load by themselves once it is back.",
+    ),
+    # charts
+    "chart.sum": ("合計 {sum}、最大 {high}({time})", "{sum} in total, most {high} ({time})"),
+    "chart.range": (
+        "最低 {low}({low_time})、最高 {high}({high_time})",
+        "lowest {low} ({low_time}), highest {high} ({high_time})",
+    ),
+    "chart.high": ("最大 {high}({time})", "highest {high} ({time})"),
+    "chart.empty": (
+        "この24時間の観測値はありません。",
+        "There are no observations in these 24 hours.",
+    ),
+    "chart.empty_silent": (
+        "この24時間の観測値はありません。機器の最終受信は {time} です。",
+        "There are no observations in these 24 hours. The sensor was last heard at {time}.",
+    ),
+    "chart.empty_waiting": (
+        "この機器からの観測値はまだ届いていません。",
+        "No observation of this sensor has arrived yet.",
+    ),
+    "chart.failed": (
+        "この推移は読み込めませんでした。",
+        "This chart could not be loaded.",
+    ),
+    "chart.alt": ("{label}の24時間の推移。{summary}", "{label} over 24 hours. {summary}"),
+    # credits
+    "credit.tiles": ("地理院タイル", "GSI Tiles"),
+    "credit.areas": ("エリア: {source}", "Areas: {source}"),
+    # units that are words
+    "unit.people/h": ("人/時", "people/h"),
+    "unit.people": ("人", "people"),
+    "unit.people / 15 min": ("人/15分", "people / 15 min"),
+    "unit.people/m²": ("人/m²", "people/m²"),
+    "unit.mm / 15 min": ("mm/15分", "mm / 15 min"),
+    "unit.mm/h": ("mm/時", "mm/h"),
+}
+
+TEXTS: Mapping[str, tuple[str, str]] = MappingProxyType(_TEXTS)
+"""Every text by key, as (Japanese, English)."""
+
+
+def text(key: str, lang: Lang, **fields: str | int) -> str:
+    """The text of `key` in `lang` with its {fields} filled in.
+
+    Raises:
+        KeyError: for a key that isn't in the table, or a field that the text needs and didn't get.
+    """
+    return TEXTS[key][LANGUAGES.index(lang)].format(**fields)
+
+
+def words(lang: Lang) -> dict[str, str]:
+    """The whole table in one language, for the browser."""
+    column = LANGUAGES.index(lang)
+    return {key: both[column] for key, both in TEXTS.items()}
+
+
+def unit_label(label: str, lang: Lang) -> str:
+    """The API's unit label in the reader's language; units that aren't words stay as they are."""
+    key = f"unit.{label}"
+    return text(key, lang) if key in TEXTS else label
+
+
+def kind_label(kind: str, lang: Lang) -> str:
+    """What a kind of thing is called; an unknown kind is shown as it was registered."""
+    key = f"kind.{kind}"
+    return text(key, lang) if key in TEXTS else kind
+
+
+def choose(asked: str | None, accept_language: str | None) -> Lang:
+    """The language to show: the one asked for, else the browser's first that we have, else Japanese."""
+    for lang in LANGUAGES:
+        if asked == lang:
+            return lang
+    wanted = []
+    for place, part in enumerate((accept_language or "").split(",")):
+        tag, _, parameters = part.strip().partition(";")
+        name, _, weight = parameters.strip().partition("=")
+        try:
+            quality = float(weight) if name.strip() == "q" else 1.0
+        except ValueError:
+            quality = 0.0
+        wanted.append((-quality, place, tag.strip().lower().split("-")[0]))
+    for quality, _, tag in sorted(wanted):
+        for lang in LANGUAGES:
+            if tag == lang and quality < 0:
+                return lang
+    return DEFAULT
