@@ -1,0 +1,178 @@
+"""`tsuji up` as people run it: from nothing to a live hub, killed in every way, continued."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tsuji_platform.runtime.mqtt import free_port
+from tsuji_platform.runtime.private import private_folder
+
+_SERVICES = ("ingest", "api", "dashboard", "simulate")
+
+
+class Up:
+    """One data folder and the runs of `tsuji up` on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.api = f"http://127.0.0.1:{free_port()}"
+        self.dashboard = f"http://127.0.0.1:{free_port()}"
+        self.environment = {
+            **os.environ,
+            "TSUJI_HOME": str(home),
+            "TSUJI_API_PORT": self.api.rsplit(":", 1)[1],
+            "TSUJI_DASHBOARD_PORT": self.dashboard.rsplit(":", 1)[1],
+            "TSUJI_BROKER_PORT": str(free_port()),
+            "TSUJI_HISTORY_DAYS": "0.1",
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.output = home.parent / "up.log"
+
+    def start(self) -> psutil.Process:
+        self._begins = len(self.output.read_text()) if self.output.exists() else 0
+        with self.output.open("a") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tsuji", "up"],
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        deadline = time.monotonic() + 60
+        while "Ctrl-C stops everything" not in self.since_start():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"not up:\n{self.output.read_text()}")
+            time.sleep(0.05)
+        return psutil.Process(self.process.pid)
+
+    def since_start(self) -> str:
+        return self.output.read_text()[self._begins :]
+
+    def health(self) -> dict[str, dict[str, int]]:
+        answer: dict[str, dict[str, int]] = httpx.get(f"{self.api}/v1/health", timeout=10).json()
+        return answer
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+
+
+@pytest.fixture
+def up() -> Iterator[Up]:
+    with private_folder() as folder:
+        one = Up(folder / "home")
+        try:
+            yield one
+        finally:
+            one.close()
+
+
+def _named(parent: psutil.Process, name: str) -> psutil.Process | None:
+    for child in parent.children():
+        with contextlib.suppress(psutil.Error):
+            if child.cmdline()[-1:] == [name] or name in Path(child.exe()).name:
+                return child
+    return None
+
+
+@pytest.mark.timeout(240)
+def test_every_process_comes_back_after_kill_9(up: Up, eventually: Callable[..., None]) -> None:
+    parent = up.start()
+    eventually(lambda: up.health()["ingest"]["stored"] > 1_000, within=40, what="observations")
+    for name in (*_SERVICES, "mosquitto", "postgres"):
+        before = _named(parent, name)
+        assert before is not None, name
+        before.send_signal(signal.SIGKILL)
+        eventually(
+            lambda name=name, pid=before.pid: (
+                (after := _named(parent, name)) is not None and after.pid != pid
+            ),
+            within=20,
+            what=f"{name} again",
+        )
+
+    def answers(url: str) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(url, timeout=10).status_code == 200
+        return False
+
+    eventually(lambda: answers(up.dashboard), within=30, what="the dashboard")
+    eventually(lambda: answers(f"{up.api}/v1/health"), within=30, what="health")
+    stored = up.health()["ingest"]["stored"]
+    eventually(lambda: up.health()["ingest"]["stored"] > stored, within=60, what="fresh rows")
+    tally = up.health()["ingest"]
+    assert tally["received"] == (
+        tally["stored"] + tally["duplicate"] + tally["corrected"] + tally["rejected"]
+    )
+
+
+@pytest.mark.timeout(240)
+def test_kill_9_leaves_no_process_and_the_next_run_goes_on(
+    up: Up, eventually: Callable[..., None]
+) -> None:
+    parent = up.start()
+    eventually(lambda: up.health()["ingest"]["stored"] > 1_000, within=40, what="observations")
+    stored = up.health()["ingest"]["stored"]
+    family = [parent, *parent.children(recursive=True)]
+    assert len(family) > len(_SERVICES) + 2
+    parent.send_signal(signal.SIGKILL)
+    assert up.process is not None
+    up.process.wait(10)
+    gone, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+    assert len(gone) == len(family)
+
+    up.start()
+    assert up.health()["ingest"]["stored"] >= stored
+
+    begun = time.monotonic()
+    family = [
+        psutil.Process(up.process.pid),
+        *psutil.Process(up.process.pid).children(recursive=True),
+    ]
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(30) == 0, f"after {time.monotonic() - begun} s:\n{up.since_start()}"
+    assert not [process for process in family if process.is_running()]
+
+
+def test_a_second_run_on_the_same_data_is_refused_with_what_to_do(up: Up) -> None:
+    up.start()
+    second = subprocess.run(
+        [sys.executable, "-m", "tsuji", "up"],
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+    assert "TSUJI_HOME" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_taken_port_is_named(up: Up) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(up.environment["TSUJI_API_PORT"])))
+        taken.listen()
+        run = subprocess.run(
+            [sys.executable, "-m", "tsuji", "up"],
+            env=up.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert run.returncode == 1
+    assert f"TSUJI_API_PORT={up.environment['TSUJI_API_PORT']}" in run.stderr
