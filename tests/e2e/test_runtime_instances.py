@@ -188,7 +188,11 @@ def ordinary_command(folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
         (*switch, system),
         (*switch, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", sys.executable),
     )
-    probe = "import psycopg, psutil, tsuji_platform.runtime.private"
+    # The second start counts: setpriv itself can still reach what its user cannot.
+    probe = (
+        "import subprocess, sys, psycopg, tsuji_platform.runtime.private;"
+        "subprocess.run([sys.executable, '-c', ''], check=True)"
+    )
     for command in candidates:
         done = subprocess.run(
             [*command, "-c", probe], env=environment, cwd=folder, capture_output=True, check=False

@@ -62,7 +62,8 @@ def test_a_stanza_keeps_the_keys_and_takes_another_suite():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("deb http://m.example/debian bookworm main", Mirror(uri="http://m.example/debian", suites=("bookworm",))),
+        ("deb http://m.example/debian bookworm main",
+         Mirror(uri="http://m.example/debian", suites=("bookworm",))),
         (
             "deb [arch=amd64 signed-by=/Keys/A.gpg] http://m.example/debian/ stable main contrib # x",
             Mirror(uri="http://m.example/debian/", suites=("stable",), signed_by="/Keys/A.gpg"),

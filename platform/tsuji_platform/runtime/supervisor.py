@@ -225,6 +225,7 @@ class Supervisor:
         if not kept.child.may_start():
             kept.due = time.monotonic() + 0.1
             return
+        kept.started = time.monotonic()
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         try:
@@ -237,7 +238,6 @@ class Supervisor:
         finally:
             os.close(write)
         kept.pipe = read
-        kept.started = time.monotonic()
         kept.starts += 1
         self._selector.register(read, selectors.EVENT_READ, kept)
 
