@@ -84,3 +84,12 @@ def remove(area_set: Annotated[str, typer.Argument(help="Id of the area set.")])
         if not Areas(database).remove(area_set):
             raise typer.BadParameter(f"there is no area set {area_set!r}; see `tsuji areas list`")
     typer.echo(f"removed {area_set}")
+
+
+@app.command()
+def demo() -> None:
+    """Store the demonstration's meshes of central Tokyo where there is no area set yet."""
+    from tsuji.area_sets import put_demonstration
+
+    made = put_demonstration(wiring.database_url())
+    typer.echo("\n".join(f"made {area_set}" for area_set in made) or "there are area sets already")

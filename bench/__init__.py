@@ -1,0 +1,1 @@
+"""Measurements: `make bench`. Figures of one run on one machine; compare the ratios."""
