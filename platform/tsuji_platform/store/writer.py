@@ -64,7 +64,8 @@ class Writer:
         """Store rejected messages that can be read now, and take them off the rejected.
 
         Each stands beside what it decodes to. Values count as rejected no longer, but as what they
-        have become; repetitions of the same message count as duplicates.
+        have become; repetitions of the same message count as duplicates, and so does a value
+        whose time has got another value meanwhile: the later message is right.
         """
         return self._transact([received for _, received in messages], Tally(), messages)
 
@@ -81,7 +82,7 @@ class Writer:
                     if healed:
                         batch = self._claim(connection, healed, tally)
                     changed = self._register(connection, batch)
-                    self._store(connection, batch, tally)
+                    self._store(connection, batch, tally, waited=bool(healed))
                     if not tally.balanced():
                         raise StoreError(f"the tally does not balance: {tally}")
                     self._count(connection, tally)
@@ -142,7 +143,9 @@ class Writer:
                 self._keys.pop(thing_id, None)
         return changed
 
-    def _store(self, connection: Connection, batch: Sequence[Received], tally: Tally) -> None:
+    def _store(
+        self, connection: Connection, batch: Sequence[Received], tally: Tally, *, waited: bool
+    ) -> None:
         self._learn(connection, batch)
         rows: dict[tuple[int, datetime], _Row] = {}
         longer: dict[int, int] = {}
@@ -169,7 +172,7 @@ class Writer:
                     longer[key] = max(one.period_s, longer.get(key, 0))
             self._refuse(connection, message, unknown, tally)
         if rows:
-            self._insert(connection, list(rows.values()), tally)
+            self._insert(connection, list(rows.values()), tally, waited=waited)
         if longer:
             connection.execute(
                 _SQL["lengthen_periods"],
@@ -193,7 +196,9 @@ class Writer:
                 keys[row["observed_property"]] = row["datastream_id"]
                 self._periods[row["datastream_id"]] = row["period_s"] or 0
 
-    def _insert(self, connection: Connection, rows: list[_Row], tally: Tally) -> None:
+    def _insert(
+        self, connection: Connection, rows: list[_Row], tally: Tally, *, waited: bool
+    ) -> None:
         with connection.cursor() as cursor:
             with cursor.copy(_SQL["copy_stage"]) as copy:
                 copy.set_types(_STAGE_TYPES)
@@ -201,7 +206,9 @@ class Writer:
                     copy.write_row(row)
             inserted = cursor.execute(_SQL["insert_observations"]).rowcount
             corrected = 0
-            if inserted < len(rows):
+            if inserted < len(rows) and waited:
+                cursor.execute(_SQL["adopt_observations"])
+            elif inserted < len(rows):
                 corrected = cursor.execute(_SQL["correct_observations"]).rowcount
             cursor.execute(_SQL["update_latest"])
         tally.stored += inserted

@@ -68,6 +68,14 @@ FROM wrong
 WHERE observation.datastream_id = wrong.datastream_id
     AND observation.phenomenon_time = wrong.phenomenon_time;
 
+-- name: adopt_observations
+-- What waited does not undo what has come since: such rows take over the table's values.
+UPDATE stage SET result = observation.result, period_s = observation.period_s
+FROM observation
+WHERE observation.datastream_id = stage.datastream_id
+    AND observation.phenomenon_time = stage.phenomenon_time
+    AND (observation.result, observation.period_s) IS DISTINCT FROM (stage.result, stage.period_s);
+
 -- name: update_latest
 -- The newest observation of each datastream; an equal time carries a correction.
 INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
