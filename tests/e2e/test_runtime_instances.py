@@ -2,8 +2,6 @@
 
 import json
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-import tsuji_platform
+from ordinary_user import ordinary_command
 from tsuji_platform.runtime import broker, database
-from tsuji_platform.runtime.home import data_folder
 from tsuji_platform.runtime.private import private_folder
 
 SCRIPT = """
@@ -162,46 +159,6 @@ def test_two_instances_run_side_by_side(folder):
         assert (one.said["starts"], two.said["starts"]) == (1, 1)
 
 
-def ordinary_command(folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return a Python that runs as an ordinary user, and its environment.
-
-    Root's Python may stand where others cannot read it. Then the system's takes its place, and where that
-    will not do the user is lent the right to read everything.
-    """
-    packages = Path(tsuji_platform.__path__[0]).parent
-    paths = [str(packages), *(path for path in sys.path if path.endswith("-packages"))]
-    environment = {
-        "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin",
-        # The fetched programs are the same for all.
-        "XDG_DATA_HOME": str(data_folder().parent),
-    }
-    if os.geteuid() != 0:
-        return (sys.executable,), environment
-    nobody = pwd.getpwnam("nobody")
-    shutil.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    switch = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    system = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    candidates = (
-        (*switch, sys.executable),
-        (*switch, system),
-        (*switch, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", sys.executable),
-    )
-    # The second start counts: setpriv itself can still reach what its user cannot.
-    probe = (
-        "import subprocess, sys, psycopg, tsuji_platform.runtime.private;"
-        "subprocess.run([sys.executable, '-c', ''], check=True)"
-    )
-    for command in candidates:
-        done = subprocess.run(
-            [*command, "-c", probe], env=environment, cwd=folder, capture_output=True, check=False
-        )
-        if done.returncode == 0:
-            return command, environment
-    pytest.fail(f"no Python runs as an ordinary user: {done.stderr.decode()}")
-
-
 def test_an_ordinary_user_needs_no_root(folder, eventually):
     command, environment = ordinary_command(folder)
     with up(folder / "home", command, **environment) as first:
@@ -214,31 +171,3 @@ def test_an_ordinary_user_needs_no_root(folder, eventually):
     with up(folder / "home", command, **environment) as second:
         assert second.said["starts"] == 2
         assert second.end(signal.SIGINT) == "clean\n"
-
-
-def test_an_ordinary_user_fetches_programs_without_root(folder):
-    command, environment = ordinary_command(folder)
-    script = (
-        "import sys; from pathlib import Path; from tsuji_platform.runtime import debian;"
-        "print(debian.fetch(debian.MOSQUITTO, Path(sys.argv[1]), print))"
-    )
-    running = [
-        subprocess.Popen(
-            [*command, "-c", script, str(folder / "programs")],
-            env=environment,
-            cwd=folder,
-            text=True,
-            stdout=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
-    said = [process.communicate(timeout=120)[0].splitlines() for process in running]
-    assert [process.returncode for process in running] == [0, 0]
-    assert {lines[-1] for lines in said} == {str(folder / "programs" / "mosquitto-sqlite")}
-    fetching = [line for lines in said for line in lines if line.startswith("fetching")]
-    assert len(fetching) == 1, "one fetches, the other waits"
-    program = folder / "programs" / "mosquitto-sqlite" / "usr" / "sbin" / "mosquitto"
-    assert (
-        "2." in subprocess.run([program, "-h"], capture_output=True, text=True, check=False).stdout
-    )
-    assert not list((folder / "programs").glob(".*.part-*"))

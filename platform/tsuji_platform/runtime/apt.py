@@ -56,7 +56,7 @@ class Apt:
             "Dir::State::status": f"{self._folder}/status",
             "Dir::Cache": f"{self._folder}/cache",
             "Acquire::Languages": "none",
-            "Acquire::Retries": "2",
+            "Acquire::Retries": "1",
             "Acquire::http::Timeout": "20",
             "Acquire::https::Timeout": "20",
             "Debug::NoLocking": "true",

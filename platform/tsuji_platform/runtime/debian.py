@@ -161,11 +161,12 @@ def fetch(recipe: Recipe, programs: Path, progress: Progress = quiet) -> Path:
 
 
 def _fetch(recipe: Recipe, final: Path, work: Path, progress: Progress) -> Path:
+    progress(f"looking for {recipe.label} in Debian {recipe.suite}")
     apt = Apt.first_that_works(recipe.suite, work, recipe.packages)
     wanted = apt.resolve(recipe.packages)
     chosen = [package for package in wanted if not _ONLY_FOR_SCRIPTS.fullmatch(package.name)]
     megabytes = sum(package.size for package in chosen) / 1e6
-    progress(f"fetching {recipe.label} from Debian {recipe.suite} ({megabytes:.0f} MB)")
+    progress(f"fetching {recipe.label} ({megabytes:.0f} MB)")
     tree = work / "tree"
     tree.mkdir()
     tree.chmod(0o755)

@@ -1,0 +1,93 @@
+"""The doctor names what is in the way and what to do about it, and changes nothing."""
+
+import os
+import socket
+
+import pytest
+
+from tsuji_platform.runtime import doctor
+from tsuji_platform.runtime.account import own_account
+from tsuji_platform.runtime.doctor import Finding
+from tsuji_platform.runtime.home import Instance
+from tsuji_platform.settings import (
+    ApiSettings,
+    BrokerSettings,
+    DashboardSettings,
+    DatabaseSettings,
+    RuntimeSettings,
+)
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def examine(home: object, **settings: object) -> dict[str, Finding]:
+    findings = doctor.examine(
+        runtime=RuntimeSettings(home=str(home)),
+        database_settings=DatabaseSettings(database_url=settings.get("database_url")),
+        broker_settings=BrokerSettings(
+            broker_url=settings.get("broker_url"), broker_port=settings.get("broker_port")
+        ),
+        api=ApiSettings(api_port=settings.get("api_port", 8000)),
+        dashboard=DashboardSettings(),
+    )
+    return {finding.what: finding for finding in findings}
+
+
+def test_nothing_is_changed(tmp_path):
+    examine(tmp_path / "home")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_finding_says_what_and_why(tmp_path):
+    found = examine(tmp_path / "home")
+    assert {"Python", "data", "disk", "fetched programs", "database", "broker"} <= {*found}
+    assert all(finding.chosen and finding.why for finding in found.values())
+    assert all(finding.advice for finding in found.values() if not finding.ok)
+
+
+def test_a_port_that_is_taken_is_bad_unless_we_took_it(tmp_path, taken_port):
+    before = examine(tmp_path, api_port=taken_port)["API port"]
+    assert not before.ok
+    assert "TSUJI_API_PORT" in before.advice
+    with Instance(home=tmp_path, account=own_account()).create().lock():
+        running = examine(tmp_path, api_port=taken_port)
+    assert running["API port"].ok
+    assert f"process {os.getpid()}" in running["data"].why
+
+
+def test_a_broker_port_that_was_asked_for_is_looked_at(tmp_path, taken_port):
+    assert not examine(tmp_path, broker_port=taken_port)["broker port"].ok
+
+
+def test_servers_of_yours_are_tried(tmp_path):
+    found = examine(
+        tmp_path,
+        database_url=f"postgresql://x@/x?host={tmp_path}",
+        broker_url="mqtt://u:secret@127.0.0.1:9",
+    )
+    assert not found["database"].ok
+    assert str(tmp_path) in found["database"].advice
+    assert not found["broker"].ok
+    assert "secret" not in repr(found)
+
+
+def test_data_that_fits_no_program_is_bad(tmp_path):
+    data = tmp_path / "database" / "data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("9\n")
+    found = examine(tmp_path)["database"]
+    assert not found.ok
+    assert "PostgreSQL 9" in found.advice
+
+
+def test_a_home_that_cannot_be_reached_is_bad(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o000)
+    found = examine(tmp_path / "closed" / "home")["data"]
+    assert not found.ok
+    assert "TSUJI_HOME" in found.advice
