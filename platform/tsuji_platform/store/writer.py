@@ -1,7 +1,7 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tsuji_platform.contract import Observation, Reason, Thing
@@ -149,6 +149,7 @@ class Writer:
         self._learn(connection, batch)
         rows: dict[tuple[int, datetime], _Row] = {}
         longer: dict[int, int] = {}
+        refused: list[dict[str, object]] = []
         for message in batch:
             unknown: dict[Reason, list[str]] = {}
             for one in message.observations:
@@ -170,7 +171,12 @@ class Writer:
                 rows[key, one.phenomenon_time] = row
                 if one.period_s is not None and one.period_s > self._periods.get(key, 0):
                     longer[key] = max(one.period_s, longer.get(key, 0))
-            self._refuse(connection, message, unknown, tally)
+            refused += _refusals(message, unknown, tally)
+        if refused:
+            # in the order of a key, so that two writers can't block each other
+            refused.sort(key=lambda row: str(row["digest"]))
+            with connection.cursor() as cursor:
+                cursor.executemany(_SQL["keep_rejected"], refused)
         if rows:
             self._insert(connection, list(rows.values()), tally, waited=waited)
         if longer:
@@ -215,40 +221,6 @@ class Writer:
         tally.corrected += corrected
         tally.duplicate += len(rows) - inserted - corrected
 
-    def _refuse(
-        self,
-        connection: Connection,
-        message: Received,
-        unknown: dict[Reason, list[str]],
-        tally: Tally,
-    ) -> None:
-        """Keep what was refused of a message: one row for each reason."""
-        refused: dict[Reason, list[str]] = {}
-        for rejection in message.rejections:
-            refused.setdefault(rejection.reason, []).append(rejection.detail)
-        for reason, properties in unknown.items():
-            refused[reason] = [_UNKNOWN[reason].format(message.thing_id, ", ".join(properties))] * (
-                len(properties)
-            )
-        for reason, details in refused.items():
-            tally.rejected += len(details)
-            connection.execute(
-                _SQL["keep_rejected"],
-                {
-                    "digest": _digest(message, reason),
-                    "topic": message.topic,
-                    "payload": message.payload,
-                    "thing_id": message.thing_id,
-                    "reason": reason.value,
-                    "detail": _summary(details),
-                    "observed_properties": sorted(set(unknown.get(reason, ())))
-                    if reason is Reason.UNDECLARED_DATASTREAM
-                    else [],
-                    "value_count": len(details),
-                    "received_at": message.received_at,
-                },
-            )
-
     def _count(self, connection: Connection, tally: Tally) -> None:
         connection.execute(
             _SQL["count"],
@@ -270,6 +242,33 @@ _UNKNOWN = {
     Reason.UNDECLARED_DATASTREAM: "thing {0!r} does not list {1} among its datastreams; they come in "
     "once it does",
 }
+
+
+def _refusals(
+    message: Received, unknown: Mapping[Reason, Sequence[str]], tally: Tally
+) -> Iterator[dict[str, object]]:
+    """What is kept of the refused part of a message: one row for each reason."""
+    refused: dict[Reason, list[str]] = {}
+    for rejection in message.rejections:
+        refused.setdefault(rejection.reason, []).append(rejection.detail)
+    for reason, properties in unknown.items():
+        text = _UNKNOWN[reason].format(message.thing_id, ", ".join(properties))
+        refused[reason] = [text] * len(properties)
+    for reason, details in refused.items():
+        tally.rejected += len(details)
+        yield {
+            "digest": _digest(message, reason),
+            "topic": message.topic,
+            "payload": message.payload,
+            "thing_id": message.thing_id,
+            "reason": reason.value,
+            "detail": _summary(details),
+            "observed_properties": sorted(set(unknown.get(reason, ())))
+            if reason is Reason.UNDECLARED_DATASTREAM
+            else [],
+            "value_count": len(details),
+            "received_at": message.received_at,
+        }
 
 
 def _summary(details: Sequence[str]) -> str:

@@ -1,0 +1,50 @@
+"""SQL stands in files, and every query in them is used."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import tsuji_platform
+from tsuji_platform.store import queries
+
+_PACKAGE = Path(str(files(tsuji_platform)))
+_FILES = sorted(path.stem for path in (_PACKAGE / "store" / "sql").glob("*.sql"))
+
+
+def _used() -> set[str]:
+    code = "\n".join(path.read_text() for path in (_PACKAGE / "store").rglob("*.py"))
+    return set(re.findall(r'(?:_SQL|queries\.load\("\w+"\))\["(\w+)"\]', code))
+
+
+def test_there_are_queries() -> None:
+    assert {"areas", "reading", "schema", "writing"} <= set(_FILES)
+
+
+@pytest.mark.parametrize("file", _FILES)
+def test_every_query_is_used_and_holds_one_statement(file: str) -> None:
+    loaded = queries.load(file)
+    text = (_PACKAGE / "store" / "sql" / f"{file}.sql").read_text()
+    assert len(loaded) == text.count("-- name:"), "two queries of the same name, or an odd header"
+    assert set(loaded) <= _used()
+    for name, body in loaded.items():
+        bare = re.sub(r"--.*", "", body)
+        assert bare.strip(), name
+        assert ";" not in bare, f"{name} holds more than one statement"
+
+
+def test_every_used_query_exists_once() -> None:
+    names = [name for file in _FILES for name in queries.load(file)]
+    assert sorted(names) == sorted(set(names))
+    assert _used() == set(names)
+
+
+def test_no_other_module_holds_sql() -> None:
+    verbs = re.compile(r'"(SELECT|INSERT|UPDATE|DELETE|CREATE|COPY|TRUNCATE|DROP) ')
+    offenders = [
+        str(path.relative_to(_PACKAGE))
+        for path in _PACKAGE.rglob("*.py")
+        if verbs.search(path.read_text()) and path.parent.name != "runtime"
+    ]
+    assert offenders == []
