@@ -116,7 +116,7 @@ def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure
     figure = go.Figure(_trace(series, colours, hover))
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 44, "r": 10, "t": 6, "b": 34},
+        margin={"l": 48, "r": 10, "t": 6, "b": 34},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": _FONT, "size": 11, "color": colours.text},
@@ -189,7 +189,7 @@ def _value_axis(series: Series, colours: Colours) -> dict[str, object]:
         "zeroline": False,
         "fixedrange": True,
         "nticks": 4,
-        "separatethousands": True,
+        "tickformat": ",.8~g",
     }
     known = [value for value in series.values if value is not None]
     if series.of == "wind_from_direction":

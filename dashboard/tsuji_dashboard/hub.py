@@ -11,7 +11,7 @@ from typing import Annotated
 import httpx
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
-from sse_starlette import EventSourceResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from tsuji_dashboard.client import path
 from tsuji_dashboard.relay import Relay
@@ -133,9 +133,13 @@ def router(http: httpx.AsyncClient, relay: Relay) -> APIRouter:
 
     @routes.get("/live")
     async def live(area_set: Annotated[str, Query(max_length=200)]) -> Response:
+        if not relay.has_room(area_set):
+            return Response(status_code=503, headers={"Retry-After": "30"})
         return EventSourceResponse(
             relay.watch(area_set),
             ping=10,
+            # An event, not a comment: the page can then tell a quiet city from a dead connection.
+            ping_message_factory=lambda: ServerSentEvent(event="beat", data="{}"),
             send_timeout=20,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

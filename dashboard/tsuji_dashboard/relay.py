@@ -23,6 +23,8 @@ IDLE_S = 30.0
 """How long a stream without viewers stays open: a reload finds the state still there."""
 QUIET_S = 25.0
 """An API that sends nothing for this long, not even its heartbeat of 10 s, counts as away."""
+CHANNELS = 64
+"""Streams open at once: made-up names of area sets must not open ever more."""
 RETRY_S = (0.5, 5.0)
 """First and longest wait before the API is tried again."""
 
@@ -184,6 +186,10 @@ class Relay:
     def channels(self) -> int:
         """How many subscriptions are open upstream."""
         return len(self._channels)
+
+    def has_room(self, area_set: str) -> bool:
+        """Whether one more viewer of this area set can be served."""
+        return area_set in self._channels or len(self._channels) < CHANNELS
 
     async def watch(self, area_set: str) -> AsyncIterator[bytes]:
         """The frames for one browser, without end unless it is too slow."""

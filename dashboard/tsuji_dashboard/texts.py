@@ -80,7 +80,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "figure": ("指標", "Figure"),
     "zoom.in": ("拡大", "Zoom in"),
     "zoom.out": ("縮小", "Zoom out"),
-    "fit.areas": ("エリア全体を表示", "Show all areas"),
+    "fit.areas": ("エリアに合わせて表示", "Zoom to the areas"),
     "fit.things": (
         "すべての機器を表示(エリア外を含む)",
         "Show all sensors, also outside the areas",
@@ -155,11 +155,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "no_value.past": ("この時点の値はありません", "No value at that moment"),
     "no_sensor": ("ここにセンサーはありません", "No sensor here"),
     "mesh": ("メッシュ {code}", "Mesh cell {code}"),
-    "near": ("{name} 付近", "near {name}"),
+    "near": ("{name} 付近", "Near {name}"),
     "open_detail": ("クリックで詳細", "Click for details"),
     "table": ("エリア一覧", "List of areas"),
     "table.area": ("エリア", "Area"),
-    "table.value": ("値", "Value"),
     "table.n": ("台数", "Sensors"),
     "table.blank": (
         "ほか {n} エリアは値なし",
@@ -233,6 +232,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The data API can't be reached. The details load by themselves once it is back.",
     ),
     # charts
+    "chart.footfall": ("通行人数", "People counted"),
+    "chart.rainfall": ("降水量", "Rain"),
     "chart.sum": ("合計 {sum}、最大 {high}({time})", "{sum} in total, most {high} ({time})"),
     "chart.range": (
         "最低 {low}({low_time})、最高 {high}({high_time})",

@@ -5,17 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from dash import dcc, html
+from dash import html
 
-from tsuji_dashboard.charts import chart, moment, summary
-from tsuji_dashboard.client import Reading, Series, Thing, instant
+from tsuji_dashboard.charts import is_total, moment
+from tsuji_dashboard.client import Thing, instant
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
+from tsuji_dashboard.measures import Measure, measured
 from tsuji_dashboard.parts import aria, data
-from tsuji_dashboard.texts import Lang, kind_label, text, unit_label
+from tsuji_dashboard.texts import Lang, kind_label, text
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES, ObservedProperty
-
-DECIMALS = {figure.id: figure.decimals for figure in FIGURES.values()}
 
 
 def label(of: Figure | ObservedProperty, lang: Lang) -> str:
@@ -26,66 +25,55 @@ def label(of: Figure | ObservedProperty, lang: Lang) -> str:
 def area_view(detail: AreaDetail, selection: Selection) -> list[Any]:
     """An area: what matters now, the last 24 hours, its sensors and how the values are made."""
     lang, area = selection.lang, detail.area
-    name = area.name if lang == "ja" else area.name_en
-    mesh = name == area.code
-    current = [
-        _tile(label(FIGURES[key], lang), key, area.figures[key], "figure", selection)
-        for key in _first(selection.figure, list(FIGURES))
-        if key in area.figures
+    name, below = _area_name(detail, lang)
+    why = _reason(detail.things, lang)
+    measures = [
+        Measure(
+            key=key,
+            name=label(FIGURES[key], lang),
+            charted=text(f"chart.{key}", lang) if is_total(key) else label(FIGURES[key], lang),
+            what="figure",
+            reading=area.figures.get(key),
+            series=series,
+            why=why,
+        )
+        for key, series in detail.series.items()
     ]
+    at = instant(selection.at)
+    title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.current", lang)
     return [
-        _heading(
-            text("mesh", lang, code=name) if mesh else name,
-            None if mesh else html.Span(area.code, className="code"),
-        ),
-        _now(current, _why_empty(detail, selection), selection),
-        *_history(
-            [
-                _chart(label(FIGURES[key], lang), key, series, selection, _reason(detail.things, lang))
-                for key, series in detail.series.items()
-            ],
-            selection,
-        ),
+        _heading(name, html.Span(below, className="code") if below else None),
+        *measured(measures, title, _why_empty(detail, selection), selection),
         *_things(detail.things, selection),
         *_methods([FIGURES[key] for key in FIGURES if key in area.figures], lang),
-    ]  # fmt: skip
+    ]
 
 
 def thing_view(detail: ThingDetail, selection: Selection) -> list[Any]:
     """A thing: what it is, its newest results, the last 24 hours of each datastream."""
     lang, thing = selection.lang, detail.thing
-    newest = [
-        _tile(label(OBSERVED_PROPERTIES[key], lang), key, thing.latest[key], "property", selection)
-        for key in detail.series
-        if key in thing.latest
+    why = _silence(thing, lang)
+    measures = [
+        Measure(
+            key=key,
+            name=label(OBSERVED_PROPERTIES[key], lang),
+            charted=label(OBSERVED_PROPERTIES[key], lang),
+            what="property",
+            reading=thing.latest.get(key),
+            series=series,
+            why=why,
+        )
+        for key, series in detail.series.items()
     ]
-    title = "detail.latest_past" if selection.at else "detail.latest"
+    kind = html.Span(
+        [kind_label(thing.kind, lang), " · ", _state(thing.state, lang)], className="code"
+    )
+    title = text("detail.latest_past" if selection.at else "detail.latest", lang)
     return [
-        _heading(
-            thing.name if lang == "ja" else thing.name_en,
-            html.Span(
-                [kind_label(thing.kind, lang), " · ", _state(thing.state, lang)], className="code"
-            ),
-        ),
-        html.Section(
-            [
-                html.H3(text(title, lang)),
-                html.Div(newest, className="tiles")
-                if newest
-                else html.P(text("detail.no_latest", lang), className="why"),
-            ]
-        ),
-        *_history(
-            [
-                _chart(
-                    label(OBSERVED_PROPERTIES[key], lang), key, series, selection, _silence(thing, lang)
-                )
-                for key, series in detail.series.items()
-            ],
-            selection,
-        ),
+        _heading(thing.name if lang == "ja" else thing.name_en, kind),
+        *measured(measures, title, text("detail.no_latest", lang), selection),
         _facts(thing, selection),
-    ]  # fmt: skip
+    ]
 
 
 def trouble_view(key: str, selection: Selection) -> list[Any]:
@@ -101,49 +89,16 @@ def _heading(name: str, below: Any) -> html.Div:
     return html.Div([html.H2(name, tabIndex=-1), below], className="detail-head")
 
 
-def _first(key: str, keys: Sequence[str]) -> list[str]:
-    return sorted(keys, key=lambda other: other != key)
-
-
-def _tile(name: str, key: str, reading: Reading, what: str, selection: Selection) -> html.Div:
-    """One value; the browser writes it into the empty spans, now and with every push."""
-    unit = FIGURES[key].unit_label if what == "figure" else OBSERVED_PROPERTIES[key].unit_label
-    shown = {what: key, "value": repr(reading.value), "decimals": str(DECIMALS.get(key, 0))}
-    since = reading.time.isoformat() if reading.time else ""
-    return html.Div(
-        [
-            html.Div(name, className="tile-name"),
-            html.Div(
-                [
-                    html.Span(className="tile-value", **data(**shown)),
-                    html.Span(unit_label(unit, selection.lang), className="tile-unit"),
-                ]
-            ),
-            html.Div(
-                [
-                    html.Span(**data(**{f"{what}_n": key, "n": str(reading.n or "")})),
-                    html.Span(**data(**{f"{what}_age": key, "time": since})),
-                ],
-                className="tile-foot",
-            ),
-        ],
-        className="tile chosen" if key == selection.figure else "tile",
-    )
-
-
-def _now(tiles: list[Any], why: str, selection: Selection) -> html.Section:
-    at = instant(selection.at)
-    title = (
-        text("detail.past", selection.lang, time=moment(at, selection.lang))
-        if at
-        else text("detail.current", selection.lang)
-    )
-    return html.Section(
-        [
-            html.H3(title),
-            html.Div(tiles, className="tiles") if tiles else html.P(why, className="why"),
-        ]
-    )
+def _area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:
+    """Name and code; nobody knows a mesh cell by its code, so it is named after what stands in it."""
+    area = detail.area
+    if area.code not in area.name:
+        return (area.name if lang == "ja" else area.name_en), area.code
+    mesh = text("mesh", lang, code=area.code)
+    if not detail.things:
+        return mesh, ""
+    first = min(detail.things, key=lambda thing: (thing.kind != "footfall_counter", thing.id))
+    return text("near", lang, name=first.name if lang == "ja" else first.name_en), mesh
 
 
 def _why_empty(detail: AreaDetail, selection: Selection) -> str:
@@ -151,59 +106,6 @@ def _why_empty(detail: AreaDetail, selection: Selection) -> str:
         return text("detail.no_things", selection.lang)
     past = "_past" if selection.at else ""
     return text(f"detail.no_figures{past}", selection.lang)
-
-
-def _history(charts: list[Any], selection: Selection) -> list[Any]:
-    if not charts:
-        return []
-    past = "_past" if selection.at else ""
-    return [
-        html.Section(
-            [
-                html.H3(
-                    [
-                        text(f"detail.history{past}", selection.lang),
-                        html.Small(text("detail.timezone", selection.lang)),
-                    ]
-                ),
-                *charts,
-            ]
-        )
-    ]
-
-
-def _chart(
-    name: str, key: str, series: Series | None, selection: Selection, why: str
-) -> html.Figure:
-    lang = selection.lang
-    if series is None:
-        body: list[Any] = [html.P(text("chart.failed", lang), className="why")]
-        unit, said = "", None
-    else:
-        decimals = DECIMALS.get(key, 0)
-        unit, said = unit_label(series.unit_label, lang), summary(series, decimals, lang)
-        if said is None:
-            body = [html.P(why, className="why")]
-        else:
-            figure = chart(series, decimals=decimals, lang=lang, theme=selection.theme)
-            body = [
-                html.Div(
-                    dcc.Graph(
-                        figure=figure,
-                        config={"displayModeBar": False, "responsive": True, "scrollZoom": False},
-                        style={"height": f"{figure.layout.height}px"},
-                    ),
-                    role="img",
-                    **aria(label=text("chart.alt", lang, label=name, summary=said)),
-                )
-            ]
-    caption = html.Figcaption(
-        [
-            html.Div([html.Strong(name), html.Span(unit, className="tile-unit")]),
-            html.Div(said or "", className="summary"),
-        ]
-    )
-    return html.Figure([caption, *body], className="chart", **data(chart=key))
 
 
 def _reason(things: Sequence[Neighbour], lang: Lang) -> str:

@@ -64,10 +64,19 @@
     },
     fromLocal: (text) => new Date(`${text}:00+09:00`),
     sensors: (n) => (n === 1 ? t("sensors.one") : t("sensors", { n: number(n, 0) })),
-    /** What an area is called: a mesh cell has only its code. */
+    /** Whether an area has no name of its own, only its code: a mesh cell. */
+    isMesh: ({ name, code }) => !name || name.includes(code),
+    /** What an area is called; a mesh cell by what stands in it, if anything does. */
     areaName(properties) {
-      const name = (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name;
-      return !name || name === properties.code ? t("mesh", { code: properties.code }) : name;
+      const near = tsuji.catalogue.near.get(properties.code);
+      if (near) return t("near", { name: tsuji.format.thingName(near) });
+      if (tsuji.format.isMesh(properties)) return t("mesh", { code: properties.code });
+      return (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name;
+    },
+    /** The code of an area, where its name doesn't already say it. */
+    areaCode(properties) {
+      if (!tsuji.format.isMesh(properties)) return properties.code;
+      return tsuji.catalogue.near.has(properties.code) ? t("mesh", { code: properties.code }) : "";
     },
     thingName: (properties) =>
       (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name || properties.id,

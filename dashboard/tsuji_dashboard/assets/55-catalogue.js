@@ -9,6 +9,7 @@
     shapesOf: null, // which set that is
     things: new Map(), // id -> GeoJSON feature
     area: new Map(), // code -> properties
+    near: new Map(), // code of a mesh cell -> the thing that people know it by
   };
 
   let wanted = null;
@@ -46,6 +47,7 @@
       catalogue.area = new Map(
         shapes.features.map((feature) => [feature.properties.code, feature.properties]),
       );
+      findNear();
       tsuji.tell("shapes", shapes);
     } catch {
       if (wanted !== set) return;
@@ -66,6 +68,7 @@
           .filter((feature) => feature.geometry)
           .map((feature) => [feature.properties.id, feature]),
       );
+      findNear();
       tsuji.tell("things");
     } catch {
       later(catalogue.loadThings, 3000);
@@ -74,11 +77,43 @@
     }
   };
 
+  /** Nobody knows a mesh cell by its code: name it after a thing in it, a counter's place first. */
+  function findNear() {
+    catalogue.near = new Map();
+    const cells = ((catalogue.shapes && catalogue.shapes.features) || []).filter(
+      ({ properties }) => properties.things && tsuji.format.isMesh(properties),
+    );
+    if (!cells.length) return;
+    const rank = ({ kind }) => (kind === "footfall_counter" ? 0 : 1);
+    const known = [...catalogue.things.values()].sort(
+      (a, b) =>
+        rank(a.properties) - rank(b.properties) || (a.properties.id < b.properties.id ? -1 : 1),
+    );
+    for (const { properties, geometry, bbox } of cells) {
+      const [w, s, e, n] = bbox || box(geometry);
+      const first = known.find(({ geometry: point }) => {
+        const [x, y] = point.coordinates;
+        return x >= w && x < e && y >= s && y < n;
+      });
+      if (first) catalogue.near.set(properties.code, first.properties);
+    }
+  }
+
+  function box(geometry) {
+    const points = geometry.coordinates.flat(geometry.type === "MultiPolygon" ? 2 : 1);
+    const xs = points.map(([x]) => x);
+    const ys = points.map(([, y]) => y);
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  }
+
   /** A thing that we don't know has spoken: look again, but not all the time. */
   tsuji.on("values", ({ things }) => {
     for (const id of things) {
       if (!catalogue.things.has(id) && tsuji.data.things.has(id)) {
-        if (Date.now() > again) catalogue.loadThings();
+        if (Date.now() > again) {
+          catalogue.loadThings();
+          if (wanted) catalogue.loadShapes(wanted);
+        }
         return;
       }
     }

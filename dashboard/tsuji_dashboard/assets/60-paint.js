@@ -76,8 +76,9 @@
       if (latest) Object.assign(style, { fillColor: colour(tsuji.figure(), latest.result), color: "#10202f", radius: 6 });
       if (!measures) Object.assign(style, { fillOpacity: 0.55, opacity: 0.7 });
     } else {
-      Object.assign(style, { fillColor: look.paper, color: state === "unknown" ? look.grey : look.ink });
-      Object.assign(style, { weight: 1.6, dashArray: state === "silent" ? "2 2" : null });
+      Object.assign(style, { fillColor: look.paper, color: look.ink, weight: 1.6 });
+      if (state === "silent") style.dashArray = "2 2";
+      if (state === "unknown") Object.assign(style, { fillColor: look.grey, color: look.paper, weight: 1, radius: 3.5 });
     }
     if (chosen) Object.assign(style, { color: look.mark, weight: 3, radius: style.radius + 3, dashArray: null });
     return style;

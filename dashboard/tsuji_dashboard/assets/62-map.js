@@ -9,6 +9,7 @@
   const things = new Map(); // id -> layer
   let map = null;
   let areaLayer = null;
+  let shown = null; // the shapes that are on the map
   let thingLayer = null;
   let canvas = null;
   let areasOnCanvas = false;
@@ -104,9 +105,15 @@
     });
   }
 
-  function drawAreas() {
+  function drawAreas(force) {
     const { shapes } = tsuji.catalogue;
     if (!map || !shapes) return;
+    if (!force && drawn(shapes)) {
+      api.repaint();
+      if (!moved) api.fitAreas();
+      return;
+    }
+    shown = shapes;
     if (areaLayer) areaLayer.remove();
     areas.clear();
     areasOnCanvas = shapes.features.length > SVG_AREAS || thingsOnCanvas;
@@ -125,6 +132,23 @@
     api.repaint();
     if (!moved) api.fitAreas();
     showChosen();
+  }
+
+  /** Whether these shapes are on the map already; then only how many things they hold is news. */
+  function drawn(shapes) {
+    if (!shown || shown.features.length !== shapes.features.length) return false;
+    const same = shapes.features.every((feature, i) => {
+      const old = shown.features[i];
+      return (
+        old.properties.code === feature.properties.code &&
+        JSON.stringify(old.geometry) === JSON.stringify(feature.geometry)
+      );
+    });
+    if (!same) return false;
+    for (const feature of shapes.features) {
+      areas.get(feature.properties.code).feature.properties = feature.properties;
+    }
+    return true;
   }
 
   function drawThings() {
@@ -148,7 +172,7 @@
       thingLayer.addLayer(layer);
     }
     thingLayer.addTo(map);
-    if (before !== thingsOnCanvas) drawAreas();
+    if (before !== thingsOnCanvas) drawAreas(true);
     api.repaint();
     showChosen();
   }
@@ -171,13 +195,42 @@
     map.tsujiFitted = true;
   }
 
-  /** Show the areas with sensors, or all where none has any: far islands must not make Tokyo a dot. */
+  /** Show where most sensors are, or all areas where there is none: Tokyo's islands, a thousand
+   * kilometres out at sea, must not make a dot of its wards. */
   api.fitAreas = () => {
+    const found = [...areas.values()].map((layer) => {
+      const bounds = layer.getBounds();
+      return { bounds, centre: bounds.getCenter(), weight: layer.feature.properties.things || 0 };
+    });
     const bounds = window.L.latLngBounds([]);
-    for (const layer of areas.values()) if (layer.feature.properties.things) bounds.extend(layer.getBounds());
-    if (!bounds.isValid()) for (const layer of areas.values()) bounds.extend(layer.getBounds());
+    for (const { bounds: one } of core(found)) bounds.extend(one);
     fit(bounds);
   };
+
+  function core(found) {
+    const held = found.filter(({ weight }) => weight);
+    if (!held.length) return found;
+    const middle = window.L.latLng(median(held, "lat"), median(held, "lng"));
+    for (const one of held) one.far = middle.distanceTo(one.centre);
+    held.sort((a, b) => a.far - b.far);
+    const total = held.reduce((sum, { weight }) => sum + weight, 0);
+    let seen = 0;
+    let reach = 0;
+    for (const { weight, far } of held) {
+      if (seen >= total * 0.75) break;
+      seen += weight;
+      reach = far;
+    }
+    return held.filter(({ far }) => far <= Math.max(reach * 1.6, 500));
+  }
+
+  /** The coordinate that half of the things lie below. */
+  function median(held, key) {
+    const sorted = [...held].sort((a, b) => a.centre[key] - b.centre[key]);
+    const half = sorted.reduce((sum, { weight }) => sum + weight, 0) / 2;
+    let seen = 0;
+    return sorted.find(({ weight }) => (seen += weight) >= half).centre[key];
+  }
 
   api.fitThings = () => {
     const bounds = window.L.latLngBounds([]);
@@ -222,11 +275,11 @@
     map.on("click", () => tsuji.select({}));
     tsuji.tiles.attach(map);
     drawThings();
-    drawAreas();
+    drawAreas(true);
     tsuji.tell("map", map);
   };
 
-  tsuji.on("shapes", (shapes) => shapes && drawAreas());
+  tsuji.on("shapes", (shapes) => shapes && drawAreas(false));
   tsuji.on("things", drawThings);
   tsuji.on("values", ({ areas: codes, things: ids }) => {
     codes.forEach(paintArea);

@@ -11,7 +11,7 @@
   }
 
   function amount(figure, value) {
-    return make("div", { class: "tip-value" }, tsuji.format.value(figure, value), make("small", {}, figure.unit));
+    return make("div", { class: "tip-value" }, tsuji.format.value(figure, value), make("small", { class: figure.unit === "°" ? "tight" : null }, figure.unit));
   }
 
   function aged(time) {
@@ -26,7 +26,10 @@
     const { properties } = layer.feature;
     const figure = tsuji.figure();
     const found = tsuji.paint.reading(properties.code);
-    const head = make("strong", {}, tsuji.format.areaName(properties));
+    const code = tsuji.format.areaCode(properties);
+    const head = document.createDocumentFragment();
+    head.append(make("strong", {}, tsuji.format.areaName(properties)));
+    if (code) head.append(make("div", { class: "tip-foot" }, code));
     if (!found) {
       return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", {}, blank(properties)));
     }

@@ -77,7 +77,8 @@
     const order = [];
     for (const { code, properties, found } of known) {
       const parts = row(code);
-      write(parts.name, tsuji.format.areaName(properties));
+      const near = tsuji.catalogue.near.get(code);
+      write(parts.name, near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties));
       write(parts.value, tsuji.format.value(figure, found.value));
       write(parts.n, tsuji.format.number(found.n, 0));
       parts.swatch.style.background = tsuji.paint.colour(figure, found.value);
@@ -85,7 +86,7 @@
       order.push(parts.element);
     }
     arrange(order);
-    write(head, figure.unit ? `${tsuji.t("table.value")} (${figure.unit})` : tsuji.t("table.value"));
+    write(head, figure.unit);
     write(caption, tsuji.t("table.aria", { figure: figure.label, unit: figure.unit }));
     const rest = tsuji.catalogue.area.size - known.length;
     write(blank, known.length ? (rest ? tsuji.t("table.blank", { n: tsuji.format.number(rest, 0) }) : "") : tsuji.t("table.empty"));
@@ -113,6 +114,7 @@
 
   tsuji.on("boot", build);
   tsuji.on("values", soon);
+  tsuji.on("things", soon);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) return;
     rows.clear();

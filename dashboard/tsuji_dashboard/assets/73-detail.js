@@ -122,7 +122,7 @@
     }
     if (["area", "thing", "figure", "at", "theme", "set"].some((key) => changed.has(key)) && (chosen() || !tsuji.byId("detail").hidden)) ask();
   });
-  tsuji.on("connection", (status) => status === "live" && chosen() && Date.now() - asked > 3000 && ask());
+  tsuji.on("connection", (status) => (status === "live" || status === "past") && chosen() && Date.now() - asked > 3000 && ask());
   tsuji.on("values", ({ areas, things }) => {
     const selection = chosen();
     if (!selection || !(selection.kind === "area" ? areas : things).has(selection.id)) return;

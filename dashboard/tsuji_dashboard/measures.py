@@ -1,0 +1,141 @@
+"""What an area or a thing measures, as the panel shows it: values, and charts of 24 hours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dash import dcc, html
+
+from tsuji_dashboard.charts import chart, summary
+from tsuji_dashboard.client import Reading, Series
+from tsuji_dashboard.detail import Selection
+from tsuji_dashboard.parts import aria, data
+from tsuji_dashboard.texts import text, unit_label
+from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+
+DECIMALS = {figure.id: figure.decimals for figure in FIGURES.values()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One figure of an area or one datastream of a thing.
+
+    Attributes:
+        key: id of the figure or observed property.
+        name: what its value is called.
+        charted: what its series is called.
+        what: which of the two it is.
+        reading: the value, or None where there is none.
+        series: 24 hours, or None where they could not be loaded.
+        why: the sentence for a series without a single value.
+    """
+
+    key: str
+    name: str
+    charted: str
+    what: Literal["figure", "property"]
+    reading: Reading | None
+    series: Series | None
+    why: str
+
+
+def measured(
+    measures: Sequence[Measure], title: str, empty: str, selection: Selection
+) -> list[html.Section]:
+    """The first measure large with its chart, then the others' values, then their charts."""
+    if not measures:
+        return [html.Section([html.H3(title), html.P(empty, className="why")])]
+    first, *others = measures
+    current = any(measure.reading for measure in measures)
+    tiles = [_tile(other, other.reading, selection) for other in others if other.reading]
+    above: list[Any] = [html.H3(title)]
+    if first.reading:
+        above.append(_tile(first, first.reading, selection, large=True))
+    if not current:
+        above.append(html.P(empty, className="why"))
+    sections = [
+        html.Section([*above, _chart(first, selection, stated=True)]),
+        html.Section(html.Div(tiles, className="tiles")) if tiles else None,
+    ]
+    if others:
+        past = "_past" if selection.at else ""
+        heading: list[Any] = [
+            text(f"detail.history{past}", selection.lang),
+            html.Small(text("detail.timezone", selection.lang)),
+        ]
+        charts = [_chart(other, selection) for other in others]
+        sections.append(html.Section([html.H3(heading), *charts]))
+    return [section for section in sections if section is not None]
+
+
+def _tile(
+    measure: Measure, reading: Reading, selection: Selection, *, large: bool = False
+) -> html.Div:
+    """One value; the browser writes it into the empty spans, now and with every push."""
+    key, what = measure.key, measure.what
+    table = FIGURES if what == "figure" else OBSERVED_PROPERTIES
+    unit = table[key].unit_label
+    shown = {what: key, "value": repr(reading.value), "decimals": str(DECIMALS.get(key, 0))}
+    since = reading.time.isoformat() if reading.time else ""
+    return html.Div(
+        [
+            html.Div(measure.name, className="tile-name"),
+            html.Div(
+                [
+                    html.Span(className="tile-value", **data(**shown)),
+                    html.Span(
+                        unit_label(unit, selection.lang),
+                        className="tile-unit tight" if unit == "°" else "tile-unit",
+                    ),
+                ]
+            ),
+            html.Div(
+                [
+                    html.Span(**data(**{f"{what}_n": key, "n": str(reading.n or "")})),
+                    html.Span(**data(**{f"{what}_age": key, "time": since})),
+                ],
+                className="tile-foot",
+            ),
+        ],
+        className="tile chosen" if large else "tile",
+    )
+
+
+def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> html.Figure:
+    """A chart with its name, unit and summary; `stated` says over what time, for one that stands alone."""
+    lang, series = selection.lang, measure.series
+    unit, said = "", None
+    if series is None:
+        body: Any = html.P(text("chart.failed", lang), className="why")
+    else:
+        decimals = DECIMALS.get(measure.key, 0)
+        unit, said = unit_label(series.unit_label, lang), summary(series, decimals, lang)
+        if said is None:
+            body = html.P(measure.why, className="why")
+        else:
+            figure = chart(series, decimals=decimals, lang=lang, theme=selection.theme)
+            body = html.Div(
+                dcc.Graph(
+                    figure=figure,
+                    config={"displayModeBar": False, "responsive": True, "scrollZoom": False},
+                    style={"height": f"{figure.layout.height}px"},
+                ),
+                role="img",
+                **aria(label=text("chart.alt", lang, label=measure.charted, summary=said)),
+            )
+    past = "_past" if selection.at else ""
+    when = f"{text(f'detail.history{past}', lang)} · {text('detail.timezone', lang)}"
+    caption = html.Figcaption(
+        [
+            html.Div(
+                [
+                    html.Strong(measure.charted),
+                    html.Span(unit, className="tile-unit"),
+                    html.Span(when, className="when") if stated else None,
+                ]
+            ),
+            html.Div(said or "", className="summary"),
+        ]
+    )
+    return html.Figure([caption, body], className="chart", **data(chart=measure.key))
