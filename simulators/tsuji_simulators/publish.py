@@ -98,6 +98,7 @@ class Publisher:
         self._receipts: dict[int, Receipt] = {}
         self._early: set[int] = set()  # acknowledged before `publish` knew the message's id
         self._connected = False
+        self._said_absent = False
         self._closed = False
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -110,6 +111,7 @@ class Publisher:
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
         self._shown = f"{address.host}:{address.port}"
@@ -226,7 +228,13 @@ class Publisher:
             logger.warning("broker %s refused us: %s; trying again", self._shown, reason)
             return
         self._connected = True
+        self._said_absent = False
         logger.info("connected to broker %s", self._shown)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        if not self._said_absent:
+            self._said_absent = True
+            logger.warning("no broker answers at %s; trying until one does", self._shown)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, reason: Any, _p: Any

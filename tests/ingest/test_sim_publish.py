@@ -1,0 +1,325 @@
+"""Publishing against a real broker: nothing taken is lost, whatever happens to the broker meanwhile."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tsuji_platform.contract import decode_observations, decode_thing, parse_topic
+from tsuji_platform.runtime.private import PrivateServer
+from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators import run as service
+from tsuji_simulators.fleet import Scenario, load_scenario
+from tsuji_simulators.publish import Publisher, PublisherClosedError
+from tsuji_simulators.recorded import Recording, melbourne
+from tsuji_simulators.replay import ReplayProgress, replay
+from tsuji_simulators.signals import results
+
+Eventually = Callable[..., None]
+
+
+class Listener:
+    """Everything that the broker carries, kept across its restarts by a persistent session."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        self.messages: list[MQTTMessage] = []
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id="listener", clean_session=False)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self.client.on_message = lambda _client, _data, message: self.messages.append(message)
+        self.subscribed = threading.Event()
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.connect_async(address.host, address.port)
+        self.client.loop_start()
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@contextmanager
+def listening(address: BrokerAddress) -> Iterator[Listener]:
+    listener = Listener(address)
+    try:
+        assert listener.subscribed.wait(10)
+        yield listener
+    finally:
+        listener.close()
+
+
+@pytest.fixture
+def address(broker: PrivateServer) -> BrokerAddress:
+    return BrokerAddress.parse(broker.url)
+
+
+@pytest.fixture
+def listener(address: BrokerAddress) -> Iterator[Listener]:
+    with listening(address) as one:
+        yield one
+
+
+def test_every_message_is_acknowledged_within_the_bound(
+    address: BrokerAddress, listener: Listener, eventually: Eventually
+) -> None:
+    most = 0
+
+    with Publisher(address, max_unacknowledged=50) as publisher:
+        for number in range(3_000):
+            publisher.publish("test/numbers", str(number).encode())
+            most = max(most, publisher.counts.unacknowledged)
+        assert publisher.flush(timeout_s=20)
+        assert publisher.counts.published == publisher.counts.acknowledged == 3_000
+    assert 1 < most <= 50
+    eventually(lambda: len(listener.messages) == 3_000)
+    assert [int(message.payload) for message in listener.messages] == list(range(3_000))
+    assert {message.qos for message in listener.messages} == {1}
+
+
+def test_progress_is_told_with_each_acknowledgement(address: BrokerAddress) -> None:
+    told = []
+    with Publisher(address, on_progress=told.append) as publisher:
+        for _ in range(10):
+            publisher.publish("test/progress", b"x")
+        publisher.flush()
+    assert [counts.acknowledged for counts in told] == list(range(1, 11))
+
+
+def test_what_was_taken_before_there_was_a_broker_arrives(
+    broker: PrivateServer, address: BrokerAddress, eventually: Eventually
+) -> None:
+    with listening(address) as listener:
+        broker.stop()
+        with Publisher(address) as publisher:
+            receipts = [publisher.publish("test/early", str(n).encode()) for n in range(100)]
+            assert not publisher.flush(timeout_s=0.3)
+            assert not publisher.is_connected
+            broker.start()
+            publisher.wait(receipts)
+            assert publisher.flush(timeout_s=10)
+        eventually(lambda: {int(m.payload) for m in listener.messages} == set(range(100)), 20)
+
+
+def test_broker_restarts_lose_nothing_that_was_taken(
+    broker: PrivateServer, address: BrokerAddress, eventually: Eventually
+) -> None:
+    total = 20_000
+    with listening(address) as listener, Publisher(address, max_unacknowledged=500) as publisher:
+
+        def publish() -> None:
+            for number in range(total):
+                publisher.publish("test/restart", str(number).encode())
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        for reached in (2_000, 8_000):
+            eventually(lambda n=reached: publisher.counts.acknowledged > n, 30)
+            # Cleanly: what a killed broker forgets of what it acknowledged is not the publisher's.
+            broker.stop()
+            broker.start()
+        thread.join()
+        assert publisher.flush(timeout_s=30)
+        assert publisher.counts.acknowledged == total
+        eventually(
+            lambda: len({m.payload for m in listener.messages}) == total,
+            within=30,
+            what="every message arrives",
+        )
+
+
+def test_closing_wakes_whoever_waits(broker: PrivateServer, address: BrokerAddress) -> None:
+    broker.stop()
+    stop = threading.Event()
+    with Publisher(address, max_unacknowledged=1, stop=stop) as publisher:
+        publisher.publish("test/stop", b"taken")
+        threading.Timer(0.2, stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(PublisherClosedError):
+            publisher.publish("test/stop", b"no room")
+        assert time.monotonic() - began < 2
+        publisher.close()
+        with pytest.raises(PublisherClosedError):
+            publisher.flush()
+
+
+@pytest.fixture(scope="module")
+def counts(data_folder: Path) -> Recording:
+    return melbourne.read(
+        data_folder / "footfall" / "melbourne_hourly_2014_raw.csv",
+        data_folder / "footfall" / "melbourne_sensor_locations_2016.csv",
+    )
+
+
+def received(listener: Listener) -> tuple[dict[str, str], dict[tuple[str, float, str], float]]:
+    """Names of the things, and results by thing, time and property."""
+    names, values = {}, {}
+    for message in listener.messages:
+        topic = parse_topic(message.topic)
+        if topic.is_observations:
+            decoded = decode_observations(topic.thing_id, message.payload, datetime.now(UTC))
+            assert decoded.rejections == []
+            for one in decoded.observations:
+                key = (one.thing_id, one.phenomenon_time.timestamp(), one.observed_property)
+                assert values.setdefault(key, one.result) == one.result
+        else:
+            names[topic.thing_id] = decode_thing(topic.thing_id, message.payload).name
+    return names, values
+
+
+def test_a_replay_delivers_every_row_with_its_time(
+    address: BrokerAddress, listener: Listener, counts: Recording, eventually: Eventually
+) -> None:
+    told: list[ReplayProgress] = []
+    final = replay(counts, address, on_progress=told.append)
+    assert final.is_complete
+    assert told[-1] == final
+    assert final.observations == final.total == 42_951
+    eventually(lambda: len(listener.messages) == final.messages)
+    names, values = received(listener)
+    assert set(names) == {thing.thing_id for thing in counts.things}
+    assert values == {
+        (one.thing_id, one.phenomenon_time.timestamp(), one.observed_property): one.result
+        for one in counts.observations
+    }
+
+
+def test_a_replay_of_a_part_keeps_to_its_bounds_and_its_speed(
+    address: BrokerAddress, listener: Listener, counts: Recording, eventually: Eventually
+) -> None:
+    start = datetime(2014, 4, 6, tzinfo=melbourne.ZONE)
+    end = datetime(2014, 4, 6, 6, tzinfo=melbourne.ZONE)
+    began = time.monotonic()
+    final = replay(counts, address, speed=3_600 * 5, start=start, end=end)
+    # Ends at 1, 2, 3 (two hours), 4, 5 and 6 o'clock: six hours between first and last, at 5 hours/s.
+    assert 1.2 <= time.monotonic() - began < 4
+    assert final.observations == 32 * 6
+    eventually(lambda: len(listener.messages) == final.messages)
+    assert len(received(listener)[1]) == 32 * 6
+
+
+def test_a_stopped_replay_says_that_it_is_not_complete(
+    broker: PrivateServer, address: BrokerAddress, counts: Recording
+) -> None:
+    broker.stop()
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    final = replay(counts, address, stop=stop)
+    assert not final.is_complete
+    assert final.observations == 0
+
+
+@contextmanager
+def simulating(
+    address: BrokerAddress, city: Scenario, folder: Path, history_days: float = 0.5
+) -> Iterator[list[service.FleetProgress]]:
+    stop = threading.Event()
+    told: list[service.FleetProgress] = []
+    thread = threading.Thread(
+        target=service.run, args=(address, city, 1, folder, history_days, stop, told.append)
+    )
+    thread.start()
+    try:
+        yield told
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def check_tiling(city: Scenario, listener: Listener) -> None:
+    """Counts of each counter tile time, and every value is that of the signals."""
+    periods: dict[str, set[tuple[int, int]]] = {}
+    for message in listener.messages:
+        topic = parse_topic(message.topic)
+        if topic.is_observations:
+            document = json.loads(message.payload)
+            for one in document if isinstance(document, list) else [document]:
+                if "period_s" in one:
+                    end = int(datetime.fromisoformat(one["time"]).timestamp())
+                    periods.setdefault(topic.thing_id, set()).add((end, one["period_s"]))
+    _, values = received(listener)
+    assert len(periods) > 60
+    for member in city.members:
+        if member.id in periods:
+            ends = sorted(periods[member.id])
+            for (before, _), (after, covered) in pairwise(ends):
+                assert after - covered == before
+            for covered in (60, 300):
+                chosen = np.array([end for end, period in ends if period == covered])
+                if len(chosen):
+                    expected = results(city, 1, member, chosen, covered)["pedestrians_in"]
+                    assert [
+                        values[member.id, float(end), "pedestrians_in"] for end in chosen
+                    ] == expected.tolist()
+
+
+def test_the_fleet_publishes_live_at_once_and_its_past_behind_it(
+    address: BrokerAddress,
+    listener: Listener,
+    tmp_path: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "BACKLOG_OBSERVATIONS_PER_S", 1_000_000)
+    city = load_scenario("city")
+    with simulating(address, city, tmp_path) as told:
+        eventually(lambda: told, 10, "the first live second")
+        assert told[0].backlog_s > 0
+        assert told[0].is_connected
+        eventually(lambda: told[-1].backlog_s == 0, 60, "the whole past")
+    eventually(lambda: len(listener.messages) >= told[-1].published)
+    names, _ = received(listener)
+    assert set(names) == {member.id for member in city.members}
+    check_tiling(city, listener)
+
+
+_PROCESS = """
+import sys, threading
+from pathlib import Path
+from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.fleet import load_scenario
+from tsuji_simulators.run import run
+run(BrokerAddress.parse(sys.argv[1]), load_scenario("city"), 1, Path(sys.argv[2]), 0.5, threading.Event())
+"""
+
+
+def test_a_killed_fleet_goes_on_without_gap_or_overlap(
+    broker: PrivateServer,
+    address: BrokerAddress,
+    listener: Listener,
+    tmp_path: Path,
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "BACKLOG_OBSERVATIONS_PER_S", 1_000_000)
+    city = load_scenario("city")
+    process = subprocess.Popen([sys.executable, "-c", _PROCESS, broker.url, str(tmp_path)])
+    try:
+        eventually(lambda: len(listener.messages) > 350, 30, "some of the past")
+    finally:
+        process.kill()
+        process.wait()
+    broker.stop()
+    with simulating(address, city, tmp_path) as told:
+        time.sleep(1.0)
+        assert told == []
+        broker.start()
+        eventually(lambda: told and told[-1].backlog_s == 0, 60, "the rest of the past")
+    eventually(lambda: _is_quiet(listener), 20)
+    check_tiling(city, listener)
+
+
+def _is_quiet(listener: Listener) -> bool:
+    amount = len(listener.messages)
+    time.sleep(0.5)
+    return listener.client.is_connected() and len(listener.messages) == amount
