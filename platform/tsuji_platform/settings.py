@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
+_WITHOUT_SECRET = re.compile(r"(\w+://)?[\w.-]*(:\d*)?(/\w*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +25,19 @@ class BrokerAddress:
         """Read `mqtt://user:password@host:port`; port 1883 where none is given.
 
         Raises:
-            ValueError: where the address is of another form; the password is never quoted.
+            ValueError: where the address is of another form; nothing that may be a password is quoted.
         """
-        shown = re.sub(r"//[^@/]*@", "//…@", url)
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError as error:
-            raise ValueError(f"broker address {shown!r}: {error}") from error
-        if parts.scheme != "mqtt" or not parts.hostname or parts.path not in ("", "/"):
+        except ValueError:
+            parts, port = urlsplit(""), None
+        rest = parts.path.strip("/") or parts.query or parts.fragment
+        if parts.scheme != "mqtt" or not parts.hostname or rest:
+            shown = f" {url!r}" if _WITHOUT_SECRET.fullmatch(url) else ""
             raise ValueError(
-                f"broker address {shown!r} must look like mqtt://user:password@host:1883"
+                f"the broker address{shown} must look like mqtt://user:password@host:1883, "
+                "with / @ : ? # in the password written as %2F %40 %3A %3F %23"
             )
         return cls(
             host=parts.hostname,

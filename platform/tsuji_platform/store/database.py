@@ -5,14 +5,33 @@ from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from tsuji_platform.store import queries
-from tsuji_platform.store.errors import translated
+from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Edition
 
 Connection = psycopg.Connection[DictRow]
+
+
+def check_address(url: str) -> None:
+    """Refuse what is no address before any library quotes a password that stands in the wrong place.
+
+    Raises:
+        StoreError: with the form that is expected.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    shown = "".join(str(parts.get(name) or "") for name in ("host", "port", "dbname"))
+    if "@" in shown or not str(parts.get("port") or 0).replace(",", "").isdecimal():
+        raise StoreError(
+            "the database's address (TSUJI_DATABASE_URL) must look like postgresql://user@host/name, "
+            "with / @ : ? # in a password written as %2F %40 %3A %3F %23"
+        )
 
 
 def connect(url: str, application: str = "tsuji") -> Connection:
@@ -20,7 +39,9 @@ def connect(url: str, application: str = "tsuji") -> Connection:
 
     Raises:
         DatabaseAwayError: where it can't be reached.
+        StoreError: where the address is none.
     """
+    check_address(url)
     with translated():
         return psycopg.connect(
             url,
@@ -39,12 +60,15 @@ class Database:
     """A pool of connections for readers; each method call is one statement or one transaction."""
 
     def __init__(self, url: str, *, size: int = 8, timeout_s: float = 5.0) -> None:
+        check_address(url)
         self.url = url
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=1,
             max_size=size,
             timeout=timeout_s,
+            # after a longer outage its pauses would grow with the outage; now a caller starts it anew
+            reconnect_timeout=2.0,
             open=False,
             kwargs={
                 "autocommit": True,

@@ -1,0 +1,96 @@
+"""A database that goes away and comes back: said as such, nothing half done, and work goes on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from samples import T0, after, message, registration
+from tsuji_platform.runtime.private import PrivateServer, private_database
+from tsuji_platform.store import (
+    Database,
+    DatabaseAwayError,
+    Reader,
+    SchemaError,
+    StoreError,
+    Writer,
+    migrate,
+    pending,
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PrivateServer]:
+    """A server of this file's own, since it is killed."""
+    with private_database(kind="timescaledb") as server:
+        migrate(server.url)
+        yield server
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_a_writer_works_on_after_the_database_was_away(server: PrivateServer, how: str) -> None:
+    writer = Writer(server.url, how)
+    writer.save([registration(how), message(how, T0, air_temperature=1)])
+    getattr(server, how)()
+    with pytest.raises(DatabaseAwayError, match="can't serve now"):
+        writer.save([message(how, after(minutes=1), air_temperature=2)])
+    with pytest.raises(DatabaseAwayError):
+        writer.save([message(how, after(minutes=1), air_temperature=2)])
+    with pytest.raises(DatabaseAwayError):
+        writer.healable()
+    server.start()
+    saved = writer.save(
+        [
+            message(how, T0, air_temperature=1),
+            message(how, after(minutes=1), air_temperature=2),
+        ]
+    )
+    assert (saved.tally.duplicate, saved.tally.stored) == (1, 1)
+    writer.close()
+
+
+def test_readers_and_migrations_say_that_it_is_away_and_read_on_afterwards(
+    server: PrivateServer, eventually
+) -> None:
+    with Database(server.url, timeout_s=0.5) as database:
+        reader = Reader(database)
+        before = reader.counters()
+        server.kill()
+        with pytest.raises(DatabaseAwayError):
+            reader.counters()
+        with pytest.raises(DatabaseAwayError):
+            migrate(server.url)
+        server.start()
+
+        def answers() -> bool:
+            try:
+                return reader.counters() == before
+            except DatabaseAwayError:
+                return False
+
+        eventually(answers, within=10)
+
+
+def test_a_database_without_the_schema_is_told_apart(empty_url: str) -> None:
+    writer = Writer(empty_url, "test")
+    with pytest.raises(SchemaError, match="tsuji migrate"):
+        writer.save([registration("pole")])
+    writer.close()
+    with (
+        Database(empty_url, size=1) as database,
+        pytest.raises(SchemaError, match="tsuji migrate"),
+    ):
+        Reader(database).counters()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://tsuji:hunter2/more@127.0.0.1/tsuji",
+        "host=127.0.0.1 password=correct hunter2",
+        "hunter2",
+    ],
+)
+def test_an_address_that_is_none_is_said_without_quoting_it(address: str) -> None:
+    with pytest.raises(StoreError, match="postgresql://user@host/name") as refused:
+        pending(address)
+    assert "hunter2" not in str(refused.value)
