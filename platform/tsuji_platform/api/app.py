@@ -7,6 +7,7 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -36,7 +37,7 @@ def create_app(hub: Hub) -> FastAPI:
         finally:
             app.state.live.stop()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its documentation pages ask no other host for their scripts
         title="Tsuji data API",
         version=version("tsuji"),
         description=_DESCRIPTION,
