@@ -156,7 +156,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "no_sensor": ("ここにセンサーはありません", "No sensor here"),
     "mesh": ("メッシュ {code}", "Mesh cell {code}"),
     "near": ("{name} 付近", "Near {name}"),
-    "open_detail": ("クリックで詳細", "Click for details"),
     "table": ("エリア一覧", "List of areas"),
     "table.area": ("エリア", "Area"),
     "table.n": ("台数", "Sensors"),
@@ -211,7 +210,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "detail.outside": ("登録されたどのエリアにも含まれません", "Outside every area known here"),
     "detail.owner": ("設置者", "Owner"),
     "detail.position": ("位置", "Position"),
-    "detail.kind": ("種類", "Kind"),
     "detail.id": ("ID", "ID"),
     "detail.latest": ("最新の観測値", "Newest observations"),
     "detail.latest_past": (
@@ -239,7 +237,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "最低 {low}({low_time})、最高 {high}({high_time})",
         "lowest {low} ({low_time}), highest {high} ({high_time})",
     ),
-    "chart.high": ("最大 {high}({time})", "highest {high} ({time})"),
     "chart.empty": (
         "この24時間の観測値はありません。",
         "There are no observations in these 24 hours.",

@@ -98,6 +98,7 @@ def _header(lang: Lang) -> html.Header:
                     html.A(
                         text("language.other", lang),
                         id=ids.LANGUAGE,
+                        title=text("language.switch", lang),
                         href="?lang=" + ("en" if lang == "ja" else "ja"),
                         hrefLang="en" if lang == "ja" else "ja",
                         lang="en" if lang == "ja" else "ja",

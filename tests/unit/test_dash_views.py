@@ -1,0 +1,166 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import plotly.io
+import pytest
+
+from tsuji_dashboard.client import Area, Place, Reading, Series, Thing, path
+from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
+from tsuji_dashboard.pages.map import page_data
+from tsuji_dashboard.views import area_view, thing_view, trouble_view
+from tsuji_platform.analytics.figures import FIGURES
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+NOW = datetime.now(UTC)
+
+
+def series(of: str, *values: float | None) -> Series:
+    return Series(
+        of=of,
+        unit_label="people / 15 min",
+        start=NOW - timedelta(hours=24),
+        end=NOW,
+        step_s=900,
+        times=tuple(NOW - timedelta(minutes=15 * i) for i in range(len(values)))[::-1],
+        values=values,
+    )
+
+
+COUNTER = Neighbour(
+    id="c1",
+    name=HOSTILE,
+    name_en=HOSTILE,
+    kind="footfall_counter",
+    state="silent",
+    measures=frozenset({"pedestrians_in"}),
+    last_observed_at=(NOW - timedelta(hours=30)).isoformat(),
+)
+CELL = Area(
+    area_set="m",
+    code="533945254",
+    name="メッシュ 533945254",
+    name_en="Mesh 533945254",
+    things=("c1",),
+    figures={},
+    time=NOW,
+)
+SILENT = AreaDetail(area=CELL, things=(COUNTER,), series={"footfall": series("footfall", None)})
+COUNTING = AreaDetail(
+    area=replace(CELL, figures={"footfall": Reading(value=1234, time=NOW, n=1)}),
+    things=(COUNTER,),
+    series={"footfall": series("footfall", 300, None, 500)},
+)
+FAR = ThingDetail(
+    thing=Thing(
+        id="c1",
+        name=HOSTILE,
+        name_en=HOSTILE,
+        kind="footfall_counter",
+        state="live",
+        owner=None,
+        datastreams=("pedestrians_in",),
+        longitude=144.96,
+        latitude=-37.81,
+        last_observed_at=NOW,
+        latest={},
+        areas=(),
+    ),
+    series={"pedestrians_in": None},
+)
+
+
+def chosen(kind: str = "area", lang: str = "en", **more: str) -> Selection:
+    known = Selection.read({"kind": kind, "set": "m", "id": "c1", "lang": lang, **more})
+    assert known is not None
+    return known
+
+
+def shown(parts: object) -> str:
+    return json.dumps(json.loads(plotly.io.json.to_json_plotly(parts)), ensure_ascii=False)
+
+
+def test_an_area_whose_sensors_are_silent_says_so_instead_of_showing_an_empty_chart():
+    panel = shown(area_view(SILENT, chosen()))
+    assert "The sensors of this area have sent no value within 60 minutes." in panel
+    assert "The sensor was last heard at" in panel
+    assert '"Graph"' not in panel
+
+
+def test_an_area_without_sensors_says_so():
+    empty = AreaDetail(area=replace(CELL, things=()), things=(), series={})
+    assert "ここ" not in shown(area_view(empty, chosen(lang="ja")))
+    assert "このエリアにはセンサーがない" in shown(area_view(empty, chosen(lang="ja")))
+
+
+def test_values_are_left_to_the_browser_which_keeps_them_live():
+    panel = shown(area_view(COUNTING, chosen(figure="footfall")))
+    assert '"data-figure": "footfall"' in panel
+    assert '"data-value": "1234"' in panel
+    assert "800 in total" in panel
+    assert FIGURES["footfall"].method in panel
+
+
+def test_a_past_moment_is_named():
+    at = "2026-04-01T00:00:00Z"
+    panel = shown(area_view(COUNTING, chosen(at=at)))
+    assert "At 1 Apr 09:00" in panel
+    assert "The 24 hours before" in panel
+    assert "at=2026-04-01T00%3A00%3A00Z" in panel
+
+
+def test_a_cell_is_named_after_what_stands_in_it():
+    panel = shown(area_view(SILENT, chosen()))
+    assert f"Near {HOSTILE}" in panel
+    assert "Mesh cell 533945254" in panel
+
+
+def test_a_municipality_keeps_its_name():
+    ward = replace(CELL, code="13104", name="新宿区", name_en="Shinjuku City")
+    panel = shown(area_view(AreaDetail(area=ward, things=(COUNTER,), series={}), chosen()))
+    assert "Shinjuku City" in panel
+    assert "Near" not in panel
+
+
+def test_a_thing_outside_every_area_is_shown_with_its_position_and_what_failed():
+    panel = shown(thing_view(FAR, chosen("thing", "ja")))
+    assert "-37.81000, 144.96000" in panel
+    assert "登録されたどのエリアにも含まれません" in panel
+    assert "この推移は読み込めませんでした" in panel
+
+
+def test_a_thing_names_its_areas_as_links():
+    place = Place(area_set="m", code="1&2", name="甲", name_en="A")
+    panel = shown(
+        thing_view(replace(FAR, thing=replace(FAR.thing, areas=(place,))), chosen("thing"))
+    )
+    assert "area=1%262" in panel
+    assert '"data-area": "1&2"' in panel
+
+
+@pytest.mark.parametrize("key", ["detail.unknown_area", "detail.unknown_thing", "detail.away"])
+def test_trouble_is_told(key):
+    assert "c1" in shown(trouble_view(key, chosen()))
+
+
+@pytest.mark.parametrize("data", [None, {}, {"kind": "area"}, {"kind": "else", "id": "x"}])
+def test_nothing_sensible_selected_is_nothing(data):
+    assert Selection.read(data) is None
+
+
+def test_a_selection_takes_only_what_it_knows():
+    read = chosen(lang="xx", theme="blue", at="yesterday")
+    assert (read.lang, read.theme, read.at) == ("ja", "light", None)
+
+
+def test_ids_from_addresses_cannot_leave_their_place_in_the_path():
+    assert path("things", "../area-sets?x") == "/v1/things/..%2Farea-sets%3Fx"
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_the_page_brings_bins_and_words_for_every_figure(lang):
+    page = json.loads(json.dumps(page_data(lang, "https://tiles/{z}/{x}/{y}.png")))
+    assert [figure["id"] for figure in page["figures"]] == list(FIGURES)
+    for figure in page["figures"]:
+        assert len(figure["labels"]) == len(figure["colours"]["light"])
+        assert set(figure["properties"]) <= page["properties"].keys()
