@@ -1,9 +1,11 @@
 """Programs come through the machine's apt without root, whole or not at all; else Python's step in."""
 
+import contextlib
 import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -27,7 +29,17 @@ def folder():
         yield made
 
 
-def test_an_ordinary_user_fetches_programs_without_root(folder):
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Processes whose working folder is inside `folder`, such as a forgotten apt-get."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found
+
+
+def test_an_ordinary_user_fetches_programs_without_root(folder, eventually):
     command, environment = ordinary_command(folder)
     programs = folder / "programs"
 
@@ -45,6 +57,7 @@ def test_an_ordinary_user_fetches_programs_without_root(folder):
         assert interrupted.stdout.readline().startswith("looking for Mosquitto")
         assert interrupted.stdout.readline().startswith("fetching Mosquitto")
         interrupted.send_signal(signal.SIGKILL)
+    eventually(lambda: not working_in(folder), within=5, what="apt-get ends with its parent")
     assert list(programs.glob(".*.part-*"))
     assert debian.fetched(debian.MOSQUITTO, programs) is None, "half a tree never counts"
 

@@ -1,6 +1,7 @@
 """The private servers keep what they acknowledged, whatever ends them, and clean up after themselves."""
 
 import os
+import stat
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,6 +72,35 @@ def test_hypertables_work_in_the_database_with_timescaledb(timescaledb_server):
     execute(url, "DROP TABLE hyper")
 
 
+def test_data_follows_an_upgrade_of_timescaledb(folder):
+    version = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+    paths = "SELECT source FROM pg_extension_update_paths('timescaledb') WHERE path IS NOT NULL"
+    with private_database(folder) as server:
+        execute(server.url, "CREATE EXTENSION timescaledb")
+        ((current,),) = execute(server.url, version)
+        sources = [source for (source,) in execute(server.url, f"{paths} AND target = '{current}'")]
+        before = max(
+            (source for source in sources if source.replace(".", "").isdigit()),
+            key=lambda source: [int(part) for part in source.split(".")],
+        )
+        # As after an upgrade: the catalogue names a version whose library is no longer there.
+        unloaded = "-c timescaledb.disable_load=on"
+        with psycopg.connect(server.url, options=unloaded) as connection:
+            connection.execute(
+                "UPDATE _timescaledb_catalog.metadata SET value = %s"
+                " WHERE key = 'timescaledb_version'",
+                [before],
+            )
+            connection.execute(
+                "UPDATE pg_extension SET extversion = %s WHERE extname = 'timescaledb'", [before]
+            )
+        with pytest.raises(psycopg.OperationalError, match=f"timescaledb-{before}"):
+            execute(server.url, "SELECT 1")
+        server.stop()
+        server.start()
+        assert execute(server.url, version) == [(current,)]
+
+
 def test_a_stale_pid_file_is_no_obstacle(folder):
     with private_database(folder, "plain"):
         pass
@@ -94,6 +124,9 @@ def test_the_servers_never_run_as_root(folder):
     with private_database(folder, "plain") as server:
         assert psutil.Process(server.pid).uids().effective != 0
         assert not [one for one in psutil.Process(server.pid).net_connections("tcp") if one.laddr]
+        rules = execute(server.url, "SELECT type, auth_method FROM pg_hba_file_rules")
+        assert rules == [("local", "peer")]
+        assert stat.S_IMODE((folder / "run").stat().st_mode) == 0o700
     with private_broker(folder) as server:
         assert psutil.Process(server.pid).uids().effective != 0
         listening = psutil.Process(server.pid).net_connections("tcp")

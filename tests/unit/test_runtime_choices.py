@@ -1,6 +1,7 @@
 """What is chosen follows the settings, the existing data and the ports that are free."""
 
 import json
+import shutil
 import socket
 from pathlib import Path
 
@@ -136,3 +137,16 @@ def test_logs_turn_over_and_return_complete_lines(tmp_path):
     log.close()
     assert (tmp_path / "x.log").read_bytes() == b"new\n"
     assert b"more than" in (tmp_path / "x.log.1").read_bytes()
+
+
+def test_a_log_folder_that_was_removed_does_not_stop_anything(tmp_path):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    log = LogFile(folder / "x.log", limit=10)
+    shutil.rmtree(folder)
+    assert log.write(b"beyond the limit\n") == ["beyond the limit"]
+    assert log.write(b"lost\n") == ["lost"]
+    folder.mkdir()
+    log.write(b"again\n")
+    log.close()
+    assert (folder / "x.log").read_bytes() == b"again\n"

@@ -33,7 +33,7 @@ def examine(home: object, **settings: object) -> dict[str, Finding]:
         broker_settings=BrokerSettings(
             broker_url=settings.get("broker_url"), broker_port=settings.get("broker_port")
         ),
-        api=ApiSettings(api_port=settings.get("api_port", 8000)),
+        api=ApiSettings(**{k: v for k, v in settings.items() if k == "api_port"}),
         dashboard=DashboardSettings(),
     )
     return {finding.what: finding for finding in findings}
@@ -59,6 +59,13 @@ def test_a_port_that_is_taken_is_bad_unless_we_took_it(tmp_path, taken_port):
         running = examine(tmp_path, api_port=taken_port)
     assert running["API port"].ok
     assert f"process {os.getpid()}" in running["data"].why
+
+
+def test_a_default_port_that_is_taken_gives_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.mqtt, "is_free", lambda *_: False)
+    found = examine(tmp_path)["API port"]
+    assert found.ok
+    assert found.chosen == "the next free one"
 
 
 def test_a_broker_port_that_was_asked_for_is_looked_at(tmp_path, taken_port):

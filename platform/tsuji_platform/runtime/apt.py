@@ -1,6 +1,7 @@
 """Runs the machine's own apt on private lists, so that neither its state nor its packages are touched."""
 
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsuji_platform.runtime.basics import SetupError
+from tsuji_platform.runtime.process import launcher
 from tsuji_platform.runtime.sources import Mirror, read_mirrors
 
 _TIMEOUT_S = 900
@@ -74,7 +76,7 @@ class Apt:
         environment = {**os.environ, "APT_CONFIG": f"{self._folder}/apt.conf", "LC_ALL": "C"}
         try:
             done = subprocess.run(
-                ["apt-get", "-q", *arguments],
+                [*launcher(), "apt-get", "-q", *arguments],
                 env=environment,
                 cwd=self._folder / "cache" / "archives",
                 capture_output=True,
@@ -127,7 +129,9 @@ class Apt:
 
 def release_mirrors() -> list[Mirror]:
     """Return the mirrors of Debian itself that the machine uses, the likeliest first."""
-    mirrors = [mirror for mirror in read_mirrors() if mirror.is_release]
+    # A release newer than this file has a name that only the system itself knows.
+    own = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+    mirrors = [mirror for mirror in read_mirrors() if mirror.is_release or own in mirror.suites]
     # Other vendors may name their suites after Debian's releases: those signed by Debian's key go first.
     return sorted(mirrors, key=lambda mirror: "debian-archive" not in mirror.signed_by)
 

@@ -16,7 +16,7 @@ from tsuji_platform.runtime.account import Account, name_of
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet, tail
 from tsuji_platform.runtime.files import write
 from tsuji_platform.runtime.postgres import Programs
-from tsuji_platform.runtime.process import Child, Remains, process_name, with_folder
+from tsuji_platform.runtime.process import Child, Remains, launcher, process_name, with_folder
 
 NAME = "tsuji"
 """Of the role and of the database."""
@@ -98,9 +98,8 @@ class Cluster:
         new.rename(self.data)
 
     def _run(self, program: str, *arguments: str, text: str = "") -> None:
-        switches = self.account.is_other
         done = subprocess.run(
-            [self.programs.bin / program, *arguments],
+            [*launcher(self.account), str(self.programs.bin / program), *arguments],
             input=text,
             capture_output=True,
             text=True,
@@ -108,9 +107,6 @@ class Cluster:
             cwd="/",
             env={**os.environ, "HOME": "/", "LC_ALL": "C"},
             timeout=300,
-            user=self.account.uid if switches else None,
-            group=self.account.gid if switches else None,
-            extra_groups=[] if switches else None,
         )
         if done.returncode:
             raise SetupError(
@@ -174,26 +170,44 @@ class Cluster:
         return Remains(find, (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL), tidy)
 
     def is_ready(self) -> bool:
-        """Whether the server answers; the first time after an upgrade it upgrades TimescaleDB, too."""
+        """Whether the server answers; after an upgrade of TimescaleDB the data follows first.
+
+        Raises:
+            SetupError: where the data can't follow.
+        """
         try:
+            if self.timescaledb:
+                self._follow_timescaledb()
             with psycopg.connect(self.url, connect_timeout=3, autocommit=True) as connection:
-                if self.timescaledb:
-                    _upgrade_timescaledb(connection)
                 connection.execute("SELECT 1")
         except psycopg.OperationalError:
             return False
         return True
 
+    def _follow_timescaledb(self) -> None:
+        # The data's version of the library may be gone: it must not be loaded to ask which that was.
+        unloaded = "-c timescaledb.disable_load=on"
+        with psycopg.connect(
+            self.url, connect_timeout=3, autocommit=True, options=unloaded
+        ) as connection:
+            row = connection.execute(_EXTENSION_VERSIONS).fetchone()
+        if row is None or row[0] == row[1]:
+            return
+        with psycopg.connect(self.url, connect_timeout=3, autocommit=True) as connection:
+            try:
+                # It has to be the first statement of its session.
+                connection.execute("ALTER EXTENSION timescaledb UPDATE")
+            except psycopg.Error as error:
+                raise SetupError(
+                    f"the data is of TimescaleDB {row[0]} and could not be brought to {row[1]}: {error}"
+                ) from error
 
-def _upgrade_timescaledb(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    row = connection.execute(
-        "SELECT e.extversion, a.default_version FROM pg_extension e"
-        " JOIN pg_available_extensions a ON a.name = e.extname WHERE e.extname = 'timescaledb'"
-    ).fetchone()
-    if row and row[0] != row[1]:
-        # It has to be the first statement of its session.
-        with psycopg.connect(connection.info.dsn, autocommit=True) as fresh:
-            fresh.execute("ALTER EXTENSION timescaledb UPDATE")
+
+_EXTENSION_VERSIONS = """
+    SELECT e.extversion, a.default_version
+    FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname
+    WHERE e.extname = 'timescaledb'
+"""
 
 
 def _quoted(value: str) -> str:

@@ -21,6 +21,7 @@ from tsuji_platform.runtime import elf
 from tsuji_platform.runtime.account import service_account
 from tsuji_platform.runtime.apt import Apt, release_mirrors
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
+from tsuji_platform.runtime.process import launcher
 
 _ONLY_FOR_SCRIPTS = re.compile(
     r"""perl.*|libperl.*|lib.*-perl|debconf.*|libdebconfclient0|adduser|passwd|login\.defs|base-passwd
@@ -194,7 +195,7 @@ def _unpack(files: Sequence[Path], tree: Path, left_out: Sequence[str]) -> None:
     exclude = [f"--exclude={pattern}" for pattern in (*_LEFT_OUT, *left_out)]
     for file in files:
         with subprocess.Popen(
-            ["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE
+            [*launcher(), "dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE
         ) as package:
             done = subprocess.run(
                 [

@@ -65,12 +65,18 @@ def examine(
         _database(database_settings, instance),
         _broker(broker_settings),
         _broker_port(broker_settings, instance, runs),
-        _port("API port", api.api_host, api.api_port, "TSUJI_API_PORT", runs),
+        _port(
+            "API port",
+            api.api_host,
+            api.api_port,
+            "TSUJI_API_PORT" if "api_port" in api.model_fields_set else None,
+            runs,
+        ),
         _port(
             "dashboard port",
             dashboard.dashboard_host,
             dashboard.dashboard_port,
-            "TSUJI_DASHBOARD_PORT",
+            "TSUJI_DASHBOARD_PORT" if "dashboard_port" in dashboard.model_fields_set else None,
             runs,
         ),
     ]
@@ -250,12 +256,19 @@ def _port_candidates(last: int | None, runs: bool) -> Iterator[tuple[str, str]]:
     yield "any free one", f"port {broker.STANDARD_PORT} is taken"
 
 
-def _port(what: str, host: str, port: int, setting: str, runs: bool) -> Finding:
-    free = mqtt.is_free(port, host)
+def _port(what: str, host: str, port: int, setting: str | None, runs: bool) -> Finding:
+    """Look at a port; one that no setting asks for gives way to the next that is free."""
+    chosen = f"{host}:{port}"
+    if mqtt.is_free(port, host):
+        return Finding(what=what, chosen=chosen, why="free")
+    if runs:
+        return Finding(what=what, chosen=chosen, why="in use by this instance")
+    if setting is None:
+        return Finding(what=what, chosen="the next free one", why=f"{chosen} is taken")
     return Finding(
         what=what,
-        chosen=f"{host}:{port}",
-        why="free" if free else "in use by this instance" if runs else "taken",
-        ok=free or runs,
-        advice="" if free or runs else f"stop what listens there, or set {setting} to another port",
+        chosen=chosen,
+        why="taken",
+        ok=False,
+        advice=f"stop what listens there, or set {setting} to another port",
     )

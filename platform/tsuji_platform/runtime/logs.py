@@ -1,5 +1,6 @@
 """One log file per child, which never grows beyond a limit and never blocks the child."""
 
+import contextlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,19 +19,23 @@ class LogFile:
     def __init__(self, path: Path, limit: int = LIMIT_BYTES) -> None:
         self.path = path
         self._limit = limit
-        self._file: BinaryIO = path.open("ab", buffering=0)
-        self._size = self._file.tell()
         self._rest = b""
+        self._open()
+
+    def _open(self) -> None:
+        self._file: BinaryIO = self.path.open("ab", buffering=0)
+        self._size = self._file.tell()
 
     def write(self, chunk: bytes) -> list[str]:
         """Append what was printed, and return the lines that it completed."""
-        try:
+        # A full disk, or a folder that somebody removed, must not take the processes down with it.
+        with contextlib.suppress(OSError):
+            if self._file.closed:
+                self._open()
             self._file.write(chunk)
             self._size += len(chunk)
             if self._size >= self._limit:
                 self._turn_over()
-        except OSError:
-            pass  # a full disk must not take the processes down with it
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         self._rest = self._rest[-10_000:]
         return [line.decode("utf-8", errors="replace") for line in lines]
@@ -38,8 +43,7 @@ class LogFile:
     def _turn_over(self) -> None:
         self._file.close()
         self.path.replace(self.path.with_name(self.path.name + ".1"))
-        self._file = self.path.open("ab", buffering=0)
-        self._size = 0
+        self._open()
 
     def close(self) -> None:
         """Close the file."""

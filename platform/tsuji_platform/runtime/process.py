@@ -52,16 +52,29 @@ class Child:
     ready_timeout_s: float = 60
 
 
+def launcher(
+    account: Account | None = None, death_signal: signal.Signals = signal.SIGKILL
+) -> tuple[str, ...]:
+    """Return what goes before a command to run it as another user and never longer than we live.
+
+    Args:
+        account: whom to switch to; None stays.
+        death_signal: what the kernel sends it when the thread that started it ends.
+    """
+    uid, gid = (account.uid, account.gid) if account else (os.geteuid(), os.getegid())
+    # Isolated and without site-packages it starts within a few milliseconds.
+    python = (sys.executable, "-I", "-S", str(_LAUNCH))
+    return (*python, str(os.getpid()), str(int(death_signal)), str(uid), str(gid))
+
+
 def spawn(child: Child, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the child in a process group of its own, its output going to `output`.
 
     The thread that calls this must live as long as the child may: to the kernel the parent whose death
     counts is the thread.
     """
-    uid, gid = (child.account.uid, child.account.gid) if child.account else (os.geteuid(), 0)
-    launcher = (sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()))
     return subprocess.Popen(
-        [*launcher, str(int(child.death_signal)), str(uid), str(gid), *child.command],
+        [*launcher(child.account, child.death_signal), *child.command],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
