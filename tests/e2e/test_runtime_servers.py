@@ -139,6 +139,9 @@ def test_two_databases_with_odd_names_run_side_by_side(folder):
     with private_database(homes[0], "plain") as one, private_database(homes[1], "plain") as two:
         execute(one.url, "CREATE TABLE here (n int)")
         assert execute(two.url, "SELECT to_regclass('here')") == [(None,)]
+        outside = Instance.locate(homes[1]).socket_folder
+        assert not outside.is_relative_to(homes[1])
+    assert not outside.exists()
 
 
 def test_an_interrupted_creation_is_begun_anew(folder):

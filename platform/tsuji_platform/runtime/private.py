@@ -135,7 +135,11 @@ def private_database(
     )
     cluster.prepare()
     log = instance.log_folder / "database.log"
-    yield from _run(PrivateServer(cluster.child(), cluster.url, log, programs.description))
+    try:
+        yield from _run(PrivateServer(cluster.child(), cluster.url, log, programs.description))
+    finally:
+        if not instance.socket_folder.is_relative_to(instance.home):
+            shutil.rmtree(instance.socket_folder, ignore_errors=True)
 
 
 @contextmanager
