@@ -51,7 +51,7 @@ def create_app(hub: Hub) -> FastAPI:
     )
     errors.install(app)
     for router in (health.router, vocabulary.router, things.router, area_sets.router, live.router):
-        app.include_router(router, prefix="/v1")
+        app.include_router(router, prefix="/v1", responses=errors.DESCRIBED)
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from tsuji_platform.store import DatabaseAwayError, SchemaError
+from tsuji_platform.store import DatabaseAwayError, RowRefusedError, SchemaError
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +29,32 @@ class BadParameterError(ValueError):
 _TABLE: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     BadParameterError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RowRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,  # nothing is written here: it is a parameter
     DatabaseAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+_SCHEMA = {
+    "title": "Problem",
+    "description": "problem details (RFC 9457)",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string", "description": "the status in words"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what is wrong, and what would be right"},
+    },
+}
+
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {"application/problem+json": {"schema": _SCHEMA}}}
+    for status, text in (
+        (404, "there is nothing under this id"),
+        (422, "a parameter can't be used"),
+        (503, "the database can't serve now; try again"),
+    )
+}
+"""The same table for the OpenAPI document."""
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

@@ -139,7 +139,7 @@ def thing_series(
 def latest(
     hub: HubDep,
     thing: Annotated[
-        str | None, Query(pattern=THING_ID.pattern, description="only of this")
+        str | None, Query(pattern=f"^{THING_ID.pattern}$", description="only of this")
     ] = None,
     observed_property: Annotated[str | None, Query(max_length=64, description="only this")] = None,
 ) -> models.Latest:

@@ -1,0 +1,129 @@
+"""The tables that fix words, the OpenAPI document, and what browsers of others may do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+
+
+def test_figures_are_listed_in_order_with_their_methods(api: TestClient) -> None:
+    items = api.get("/v1/figures").json()["items"]
+    assert [it["id"] for it in items] == list(FIGURES)
+    for it in items:
+        known = FIGURES[it["id"]]
+        assert (it["label"], it["label_ja"], it["unit"], it["unit_label"], it["decimals"]) == (
+            known.label,
+            known.label_ja,
+            known.unit,
+            known.unit_label,
+            known.decimals,
+        )
+        assert (it["method"], it["method_ja"]) == (known.method, known.method_ja)
+
+
+def test_observed_properties_are_listed_with_their_ranges(api: TestClient) -> None:
+    items = {it["id"]: it for it in api.get("/v1/observed-properties").json()["items"]}
+    assert list(items) == list(OBSERVED_PROPERTIES)
+    assert items["air_temperature"] == {
+        "id": "air_temperature",
+        "label": "Air temperature",
+        "label_ja": "気温",
+        "unit": "Cel",
+        "unit_label": "°C",
+        "low": -50.0,
+        "high": 60.0,
+        "aggregation": "mean",
+    }
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def test_the_document_describes_every_path(api: TestClient) -> None:
+    document = api.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "Tsuji data API"
+    paths = document["paths"]
+    assert {
+        "/v1/health",
+        "/v1/figures",
+        "/v1/observed-properties",
+        "/v1/things",
+        "/v1/things/{thing_id}",
+        "/v1/things/{thing_id}/series",
+        "/v1/things.geojson",
+        "/v1/latest",
+        "/v1/area-sets",
+        "/v1/area-sets/{area_set}/areas",
+        "/v1/area-sets/{area_set}/areas/{code}",
+        "/v1/area-sets/{area_set}/areas/{code}/series",
+        "/v1/area-sets/{area_set}/snapshot",
+        "/v1/live",
+    } == set(paths)
+    operations = [one for path in paths.values() for one in path.values()]
+    assert all(one["summary"] and one["description"] and one["tags"] for one in operations)
+    identifiers = [one["operationId"] for one in operations]
+    assert len(identifiers) == len(set(identifiers))
+    for path, methods in paths.items():
+        declared = {it["name"] for it in methods["get"].get("parameters", []) if it["in"] == "path"}
+        assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+    for reference in _references(document):
+        node = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+        assert node
+
+
+def test_errors_are_described_as_the_problems_that_they_are(api: TestClient) -> None:
+    for path, methods in api.get("/openapi.json").json()["paths"].items():
+        for status, answer in methods["get"]["responses"].items():
+            if int(status) >= 400 and path != "/v1/health":
+                assert list(answer["content"]) == ["application/problem+json"], (path, status)
+
+
+def test_answers_match_their_described_shapes(api: TestClient) -> None:
+    """The fields of real answers are exactly those that the document lists."""
+    document = api.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    for path, schema in [
+        ("/v1/area-sets/squares/snapshot", "Snapshot"),
+        ("/v1/area-sets/squares/areas/W", "AreaDetail"),
+        ("/v1/area-sets/squares/areas/W/series?figure=footfall", "AreaSeries"),
+        ("/v1/things/pole-1/series?observed_property=rainfall", "ThingSeries"),
+        ("/v1/things/pole-1", "ThingDetail"),
+        ("/v1/health", "Health"),
+    ]:
+        assert set(api.get(path).json()) == set(schemas[schema]["properties"]), path
+
+
+def test_the_documentation_page_is_at_the_root(api: TestClient) -> None:
+    answer = api.get("/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert "openapi.json" in api.get("/docs").text
+
+
+def test_pages_of_others_may_read(api: TestClient) -> None:
+    origin = {"Origin": "https://example.org"}
+    for path in ("/v1/things", "/v1/area-sets/squares/areas", "/v1/things/nobody"):
+        assert api.get(path, headers=origin).headers["access-control-allow-origin"] == "*"
+    preflight = api.options("/v1/things", headers=origin | {"Access-Control-Request-Method": "GET"})
+    assert preflight.status_code == 200
+    refused = api.options("/v1/things", headers=origin | {"Access-Control-Request-Method": "PUT"})
+    assert refused.status_code == 400
+
+
+def test_long_answers_are_compressed_where_the_caller_can_read_that(api: TestClient) -> None:
+    assert api.get("/v1/figures").headers["content-encoding"] == "gzip"
+    plain = api.get("/v1/figures", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
