@@ -77,6 +77,12 @@ class LiveFeed:
         """End all streams."""
         self._stop.set()
 
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        with self._lock:
+            return sum(map(len, self._subscribers.values()))
+
     def attach(self, subscriber: Subscriber) -> None:
         """Begin a stream with a whole snapshot; blocks on the database."""
         with self._lock:

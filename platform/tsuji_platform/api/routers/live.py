@@ -1,16 +1,20 @@
 """The live stream as server-sent events."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
 from tsuji_platform.api.hub import HubDep
 from tsuji_platform.api.live import LiveFeed, Subscriber
+from tsuji_platform.store import StoreError
 
+_log = logging.getLogger(__name__)
 router = APIRouter(tags=["live"])
 
 
@@ -33,16 +37,20 @@ async def live(
     """
     await run_in_threadpool(hub.area_set, area_set)
     feed: LiveFeed = request.app.state.live
-    subscriber = Subscriber(area_set, asyncio.get_running_loop())
-    await run_in_threadpool(feed.attach, subscriber)
     return EventSourceResponse(
-        _events(feed, subscriber), ping=10, headers={"Cache-Control": "no-store"}
+        _events(feed, area_set), ping=10, headers={"Cache-Control": "no-store"}
     )
 
 
-async def _events(feed: LiveFeed, subscriber: Subscriber) -> AsyncIterator[bytes]:
+async def _events(feed: LiveFeed, area_set: str) -> AsyncIterator[bytes]:
+    subscriber = Subscriber(area_set, asyncio.get_running_loop())
     try:
+        await run_in_threadpool(feed.attach, subscriber)
         while (message := await subscriber.queue.get()) is not None:
             yield message
+    except StoreError as error:
+        _log.warning("a live stream ends: %s", error)
     finally:
-        await run_in_threadpool(feed.detach, subscriber)
+        # who goes away is cancelled here, and without a shield the next await would be, too
+        with anyio.CancelScope(shield=True):
+            await run_in_threadpool(feed.detach, subscriber)
