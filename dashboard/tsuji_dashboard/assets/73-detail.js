@@ -112,7 +112,9 @@
     if (chosen()) ask();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && tsuji.page && chosen() && !document.querySelector("[role=listbox]:not([hidden])")) tsuji.select({});
+    if (event.key !== "Escape" || !tsuji.page || !chosen()) return;
+    const choosing = [...document.querySelectorAll("[role=listbox]")].some((list) => list.offsetParent);
+    if (!choosing) tsuji.select({});
   });
 
   tsuji.on("state", (changed) => {

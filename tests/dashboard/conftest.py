@@ -1,0 +1,91 @@
+"""One city for all browser tests, and pages that tolerate no error and no foreign host."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from psycopg.conninfo import make_conninfo
+
+from city import City
+from hub_processes import HubProcesses
+from tsuji_platform.runtime.private import PrivateServer
+from tsuji_platform.store import migrate
+
+
+@pytest.fixture(scope="session")
+def city(
+    timescaledb_server: PrivateServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[City]:
+    """A real hub without a broker; nothing but what a test publishes changes in it."""
+    with psycopg.connect(timescaledb_server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE city")
+    url = make_conninfo(timescaledb_server.url, dbname="city")
+    migrate(url)
+    processes = HubProcesses(url, "mqtt://127.0.0.1:9", tmp_path_factory.mktemp("city"))
+    processes.environment["TSUJI_TILES_URL"] = ""
+    made = City(url, processes)
+    try:
+        processes.start("api")
+        processes.start("dashboard")
+        yield made
+    finally:
+        made.close()
+        with psycopg.connect(timescaledb_server.url, autocommit=True) as connection:
+            connection.execute("DROP DATABASE city WITH (FORCE)")
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open an address as a reader would: `open_page(address, locale="en-US")`.
+
+    A script error, a refused resource or a request to another host fails the test; `hosts` names
+    hosts that may be asked, `troubled` allows failed requests.
+    """
+    contexts = []
+    problems: list[str] = []
+    expect.set_options(timeout=10_000)
+
+    def open_(
+        address: str,
+        *,
+        hosts: tuple[str, ...] = (),
+        troubled: bool = False,
+        size: tuple[int, int] = (1440, 900),
+        **options: Any,
+    ) -> Page:
+        width, height = size
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            **{"locale": "ja-JP", "timezone_id": "America/New_York", **options},
+        )
+        contexts.append(context)
+        page = context.new_page()
+        allowed = {urlsplit(address).netloc, *hosts}
+        page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                problems.append(f"console: {said.text}")
+                if said.type == "error" and not troubled
+                else None
+            ),
+        )
+        page.on(
+            "request",
+            lambda request: (
+                problems.append(f"foreign host: {request.url}")
+                if urlsplit(request.url).netloc not in allowed
+                and not request.url.startswith(("data:", "blob:"))
+                else None
+            ),
+        )
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert problems == []

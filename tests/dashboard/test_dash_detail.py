@@ -1,0 +1,156 @@
+"""The panel of an area or a thing: the API's numbers, 24 hours, and a reason for every gap."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import Page, expect
+
+from city import MESH, City, live, until
+
+Open = Callable[..., Page]
+
+
+def plotted(page: Page, key: str) -> list[float | None]:
+    """The values of a chart as they were drawn."""
+    graph = page.locator(f"[data-chart={key}] .js-plotly-plot")
+    expect(graph).to_be_attached()
+    expect(graph.locator(".bars path").first).to_be_attached()
+    drawn = graph.evaluate("graph => Array.from(graph._fullData[0].y, y => y ?? null)")
+    return [None if value is None else float(value) for value in drawn]
+
+
+def test_a_click_on_an_area_shows_its_numbers_and_its_last_24_hours(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    cell = city.cell("counter-east")
+    page.evaluate("code => window.tsuji.map.areas.get(code).fire('click')", cell)
+    expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
+    expect(page.locator("#detail .code")).to_have_text(f"Mesh cell {cell}")
+    value = city.value(cell, "footfall")
+    expect(page.locator("[data-figure=footfall]")).to_have_text(f"{value:,.0f}")
+    series = city.ask(f"/v1/area-sets/{MESH}/areas/{cell}/series", figure="footfall")
+    drawn = plotted(page, "footfall")
+    assert [v for v in drawn if v] == [v for v in series["values"] if v]
+    total = sum(v for v in series["values"] if v)
+    expect(page.locator("[data-chart=footfall] .summary")).to_contain_text(f"{total:,.0f} in total")
+    expect(page.locator("[data-chart=footfall]")).to_contain_text("Tokyo time (UTC+9)")
+    page.wait_for_url(f"**area={cell}**")
+
+
+def test_the_panels_numbers_follow_the_stream(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, figure="air_temperature", area=city.cell("pole-1")))
+    live(page)
+    number = page.locator("#detail [data-figure=air_temperature]")
+    city.publish("pole-1", air_temperature=-1.5)
+    expect(number).to_have_text("−1.5")
+    city.publish("pole-1", air_temperature=18.2)
+    expect(number).to_have_text("18.2")
+
+
+def test_an_area_without_sensors_says_so(city: City, open_page: Open) -> None:
+    features = city.ask(f"/v1/area-sets/{MESH}/areas")["features"]
+    empty = next(f["properties"]["code"] for f in features if not f["properties"]["things"])
+    page = open_page(city.address(set=MESH, area=empty))
+    expect(page.locator("#detail .why")).to_contain_text("センサーがない")
+
+
+def test_a_sensor_that_never_spoke_has_charts_with_a_reason(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, thing="pole-mute", lang="en"))
+    expect(page.locator("#detail h2")).to_have_text("Mute pole")
+    expect(page.locator("#detail .state")).to_have_text("waiting")
+    expect(page.locator("[data-chart=air_temperature] .why")).to_have_text(
+        "No observation of this sensor has arrived yet."
+    )
+
+
+def test_a_thing_outside_every_area_has_a_panel_too(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, thing="melbourne", lang="en"))
+    expect(page.locator("#detail h2")).to_have_text("Melbourne Town Hall")
+    expect(page.locator("#detail")).to_contain_text("Outside every area known here")
+    expect(page.locator("#detail")).to_contain_text("-37.81490, 144.96660")
+    series = city.ask("/v1/things/melbourne/series", observed_property="pedestrians")
+    assert [v for v in plotted(page, "pedestrians") if v] == [v for v in series["values"] if v]
+    until(page, "() => window.tsuji.map.map().getBounds().contains([-37.8149, 144.9666])")
+
+
+def test_from_an_area_to_its_sensor_and_from_there_to_another_area(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, area=city.cell("counter-east"), lang="en"))
+    live(page)
+    page.locator("#detail a[data-thing=counter-east]").click()
+    expect(page.locator("#detail h2")).to_have_text("Shinjuku Station, East Exit")
+    page.locator("#detail a[data-set=mesh250-nishi-shinjuku]").click()
+    page.wait_for_url("**set=mesh250-nishi-shinjuku**")
+    expect(page.locator("#detail .code")).to_contain_text(
+        city.cell("counter-east", "mesh250-nishi-shinjuku")
+    )
+
+
+def test_the_keyboard_alone_opens_and_closes_an_area(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    east = page.get_by_role("button", name="Near Shinjuku Station, East Exit: People counted")
+    east.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
+    expect(page.locator("#detail h2")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(east).to_be_focused()
+
+
+def test_the_table_is_another_way_to_every_value(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, figure="air_temperature", lang="en"))
+    live(page)
+    rows = page.locator("#ranking tbody tr")
+    expect(rows).to_have_count(2)
+    known = {
+        area["code"]: area["figures"]["air_temperature"]["value"]
+        for area in city.ask(f"/v1/area-sets/{MESH}/snapshot")["areas"]
+        if "air_temperature" in area["figures"]
+    }
+    for code, value in known.items():
+        row = page.locator(f"#ranking tr[data-code='{code}']")
+        expect(row.locator("td").first).to_have_text(f"{value:.1f}")
+    shown = [float(text) for text in page.locator("#ranking td:nth-child(2)").all_text_contents()]
+    assert shown == sorted(known.values(), reverse=True)
+    page.locator("#ranking tbody button").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail h2")).to_be_focused()
+
+
+def test_a_past_moment_is_marked_shows_its_own_values_and_leads_back_to_live(
+    city: City, open_page: Open
+) -> None:
+    at = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
+    stamp = at.isoformat().replace("+00:00", "Z")
+    cell = city.cell("counter-east")
+    page = open_page(city.address(set=MESH, area=cell, at=stamp, lang="en"))
+    expect(page.locator("#banner")).to_contain_text("This is not live")
+    expect(page.locator("#status .word")).to_have_text("Past moment")
+    then = city.ask(f"/v1/area-sets/{MESH}/areas/{cell}", at=stamp)["figures"]["footfall"]["value"]
+    expect(page.locator("#detail [data-figure=footfall]")).to_have_text(f"{then:,.0f}")
+    row = page.locator(f"#ranking tr[data-code='{cell}'] td").first
+    expect(row).to_have_text(f"{then:,.0f}")
+    page.get_by_role("button", name="Back to live").click()
+    live(page)
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(row).to_have_text(f"{city.value(cell, 'footfall'):,.0f}")
+    until(page, "() => !location.search.includes('at=')")
+
+
+def test_a_past_moment_is_chosen_in_tokyo_time_wherever_the_reader_is(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    page.get_by_text("Show a past moment").click()
+    tokyo = datetime.now(UTC) - timedelta(hours=3) + timedelta(hours=9)
+    page.locator("#time-field").fill(f"{tokyo:%Y-%m-%dT%H:%M}")
+    page.locator("#time button").click()
+    utc = tokyo - timedelta(hours=9)
+    page.wait_for_url(f"**at={utc:%Y-%m-%dT%H:%M}:00Z**")
+    expect(page.locator("#banner")).to_contain_text(f"{tokyo:%H:%M}")

@@ -1,0 +1,231 @@
+"""When something is away the page says so, keeps what it knew, and recovers by itself."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from city import MESH, City, fill_of, live, until
+from hub_processes import HubProcesses
+from tsuji_platform.runtime.mqtt import free_port
+
+Open = Callable[..., Page]
+
+
+def test_the_api_stops_and_comes_back(city: City, open_page: Open) -> None:
+    cell = city.cell("counter-east")
+    page = open_page(city.address(set=MESH, lang="en"), troubled=True)
+    live(page)
+    colour = fill_of(page, cell)
+    city.processes.end("api", signal.SIGKILL)
+    try:
+        expect(page.locator("#banner")).to_contain_text("The data API can't be reached")
+        expect(page.locator("#banner")).to_contain_text("ago")
+        expect(page.locator("#status .word")).to_have_text("Data API away")
+        assert fill_of(page, cell) == colour
+        page.evaluate("code => window.tsuji.map.areas.get(code).fire('click')", cell)
+        expect(page.locator("#detail .why")).to_contain_text("The data API can't be reached")
+    finally:
+        city.processes.start("api")
+    expect(page.locator("#banner")).to_be_hidden(timeout=20_000)
+    live(page)
+    expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
+    city.publish("pole-1", air_temperature=19.9)
+    until(
+        page, "() => window.tsuji.data.things.get('pole-1').latest.air_temperature.result === 19.9"
+    )
+
+
+def test_the_dashboard_stops_and_comes_back(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, lang="en"), troubled=True)
+    live(page)
+    city.processes.end("dashboard", signal.SIGKILL)
+    try:
+        expect(page.locator("#banner")).to_contain_text("The connection to the dashboard broke")
+    finally:
+        city.processes.start("dashboard")
+    expect(page.locator("#banner")).to_be_hidden(timeout=20_000)
+    city.publish("pole-1", air_temperature=17.7)
+    until(
+        page, "() => window.tsuji.data.things.get('pole-1').latest.air_temperature.result === 17.7"
+    )
+
+
+def test_the_dashboard_stops_in_time_with_open_streams(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, lang="en"), troubled=True)
+    live(page)
+    try:
+        city.processes.end("dashboard", signal.SIGTERM)  # waits 20 s at the most
+    finally:
+        city.processes.start("dashboard")
+
+
+@pytest.fixture
+def apiless(tmp_path: Path) -> Iterator[HubProcesses]:
+    """A dashboard whose API was never there."""
+    processes = HubProcesses("", "mqtt://127.0.0.1:9", tmp_path)
+    processes.environment["TSUJI_TILES_URL"] = ""
+    try:
+        processes.start("dashboard")
+        yield processes
+    finally:
+        processes.close()
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_without_any_api_the_page_stands_and_says_why_it_is_empty(
+    apiless: HubProcesses, open_page: Open, lang: str
+) -> None:
+    address = f"{apiless.dashboard_url}?lang={lang}&set={MESH}&area=533945263"
+    page = open_page(address, troubled=True)
+    said = {"ja": "データAPIに接続でき", "en": "The data API can't be reached"}[lang]
+    expect(page.locator("#banner")).to_contain_text(said)
+    expect(page.locator("#detail .why")).to_contain_text(said)
+    expect(page.locator("#legend .limits").first).to_be_visible()
+
+
+# --- map tiles ----------------------------------------------------------------------------------
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c4944415408d763e8eeee0600036601b1a8b0d7bd0000000049454e44ae426082"
+)
+
+
+class _Tiles(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        with suppress(BrokenPipeError):  # a map that moves on wants its tiles no more
+            self.wfile.write(PIXEL)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _with_tiles(city: City, tmp_path: Path, tiles: str) -> HubProcesses:
+    processes = HubProcesses("", "mqtt://127.0.0.1:9", tmp_path)
+    processes.environment |= {"TSUJI_TILES_URL": tiles, "TSUJI_API_URL": city.processes.api_url}
+    processes.start("dashboard")
+    return processes
+
+
+def test_tiles_are_shown_with_their_credit_where_they_can_be_reached(
+    city: City, open_page: Open, tmp_path: Path
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Tiles)
+    host = f"127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    processes = _with_tiles(city, tmp_path, f"http://{host}/{{z}}/{{x}}/{{y}}.png")
+    try:
+        page = open_page(f"{processes.dashboard_url}?set={MESH}", hosts=(host,))
+        live(page)
+        expect(page.locator("img.leaflet-tile-loaded").first).to_be_attached()
+        credit = page.locator("#credit a").first
+        expect(credit).to_have_text("地理院タイル")
+        expect(credit).to_have_attribute("href", "https://maps.gsi.go.jp/development/ichiran.html")
+        expect(page.locator("#credit")).to_contain_text("地域メッシュ")
+        page.close()
+    finally:
+        processes.close()
+        server.shutdown()
+        server.server_close()
+
+
+def test_tiles_that_cannot_be_reached_leave_a_quiet_background(
+    city: City, open_page: Open, tmp_path: Path
+) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    processes = _with_tiles(city, tmp_path, f"http://{host}/{{z}}/{{x}}/{{y}}.png")
+    asked: list[str] = []
+    try:
+        page = open_page(
+            "about:blank", hosts=(host, urlsplit(processes.dashboard_url).netloc), troubled=True
+        )
+        page.on("requestfailed", lambda request: asked.append(request.url))
+        page.goto(f"{processes.dashboard_url}?set={MESH}")
+        live(page)
+        page.wait_for_timeout(500)
+        assert asked == [f"http://{host}/5/28/12.png"]
+        assert page.locator("img").count() == 0
+        expect(page.locator("#credit")).not_to_contain_text("地理院タイル")
+    finally:
+        processes.close()
+
+
+# --- the way to the API -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ask(city: City) -> Iterator[Callable[..., httpx.Response]]:
+    with httpx.Client(base_url=city.processes.dashboard_url, timeout=20) as client:
+        yield partial(client.request, "GET")
+
+
+def test_shapes_come_compressed_and_only_once(ask: Callable[..., httpx.Response]) -> None:
+    first = ask(f"/hub/area-sets/{MESH}/areas", headers={"Accept-Encoding": "gzip"})
+    assert first.status_code == 200
+    assert first.headers["content-encoding"] == "gzip"
+    assert len(first.json()["features"]) > 400
+    again = ask(f"/hub/area-sets/{MESH}/areas", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["/hub/area-sets/nowhere/areas", f"/hub/area-sets/{MESH}%2Fareas/areas", "/hub/else"],
+)
+def test_what_the_api_does_not_know_is_not_found(
+    ask: Callable[..., httpx.Response], where: str
+) -> None:
+    answer = ask(where)
+    assert answer.status_code == 404 or "react-entry-point" in answer.text
+
+
+def test_pages_forbid_other_hosts_and_evaluated_code(ask: Callable[..., httpx.Response]) -> None:
+    answer = ask("/", headers={"Accept-Language": "en"})
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert '<html lang="en">' in answer.text
+    assert "//" not in answer.text.replace("http://www.w3.org", "").split("<footer")[0]
+
+
+def test_many_viewers_share_one_stream_and_each_gets_the_whole_state_first(city: City) -> None:
+    seen: list[list[str]] = [[] for _ in range(20)]
+    ready = threading.Barrier(21)
+
+    def watch(events: list[str]) -> None:
+        url = f"{city.processes.dashboard_url}/hub/live"
+        told = False
+        with httpx.stream("GET", url, params={"area_set": MESH}, timeout=20) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("event: ") and line != "event: beat":
+                    events.append(line.removeprefix("event: "))
+                if not told and "snapshot" in events:
+                    told = True
+                    ready.wait(20)
+                if "change" in events:
+                    return
+
+    watchers = [threading.Thread(target=watch, args=(events,)) for events in seen]
+    for watcher in watchers:
+        watcher.start()
+    ready.wait(20)
+    city.publish("pole-1", air_temperature=18.3)
+    for watcher in watchers:
+        watcher.join(20)
+    assert all(events[0] == "state" and events[-1] == "change" for events in seen)
+    assert all("snapshot" in events for events in seen)
