@@ -11,6 +11,7 @@ HEADER_COUNTS = "counts"
 LANGUAGE = "language"
 THEME_SWITCH = "theme-switch"
 BANNER = "banner"
+ANNOUNCEMENT = "announcement"
 
 MAP = "map"
 AREA_SET = "area-set"

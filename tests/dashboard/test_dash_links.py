@@ -88,8 +88,9 @@ def test_the_systems_theme_is_followed_where_none_is_asked_for(city: City, open_
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_an_unknown_area_set_is_told_and_replaced(city: City, open_page: Open, lang: str) -> None:
     page = open_page(city.address(set="nowhere", lang=lang), troubled=True)
-    expect(page.locator("#banner")).to_contain_text("nowhere")
     live(page)
+    expect(page.locator("#banner")).to_contain_text("nowhere")
+    expect(page.locator("#announcement")).to_contain_text("nowhere")
 
 
 def test_an_unknown_area_is_told(city: City, open_page: Open) -> None:

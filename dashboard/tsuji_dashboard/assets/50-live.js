@@ -3,6 +3,7 @@
   "use strict";
   const tsuji = window.tsuji;
   const SILENCE_MS = 35000; // the relay beats every 10 s
+  const HIDDEN_MS = 60000;
 
   let source = null;
   let set = null;
@@ -13,6 +14,7 @@
 
   const live = {
     status: "connecting", // connecting | live | away | lost | past | past_failed | unknown
+    asleep: false, // whether the stream rests because nobody looks
   };
 
   function become(status) {
@@ -83,6 +85,7 @@
     set = nextSet;
     at = nextAt;
     asked += 1;
+    live.asleep = false;
     if (at) {
       past();
     } else {
@@ -91,7 +94,21 @@
     }
   };
 
+  // A tab that nobody sees needs no stream: browsers allow only six to one host.
+  let hiddenSince = null;
+  document.addEventListener("visibilitychange", () => {
+    hiddenSince = document.hidden ? Date.now() : null;
+    if (!document.hidden && live.asleep) {
+      live.asleep = false;
+      open();
+    }
+  });
+
   setInterval(() => {
+    if (source && hiddenSince && Date.now() - hiddenSince > HIDDEN_MS) {
+      close();
+      live.asleep = true;
+    }
     if (source && Date.now() - heard > SILENCE_MS) {
       become("lost");
       open();

@@ -31,6 +31,7 @@
       tsuji.tell("sets", catalogue.sets);
       if (!catalogue.sets.length) later(catalogue.loadSets, 4000);
     } catch {
+      if (catalogue.sets) return; // only looked for new ones
       tsuji.tell("sets", null);
       later(catalogue.loadSets, 2000);
     }

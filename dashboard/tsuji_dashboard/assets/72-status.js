@@ -4,7 +4,7 @@
   const tsuji = window.tsuji;
   const { make } = tsuji;
   const shown = {}; // status line's parts
-  let trouble = null; // a remark that isn't about the connection
+  const remarks = new Map(); // subject -> text, of what isn't about the connection
   let lost = 0; // since when the connection is gone
 
   function build() {
@@ -69,21 +69,25 @@
       const fields = { time: tsuji.format.time(asOf), age: tsuji.format.age((tsuji.clock.now() - asOf) / 1000) };
       return { kind: "away", text: tsuji.t(`banner.${status}`, fields) };
     }
-    return trouble;
+    const [subject] = remarks.keys();
+    return subject ? { kind: subject, text: remarks.get(subject) } : null;
   }
 
   function banner() {
     const home = tsuji.byId("banner");
     if (!home) return;
     const said = message();
+    const kind = said ? said.kind : "";
     home.hidden = !said;
+    if (!said) home.replaceChildren();
+    // Said once when it comes, not with every second that its age counts.
+    if ((home.dataset.kind || "") !== kind) write(tsuji.byId("announcement"), said ? said.text : "");
     if (!said) {
-      home.replaceChildren();
       home.dataset.kind = "";
       return;
     }
-    if (home.dataset.kind !== said.kind || !home.firstChild) {
-      home.dataset.kind = said.kind;
+    if (home.dataset.kind !== kind || !home.firstChild) {
+      home.dataset.kind = kind;
       const back = make("button", { type: "button", on: { click: () => tsuji.state.set({ at: null }) } }, tsuji.t("banner.past_button"));
       home.replaceChildren(make("span", {}), ...(said.kind === "past" ? [back] : []));
     }
@@ -91,9 +95,10 @@
   }
 
   tsuji.status = {
-    /** Show a remark until it is replaced by null. */
-    remark(key, fields) {
-      trouble = key ? { kind: "remark", text: tsuji.t(key, fields) } : null;
+    /** Show a remark about a subject until there is another one or null. */
+    remark(subject, key, fields) {
+      if (key) remarks.set(subject, tsuji.t(key, fields));
+      else remarks.delete(subject);
       banner();
     },
   };

@@ -90,24 +90,40 @@
 
   // --- area sets -------------------------------------------------------------------------------
 
+  let known = null; // the area sets as they were last listed
+
   function setsArrived(sets) {
     if (!sets) return;
     if (!sets.length) {
-      tsuji.status.remark("banner.no_sets");
+      tsuji.status.remark("sets", "banner.no_sets");
       return;
     }
-    tsuji.status.remark(null);
+    if (known === JSON.stringify(sets)) return;
+    known = JSON.stringify(sets);
+    tsuji.status.remark("sets", null);
     const japanese = tsuji.page.lang === "ja";
     const options = sets.map((set) => ({ value: set.id, label: (japanese ? set.name : set.name_en) || set.name || set.id }));
     let { set } = tsuji.state.get();
-    if (!sets.some((known) => known.id === set)) {
-      if (set) tsuji.status.remark("banner.unknown_set", { id: set });
-      set = sets[0].id;
+    if (!sets.some(({ id }) => id === set)) {
+      if (set) tsuji.status.remark("set", "banner.unknown_set", { id: set });
+      set = first(sets).id;
       tsuji.state.set({ set, area: null });
     }
     props("area-set", { data: options, value: set });
     credit();
   }
+
+  /** What is shown unasked: municipalities where there are some, else what covers most. */
+  function first(sets) {
+    return sets[0].kind === "municipality"
+      ? sets[0]
+      : sets.reduce((best, set) => (set.areas > best.areas ? set : best));
+  }
+
+  // An area set may be imported while the page is open.
+  setInterval(() => {
+    if (tsuji.page && tsuji.catalogue.sets && !document.hidden) tsuji.catalogue.loadSets();
+  }, 60000);
 
   function credit() {
     const home = tsuji.byId("credit");
@@ -126,12 +142,12 @@
   tsuji.on("tiles", credit);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) {
-      tsuji.status.remark("banner.geometry");
+      tsuji.status.remark("shapes", "banner.geometry");
       return;
     }
     const { area } = tsuji.state.get();
-    if (area && !tsuji.catalogue.area.has(area)) tsuji.status.remark("banner.unknown_area", { id: area });
-    else if (tsuji.catalogue.sets) tsuji.status.remark(null);
+    const unknown = area && !tsuji.catalogue.area.has(area);
+    tsuji.status.remark("shapes", unknown ? "banner.unknown_area" : null, { id: area });
   });
   tsuji.on("state", (changed) => {
     tsuji.address.write();
@@ -139,6 +155,7 @@
     if (changed.has("theme") && tsuji.page) applyTheme();
     if (!tsuji.page || !set) return;
     if (changed.has("set")) {
+      if (tsuji.catalogue.shapesOf) tsuji.status.remark("set", null);
       tsuji.catalogue.loadShapes(set);
       props("area-set", { value: set });
       credit();
