@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from tsuji_ingest.batch import Batch
 from tsuji_ingest.decoders import decode, refused
-from tsuji_ingest.subscriber import Packet, Subscriber
+from tsuji_ingest.packet import Packet
+from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError, Writer
 from tsuji_platform.store.records import Healable, Received

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,33 +10,13 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tsuji_platform.contract.topics import FILTERS
+from tsuji_ingest.decoders import filters, own
+from tsuji_ingest.packet import Packet
 from tsuji_platform.settings import BrokerAddress
 
 _log = logging.getLogger(__name__)
 _QOS = 1
 _REFUSED = 0x80
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
-    """One received MQTT message.
-
-    Attributes:
-        topic: as received.
-        payload: as received.
-        received_at: by the hub's clock, aware.
-        mid: the broker's packet id, needed to acknowledge.
-        qos: quality of service with which it was delivered.
-        connection: during which connection it came; packet ids mean nothing in another one.
-    """
-
-    topic: str
-    payload: bytes
-    received_at: datetime
-    mid: int
-    qos: int
-    connection: int
 
 
 class Subscriber:
@@ -57,6 +36,7 @@ class Subscriber:
     ) -> None:
         self._address = address
         self._deliver = deliver
+        self._filters = filters()
         self._connection = 0
         self._connected = threading.Event()
         client = mqtt.Client(
@@ -121,18 +101,19 @@ class Subscriber:
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
         )
-        client.subscribe([(topic, _QOS) for topic in FILTERS])
+        client.subscribe([(topic, _QOS) for topic in self._filters])
 
     def _on_subscribe(
         self, client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _: Any
     ) -> None:
         refused = [
             topic
-            for topic, reason in zip(FILTERS, reasons, strict=True)
+            for topic, reason in zip(self._filters, reasons, strict=True)
             if reason.value >= _REFUSED
         ]
         if refused:
             _log.error("the broker does not let us subscribe to %s; check its rights", refused)
+        if set(refused) & set(own.DECODER.filters):  # without the other formats ingest goes on
             client.disconnect()
             return
         self._connected.set()

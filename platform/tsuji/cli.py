@@ -85,11 +85,12 @@ def main() -> None:
 def _is_mendable(error: Exception) -> bool:
     """Whether the error is one of the packages' own, whose text says what to do."""
     from tsuji_geo.areas import AreaError
+    from tsuji_ingest.decoders import DecoderError
     from tsuji_platform.store import StoreError
     from tsuji_simulators.fleet import ScenarioError
     from tsuji_simulators.recorded.recording import RecordingError
 
-    return isinstance(error, (StoreError, AreaError, RecordingError, ScenarioError))
+    return isinstance(error, (StoreError, AreaError, DecoderError, RecordingError, ScenarioError))
 
 
 def _fail(text: str, *, last: bool = True) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, field_validator
@@ -98,6 +99,16 @@ class IngestSettings(BaseSettings):
     )
 
 
+class DecoderSettings(BaseSettings):
+    """Formats beside Tsuji's own."""
+
+    model_config = _CONFIG
+    the_things_stack: Path | None = Field(
+        None,
+        description="TOML file that maps uplinks of The Things Stack (default: they are not read)",
+    )
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
@@ -148,6 +159,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     BrokerSettings,
     IngestSettings,
+    DecoderSettings,
     ApiSettings,
     DashboardSettings,
     RuntimeSettings,

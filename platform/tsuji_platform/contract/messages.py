@@ -8,11 +8,12 @@ from typing import Any
 import ciso8601
 import orjson
 
+from tsuji_platform.contract.documents import MAX_PAYLOAD_BYTES as MAX_PAYLOAD_BYTES
+from tsuji_platform.contract.documents import load_json
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, ObservedProperty
 from tsuji_platform.contract.rejection import Reason, RejectedError, Rejection, quote
 from tsuji_platform.contract.topics import check_thing_id
 
-MAX_PAYLOAD_BYTES = 262_144
 MAX_OBJECTS = 1_000
 MAX_RESULTS = 64
 MAX_PERIOD_S = 31 * 86_400
@@ -148,22 +149,6 @@ def parse_time(text: object, now: datetime) -> datetime:
     return time
 
 
-def load_json(payload: bytes) -> Any:
-    """Read JSON (RFC 8259, UTF-8).
-
-    Raises:
-        RejectedError: `oversize` or `broken_json`.
-    """
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise RejectedError(
-            Reason.OVERSIZE, f"payload of {len(payload)} bytes is over {MAX_PAYLOAD_BYTES}"
-        )
-    try:
-        return orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise RejectedError(Reason.BROKEN_JSON, f"not JSON: {quote(str(error), 160)}") from error
-
-
 def decode_observations(thing_id: str, payload: bytes, now: datetime) -> Decoded:
     """Read an observations message: one object or an array of them.
 
@@ -212,7 +197,7 @@ def _decode_object(thing_id: str, one: Any, now: datetime, decoded: Decoded) -> 
     period_s = _period(one.get("period_s"))
     for name, value in results.items():
         try:
-            decoded.observations.append(_observation(thing_id, name, time, value, period_s))
+            decoded.observations.append(observe(thing_id, name, time, value, period_s))
         except RejectedError as error:
             decoded.refuse(error)
 
@@ -228,9 +213,21 @@ def _period(value: object) -> int | None:
     return value
 
 
-def _observation(
-    thing_id: str, name: str, time: datetime, value: object, period_s: int | None
+def observe(
+    thing_id: str, name: str, time: datetime, value: object, period_s: int | None = None
 ) -> Observation:
+    """Believe one value, or not.
+
+    Args:
+        thing_id: whose it is.
+        name: id of the observed property, as it stood in the payload.
+        time: phenomenon time, aware.
+        value: what stood in the payload.
+        period_s: for counts the seconds that they cover; passed over for others.
+
+    Raises:
+        RejectedError: `not_a_number`, `unknown_property`, `implausible_value`, `missing_period`.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise RejectedError(Reason.NOT_A_NUMBER, f"{quote(name)} is {quote(value)}, not a number")
     known = OBSERVED_PROPERTIES.get(name)

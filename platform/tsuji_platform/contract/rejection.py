@@ -18,6 +18,7 @@ class Reason(StrEnum):
     IMPLAUSIBLE_VALUE = "implausible_value"
     MISSING_PERIOD = "missing_period"
     BAD_THING = "bad_thing"
+    UNMAPPED = "unmapped"
     UNREGISTERED_THING = "unregistered_thing"
     UNDECLARED_DATASTREAM = "undeclared_datastream"
     NOT_STORABLE = "not_storable"

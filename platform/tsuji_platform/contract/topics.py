@@ -1,4 +1,4 @@
-"""Builds and parses Tsuji's MQTT topics; no other module holds a topic literal."""
+"""Builds and parses the MQTT topics of all formats; no other module holds a topic literal."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,14 @@ THING_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _ROOT = "tsuji/v1/things"
 THINGS_FILTER = f"{_ROOT}/+"
 OBSERVATIONS_FILTER = f"{_ROOT}/+/observations"
-FILTERS = (THINGS_FILTER, OBSERVATIONS_FILTER)
-"""What ingest subscribes to: registrations first, so that a fresh session knows the things early."""
+
+_SENSORTHINGS = "v1.1"
+SENSORTHINGS_FILTERS = (f"{_SENSORTHINGS}/Observations", f"{_SENSORTHINGS}/+/Observations")
+"""Where SensorThings clients create observations; a wildcard stands for a whole level only."""
+_DATASTREAM = re.compile(r"Datastreams\((?:'([^']*)'|([^']*))\)")
+
+UPLINKS_FILTER = "v3/+/devices/+/up"
+"""Where The Things Stack publishes what devices send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +65,84 @@ def parse_topic(topic: str) -> Topic:
             f"topic {quote(topic)} is neither {THINGS_FILTER} nor {OBSERVATIONS_FILTER}",
         )
     return Topic(thing_id=check_thing_id(parts[3]), is_observations=len(parts) == 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatastreamId:
+    """A datastream as SensorThings names it: `thing_id:observed_property`.
+
+    No observed property holds a colon, so the last one divides, whatever the thing's id holds.
+    """
+
+    thing_id: str
+    observed_property: str
+
+    def __str__(self) -> str:
+        return f"{self.thing_id}:{self.observed_property}"
+
+    @classmethod
+    def parse(cls, text: str) -> "DatastreamId":
+        """Read an id without its quotes.
+
+        Raises:
+            RejectedError: `bad_thing`.
+        """
+        thing_id, colon, observed_property = text.rpartition(":")
+        if not colon:
+            raise RejectedError(
+                Reason.BAD_THING,
+                f"datastream id {quote(text)} is not of the form thing_id:observed_property, such as "
+                "pole-001:air_temperature",
+            )
+        return cls(thing_id=check_thing_id(thing_id), observed_property=observed_property)
+
+
+def datastream_observations_topic(datastream: DatastreamId) -> str:
+    """Topic on which a SensorThings client creates observations of one datastream."""
+    check_thing_id(datastream.thing_id)
+    return f"{_SENSORTHINGS}/Datastreams('{datastream}')/Observations"
+
+
+def parse_sensorthings_topic(topic: str) -> DatastreamId | None:
+    """The datastream that a SensorThings topic names; None where the body has to name it.
+
+    Raises:
+        RejectedError: `unknown_topic` where it is none of these, `bad_thing` where the id is no id.
+    """
+    parts = topic.split("/")
+    if parts[0] == _SENSORTHINGS and parts[-1] == "Observations":
+        if len(parts) == 2:
+            return None
+        named = _DATASTREAM.fullmatch(parts[1])
+        if len(parts) == 3 and named:
+            return DatastreamId.parse(named[1] if named[1] is not None else named[2])
+    raise RejectedError(
+        Reason.UNKNOWN_TOPIC,
+        f"topic {quote(topic)} is neither {SENSORTHINGS_FILTERS[0]} nor "
+        f"{_SENSORTHINGS}/Datastreams('thing_id:observed_property')/Observations",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UplinkTopic:
+    """A parsed topic of The Things Stack; `tenant` is empty in its open source edition."""
+
+    application: str
+    tenant: str
+    device: str
+
+
+def parse_uplink_topic(topic: str) -> UplinkTopic:
+    """Parse `v3/{application}@{tenant}/devices/{device}/up`.
+
+    Raises:
+        RejectedError: `unknown_topic`.
+    """
+    parts = topic.split("/")
+    if len(parts) != 5 or (parts[0], parts[2], parts[4]) != ("v3", "devices", "up"):
+        raise RejectedError(
+            Reason.UNKNOWN_TOPIC,
+            f"topic {quote(topic)} is not v3/application@tenant/devices/device/up",
+        )
+    application, _, tenant = parts[1].partition("@")
+    return UplinkTopic(application=application, tenant=tenant, device=parts[3])

@@ -1,0 +1,55 @@
+"""A received MQTT message, and what a decoder says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tsuji_platform.contract import Observation, Rejection, Thing
+from tsuji_platform.store.records import Received
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One received MQTT message.
+
+    Attributes:
+        topic: as received.
+        payload: as received.
+        received_at: by the hub's clock, aware.
+        mid: the broker's packet id, needed to acknowledge.
+        qos: quality of service with which it was delivered.
+        connection: during which connection it came; packet ids mean nothing in another one.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    mid: int = 0
+    qos: int = 0
+    connection: int = 0
+
+    def read_as(
+        self,
+        thing_id: str | None,
+        *,
+        thing: Thing | None = None,
+        observations: Sequence[Observation] = (),
+        rejections: Sequence[Rejection] = (),
+    ) -> Received:
+        """This message with what was read from it.
+
+        Args:
+            thing_id: whose it is, None where that could not be read.
+            thing: what a registration said.
+            observations: the believed readings.
+            rejections: what was refused.
+        """
+        return Received(
+            topic=self.topic,
+            payload=self.payload,
+            received_at=self.received_at,
+            thing_id=thing_id,
+            thing=thing,
+            observations=observations,
+            rejections=rejections,
+        )
