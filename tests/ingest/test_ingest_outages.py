@@ -1,0 +1,239 @@
+"""Ingest, database or broker away: nothing is acknowledged that is not committed, nothing is lost."""
+
+import logging
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from broker_queue import BrokerQueue
+from hub_processes import HubProcesses
+from samples import after, observations, thing
+from tsuji_ingest.service import Ingest
+from tsuji_ingest.subscriber import Subscriber
+from tsuji_platform.contract import observations_topic
+from tsuji_platform.runtime.broker import find
+from tsuji_platform.runtime.mosquitto import Mosquitto
+from tsuji_platform.runtime.mqtt import free_port
+from tsuji_platform.runtime.private import PrivateServer, private_database
+from tsuji_platform.settings import BrokerAddress, IngestSettings
+from tsuji_platform.store import Database, Reader, RowRefusedError, Writer, migrate
+from tsuji_simulators.publish import Publisher
+
+
+def publish(publisher: Publisher, minutes: range) -> None:
+    """One message a minute, all acknowledged by the broker."""
+    for minute in minutes:
+        publisher.publish_observations(
+            "pole", observations("pole", after(minutes=minute), air_temperature=minute % 50)
+        )
+    assert publisher.flush(timeout_s=20)
+
+
+def test_what_is_published_while_ingest_is_away_is_stored_when_it_returns(
+    start_ingest, publisher: Publisher, reader: Reader, waiting: BrokerQueue, eventually
+) -> None:
+    first = start_ingest()
+    publisher.publish_things([thing("pole")])
+    publish(publisher, range(10))
+    eventually(lambda: reader.counters().tally.stored == 10 and waiting.unacknowledged == 0)
+    first.stop()
+    publish(publisher, range(10, 300))
+    eventually(lambda: waiting.unacknowledged == 290)
+    start_ingest()
+    eventually(lambda: reader.counters().tally.stored == 300 and waiting.unacknowledged == 0)
+    tally = reader.counters().tally
+    assert (tally.received, tally.stored) == (300, 300)  # a new session gets the thing once more
+
+
+def test_an_ingest_that_is_stopped_in_the_middle_stores_all_once(
+    start_ingest, publisher: Publisher, reader: Reader, waiting: BrokerQueue, eventually
+) -> None:
+    publisher.publish_things([thing("pole")])
+    for _ in range(4):
+        running = start_ingest(ingest_batch=20)
+        publish(publisher, range(200))
+        running.stop()  # in the middle of it, or behind it: both are fine
+    start_ingest()
+    eventually(lambda: waiting.unacknowledged == 0 and reader.counters().tally.stored == 200)
+    tally = reader.counters().tally
+    assert tally.balanced()
+    assert (tally.stored, tally.corrected, tally.rejected) == (200, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PrivateServer]:
+    """A server of this file's own, since it is stopped."""
+    with private_database(kind="timescaledb") as server:
+        migrate(server.url)
+        yield server
+
+
+@pytest.mark.parametrize("how", ["stop", "kill -9"])
+def test_with_the_database_away_nothing_is_acknowledged_and_all_is_stored_afterwards(
+    start_ingest,
+    server: PrivateServer,
+    publisher: Publisher,
+    waiting: BrokerQueue,
+    eventually,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    caplog.set_level(logging.INFO)
+    start_ingest(server.url)
+    publisher.publish_things([thing("pole", capacity=len(how))])
+    with Database(server.url) as database:
+        reader = Reader(database)
+        eventually(lambda: [it.thing.capacity for it in reader.things()] == [len(how)])
+        eventually(lambda: waiting.unacknowledged == 0)
+        before = reader.counters().tally
+    server.stop() if how == "stop" else server.kill()
+    begin = 300 * len(how)
+    publish(publisher, range(begin, begin + 300))
+    eventually(lambda: waiting.delivered == 300, what="all are with ingest")
+    eventually(lambda: "can't serve now" in caplog.text)
+    assert waiting.unacknowledged == 300
+    server.start()
+    eventually(lambda: waiting.unacknowledged == 0, within=20)
+    with Database(server.url) as database:
+        tally = Reader(database).counters().tally
+        assert tally.stored - before.stored == 300
+        assert tally.received - before.received == 300
+    away = [record for record in caplog.records if "wait at the broker" in record.message]
+    assert len(away) == 1, "said once, not for every try"
+    assert "the database is back" in caplog.text
+
+
+def test_a_broker_that_restarts_is_found_again(
+    start_ingest,
+    broker: PrivateServer,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+) -> None:
+    running = start_ingest()
+    publisher.publish_things([thing("pole")])
+    publish(publisher, range(50))
+    broker.kill()
+    broker.start()
+    publish(publisher, range(50, 100))
+    eventually(lambda: running.ingest.connected and reader.counters().tally.stored == 100)
+    eventually(lambda: waiting.unacknowledged == 0)
+    tally = reader.counters().tally
+    assert (tally.stored, tally.corrected, tally.rejected) == (100, 0, 0)
+    assert tally.balanced()
+
+
+def test_nothing_is_acknowledged_before_it_is_committed(
+    start_ingest,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The batch is committed, the acknowledgement is held back: the broker must still have it all."""
+    committed, may_go_on = threading.Event(), threading.Event()
+    acknowledge = Subscriber.acknowledge
+
+    def held_back(self: Subscriber, packets) -> None:
+        committed.set()
+        assert may_go_on.wait(timeout=30)
+        acknowledge(self, packets)
+
+    start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(lambda: reader.things() and waiting.unacknowledged == 0)
+    monkeypatch.setattr(Subscriber, "acknowledge", held_back)
+    publish(publisher, range(1))
+    assert committed.wait(timeout=10)
+    assert reader.counters().tally.stored == 1
+    eventually(lambda: waiting.unacknowledged == 1)
+    may_go_on.set()
+    eventually(lambda: waiting.unacknowledged == 0)
+
+
+@pytest.mark.parametrize("poisons", [{7}, {0, 1, 2}, {31}, set(range(32))])
+def test_a_message_that_the_database_refuses_is_kept_apart_from_its_neighbours(
+    start_ingest,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+    monkeypatch: pytest.MonkeyPatch,
+    poisons: set[int],
+) -> None:
+    """No message is known that the database refuses and the decoder does not; so one is made up."""
+    save = Writer.save
+
+    def refusing(self: Writer, batch):
+        for message in batch:
+            for one in message.observations:
+                if one.result in poisons:
+                    raise RowRefusedError("no such number")
+        return save(self, batch)
+
+    monkeypatch.setattr(Writer, "save", refusing)
+    publisher.publish_things([thing("pole")])
+    start_ingest(ingest_batch=32).stop()  # makes the session; the broker collects from here on
+    publish(publisher, range(32))
+    start_ingest(ingest_batch=32)
+    eventually(lambda: waiting.unacknowledged == 0 and reader.counters().tally.received == 32)
+    tally = reader.counters().tally
+    assert (tally.stored, tally.rejected) == (32 - len(poisons), len(poisons))
+    kept = reader.rejected(limit=100)
+    assert len(kept) == len(poisons)
+    assert all(row.reason == "not_storable" and "no such number" in row.detail for row in kept)
+    assert all(row.topic == observations_topic("pole") and row.payload for row in kept)
+
+
+def test_the_command_stores_and_stops_when_asked(
+    hub: HubProcesses, broker: PrivateServer, publisher: Publisher, reader: Reader, eventually
+) -> None:
+    hub.start("ingest")
+    eventually(lambda: BrokerQueue(broker, "tsuji-ingest").subscribed, within=20)
+    publisher.publish_things([thing("pole")])
+    publish(publisher, range(5))
+    eventually(lambda: reader.counters().tally.received == 5, within=20)
+    assert hub.end("ingest") == 0
+    assert "Traceback" not in hub.log("ingest").read_text()
+
+
+@pytest.fixture
+def strict_broker(tmp_path: Path) -> Iterator[Callable[[str], BrokerAddress]]:
+    """A Mosquitto with settings of the test's own."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(settings: str) -> BrokerAddress:
+        program, _, _ = find()
+        assert isinstance(program, Mosquitto)
+        port = free_port()
+        configuration = tmp_path / "mosquitto.conf"
+        configuration.write_text(f"listener {port} 127.0.0.1\nuser root\n{settings}\n")
+        running.append(subprocess.Popen([program.program, "-c", configuration]))
+        return BrokerAddress(host="127.0.0.1", port=port, username="ingest", password="hunter2")
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_a_broker_that_does_not_let_us_in_is_named_and_tried_again(
+    hub_url: str, strict_broker, eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = strict_broker("allow_anonymous false")
+    ingest = Ingest(hub_url, address, IngestSettings(ingest_id="x"))
+    thread = threading.Thread(target=ingest.run, daemon=True)
+    thread.start()
+    said = f"the broker at 127.0.0.1:{address.port} refuses us: Not authorized"
+    eventually(lambda: caplog.text.count(said) >= 2, what="refused and tried again")
+    assert "TSUJI_BROKER_URL" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert not ingest.connected
+    ingest.stop()
+    thread.join(timeout=10)
+    assert not thread.is_alive()

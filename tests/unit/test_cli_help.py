@@ -1,0 +1,110 @@
+"""The command line: what it lists, and how it says what is wrong."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tsuji_platform.settings import describe
+
+
+def tsuji(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TSUJI_")}
+    return subprocess.run(
+        [sys.executable, "-m", "tsuji", *arguments],
+        env={**inherited, "TSUJI_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_help_lists_every_setting_and_every_command(tmp_path: Path) -> None:
+    done = tsuji("--help", home=tmp_path)
+    assert done.returncode == 0
+    shown = "".join(done.stdout.split())  # lines break wherever the terminal ends
+    for name, default, meaning in describe():
+        expected = f"{name} {meaning}" + (f" [{default}]" if default else "")
+        assert "".join(expected.split()) in shown
+    for command in (
+        "up", "migrate", "ingest", "api", "dashboard", "simulate", "replay", "areas", "doctor",
+    ):  # fmt: skip
+        assert any(line.split()[:1] == [command] for line in done.stdout.splitlines()), command
+
+
+def test_the_version_is_the_packages(tmp_path: Path) -> None:
+    assert tsuji("--version", home=tmp_path).stdout == f"tsuji {version('tsuji')}\n"
+
+
+def _one_line(done: subprocess.CompletedProcess[str], code: int = 1) -> str:
+    assert done.returncode == code, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tsuji: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["ingest"], ["api"], ["areas", "list"], ["simulate"]]
+)
+def test_without_a_hub_one_line_says_what_to_do(tmp_path: Path, command: list[str]) -> None:
+    line = _one_line(tsuji(*command, home=tmp_path))
+    assert "TSUJI_BROKER_URL" in line or "TSUJI_DATABASE_URL" in line
+    assert "tsuji up" in line
+    assert str(tmp_path) in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [
+        ("TSUJI_API_PORT", "99999", "'99999'"),
+        ("TSUJI_LOG_LEVEL", "loud", "'loud'"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_its_value(
+    tmp_path: Path, setting: str, value: str, named: str
+) -> None:
+    environment = {"TSUJI_DATABASE_URL": "postgresql://localhost:1/x", setting: value}
+    line = _one_line(tsuji("api", home=tmp_path, **environment), code=2)
+    assert setting in line
+    assert named in line
+
+
+def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
+    url = "postgresql://tsuji:hunter2@127.0.0.1:1/tsuji"
+    line = _one_line(tsuji("migrate", home=tmp_path, TSUJI_DATABASE_URL=url))
+    assert "the database can't serve now" in line
+    assert "127.0.0.1" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "url"),
+    [
+        ("ingest", "TSUJI_BROKER_URL", "mqtt://tsuji:hunter2/more@host"),
+        ("ingest", "TSUJI_BROKER_URL", "amqp://tsuji:hunter2@host"),
+        ("ingest", "TSUJI_DATABASE_URL", "postgresql://tsuji:hunter2/more@host/tsuji"),
+        ("migrate", "TSUJI_DATABASE_URL", "hunter2"),
+    ],
+)
+def test_passwords_are_never_shown(tmp_path: Path, command: str, setting: str, url: str) -> None:
+    good = {
+        "TSUJI_BROKER_URL": "mqtt://user:hunter2@127.0.0.1:1",
+        "TSUJI_DATABASE_URL": "postgresql://tsuji:hunter2@127.0.0.1:1/tsuji",
+    }
+    done = tsuji(command, home=tmp_path, **{**good, setting: url})
+    assert done.returncode in (1, 2)
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert setting in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unknown_command_is_named(tmp_path: Path) -> None:
+    done = tsuji("fly", home=tmp_path)
+    assert done.returncode == 2
+    assert "'fly'" in done.stderr
+    assert "Traceback" not in done.stderr
