@@ -75,7 +75,8 @@ class Frame:
                 headers["Content-Security-Policy"] = self._policy
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "same-origin"
-                headers.add_vary_header("Accept-Language")
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.add_vary_header("Accept-Language")
             await send(message)
 
         await self._app(scope, receive, guarded)

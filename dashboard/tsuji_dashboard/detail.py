@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,20 +69,26 @@ class Neighbour:
     last_observed_at: str | None
 
 
+Part = Literal["first", "others"]
+"""Which series: that of the chosen figure, which the panel leads with, or all the others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaDetail:
-    """An area, its things, and one series per figure that they measure (None where it failed)."""
+    """An area, its things, what they measure, and the series asked for (None where one failed)."""
 
     area: Area
     things: tuple[Neighbour, ...]
+    measures: tuple[str, ...]
     series: Mapping[str, Series | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingDetail:
-    """A thing and one series per datastream (None where it failed)."""
+    """A thing, what it measures, and the series asked for (None where one failed)."""
 
     thing: Thing
+    measures: tuple[str, ...]
     series: Mapping[str, Series | None]
 
 
@@ -98,55 +104,62 @@ class Details:
         self._things: Mapping[str, Neighbour] = {}
         self._things_until = 0.0
 
-    async def of(self, selection: Selection) -> AreaDetail | ThingDetail:
-        """Everything about the selected area or thing.
+    async def of(self, selection: Selection, part: Part) -> AreaDetail | ThingDetail:
+        """The selected area or thing with a part of its series.
 
         Raises:
             UnknownError: where there is no such area or thing.
             ApiAwayError: where the API can't be reached.
         """
         if selection.kind == "thing":
-            return await self._thing(selection)
-        return await self._area(selection)
+            return await self._thing(selection, part)
+        return await self._area(selection, part)
 
-    async def _area(self, selection: Selection) -> AreaDetail:
+    async def _area(self, selection: Selection, part: Part) -> AreaDetail:
         area, everything = await asyncio.gather(
             self._api.area(selection.area_set, selection.id, selection.at), self._neighbours()
         )
         things = tuple(everything[i] for i in area.things if i in everything)
         measured = frozenset[str]().union(*(thing.measures for thing in things))
-        figures = [
-            figure
-            for figure in FIGURES.values()
-            if figure.id in area.figures or measured.intersection(figure.properties)
-        ]
-        figures.sort(key=lambda figure: figure.id != selection.figure)
+        measures = sorted(
+            (
+                figure.id
+                for figure in FIGURES.values()
+                if figure.id in area.figures or measured.intersection(figure.properties)
+            ),
+            key=lambda key: key != selection.figure,
+        )
+        wanted = _part(measures, part)
         found = await asyncio.gather(
             *(
-                _or_none(
-                    self._api.area_series(selection.area_set, selection.id, figure.id, selection.at)
-                )
-                for figure in figures
+                _or_none(self._api.area_series(selection.area_set, selection.id, key, selection.at))
+                for key in wanted
             )
         )
-        series = {figure.id: one for figure, one in zip(figures, found, strict=True)}
-        return AreaDetail(area=area, things=things, series=series)
+        return AreaDetail(
+            area=area,
+            things=things,
+            measures=tuple(measures),
+            series=dict(zip(wanted, found, strict=True)),
+        )
 
-    async def _thing(self, selection: Selection) -> ThingDetail:
+    async def _thing(self, selection: Selection, part: Part) -> ThingDetail:
         thing = await self._api.thing(selection.id)
         shown = FIGURES.get(selection.figure)
         order = list(OBSERVED_PROPERTIES)
-        streams = sorted(
+        measures = sorted(
             (stream for stream in thing.datastreams if stream in OBSERVED_PROPERTIES),
             key=lambda stream: (_aside(shown, stream), order.index(stream)),
         )
+        wanted = _part(measures, part)
         found = await asyncio.gather(
-            *(
-                _or_none(self._api.thing_series(thing.id, stream, selection.at))
-                for stream in streams
-            )
+            *(_or_none(self._api.thing_series(thing.id, key, selection.at)) for key in wanted)
         )
-        return ThingDetail(thing=thing, series=dict(zip(streams, found, strict=True)))
+        return ThingDetail(
+            thing=thing,
+            measures=tuple(measures),
+            series=dict(zip(wanted, found, strict=True)),
+        )
 
     async def _neighbours(self) -> Mapping[str, Neighbour]:
         if time.monotonic() > self._things_until:
@@ -168,6 +181,10 @@ def _neighbour(feature: Mapping[str, Any]) -> Neighbour:
         measures=frozenset(known.get("latest") or ()),
         last_observed_at=known.get("last_observed_at"),
     )
+
+
+def _part(measures: Sequence[str], part: Part) -> Sequence[str]:
+    return measures[:1] if part == "first" else measures[1:]
 
 
 def _aside(figure: Figure | None, stream: str) -> bool:

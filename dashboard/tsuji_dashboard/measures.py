@@ -27,7 +27,7 @@ class Measure:
         charted: what its series is called.
         what: which of the two it is.
         reading: the value, or None where there is none.
-        series: 24 hours, or None where they could not be loaded.
+        series: 24 hours, or None where they could not be loaded or weren't asked for.
         why: the sentence for a series without a single value.
     """
 
@@ -43,30 +43,33 @@ class Measure:
 def measured(
     measures: Sequence[Measure], title: str, empty: str, selection: Selection
 ) -> list[html.Section]:
-    """The first measure large with its chart, then the others' values, then their charts."""
+    """The first measure large with its chart, then the others' values."""
     if not measures:
         return [html.Section([html.H3(title), html.P(empty, className="why")])]
     first, *others = measures
-    current = any(measure.reading for measure in measures)
-    tiles = [_tile(other, other.reading, selection) for other in others if other.reading]
     above: list[Any] = [html.H3(title)]
     if first.reading:
         above.append(_tile(first, first.reading, selection, large=True))
-    if not current:
+    if not any(measure.reading for measure in measures):
         above.append(html.P(empty, className="why"))
-    sections = [
-        html.Section([*above, _chart(first, selection, stated=True)]),
-        html.Section(html.Div(tiles, className="tiles")) if tiles else None,
+    sections = [html.Section([*above, _chart(first, selection, stated=True)])]
+    tiles = [_tile(other, other.reading, selection) for other in others if other.reading]
+    if tiles:
+        sections.append(html.Section(html.Div(tiles, className="tiles")))
+    return sections
+
+
+def charted(measures: Sequence[Measure], selection: Selection) -> list[html.Section]:
+    """The charts of all measures but the first."""
+    if not measures[1:]:
+        return []
+    past = "_past" if selection.at else ""
+    heading: list[Any] = [
+        text(f"detail.history{past}", selection.lang),
+        html.Small(text("detail.timezone", selection.lang)),
     ]
-    if others:
-        past = "_past" if selection.at else ""
-        heading: list[Any] = [
-            text(f"detail.history{past}", selection.lang),
-            html.Small(text("detail.timezone", selection.lang)),
-        ]
-        charts = [_chart(other, selection) for other in others]
-        sections.append(html.Section([html.H3(heading), *charts]))
-    return [section for section in sections if section is not None]
+    charts = [_chart(measure, selection) for measure in measures[1:]]
+    return [html.Section([html.H3(heading), *charts])]
 
 
 def _tile(

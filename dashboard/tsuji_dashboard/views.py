@@ -1,6 +1,7 @@
 """The detail panel's content: gathered details in, components out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from dash import html
 from tsuji_dashboard.charts import is_total, moment
 from tsuji_dashboard.client import Thing, instant
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
-from tsuji_dashboard.measures import Measure, measured
+from tsuji_dashboard.measures import Measure, charted, measured
 from tsuji_dashboard.parts import aria, data
 from tsuji_dashboard.texts import Lang, kind_label, text
 from tsuji_platform.analytics.figures import FIGURES, Figure
@@ -22,67 +23,99 @@ def label(of: Figure | ObservedProperty, lang: Lang) -> str:
     return of.label_ja if lang == "ja" else of.label
 
 
-def area_view(detail: AreaDetail, selection: Selection) -> list[Any]:
-    """An area: what matters now, the last 24 hours, its sensors and how the values are made."""
-    lang, area = selection.lang, detail.area
-    name, below = _area_name(detail, lang)
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The panel's content but for the other charts, which come between the two."""
+
+    body: list[Any]
+    foot: list[Any]
+
+
+def panel(detail: AreaDetail | ThingDetail, selection: Selection) -> Panel:
+    """What matters now in words and figures, and what is known of the area or thing."""
+    if isinstance(detail, AreaDetail):
+        return _area_panel(detail, selection)
+    return _thing_panel(detail, selection)
+
+
+def other_charts(detail: AreaDetail | ThingDetail, selection: Selection) -> list[Any]:
+    """The last 24 hours of all that the panel doesn't lead with."""
+    if isinstance(detail, AreaDetail):
+        return list(charted(_area_measures(detail, selection.lang), selection))
+    return list(charted(_thing_measures(detail, selection.lang), selection))
+
+
+def _area_measures(detail: AreaDetail, lang: Lang) -> list[Measure]:
     why = _reason(detail.things, lang)
-    measures = [
+    return [
         Measure(
             key=key,
             name=label(FIGURES[key], lang),
             charted=text(f"chart.{key}", lang) if is_total(key) else label(FIGURES[key], lang),
             what="figure",
-            reading=area.figures.get(key),
-            series=series,
+            reading=detail.area.figures.get(key),
+            series=detail.series.get(key),
             why=why,
         )
-        for key, series in detail.series.items()
+        for key in detail.measures
     ]
-    at = instant(selection.at)
-    title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.current", lang)
+
+
+def _thing_measures(detail: ThingDetail, lang: Lang) -> list[Measure]:
+    why = _silence(detail.thing, lang)
     return [
-        _heading(name, html.Span(below, className="code") if below else None),
-        *measured(measures, title, _why_empty(detail, selection), selection),
-        *_things(detail.things, selection),
-        *_methods([FIGURES[key] for key in FIGURES if key in area.figures], lang),
-    ]
-
-
-def thing_view(detail: ThingDetail, selection: Selection) -> list[Any]:
-    """A thing: what it is, its newest results, the last 24 hours of each datastream."""
-    lang, thing = selection.lang, detail.thing
-    why = _silence(thing, lang)
-    measures = [
         Measure(
             key=key,
             name=label(OBSERVED_PROPERTIES[key], lang),
             charted=label(OBSERVED_PROPERTIES[key], lang),
             what="property",
-            reading=thing.latest.get(key),
-            series=series,
+            reading=detail.thing.latest.get(key),
+            series=detail.series.get(key),
             why=why,
         )
-        for key, series in detail.series.items()
+        for key in detail.measures
     ]
+
+
+def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
+    lang, area = selection.lang, detail.area
+    name, below = _area_name(detail, lang)
+    at = instant(selection.at)
+    title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.current", lang)
+    measures = _area_measures(detail, lang)
+    return Panel(
+        body=[
+            _heading(name, html.Span(below, className="code") if below else None),
+            *measured(measures, title, _why_empty(detail, selection), selection),
+        ],
+        foot=[
+            *_things(detail.things, selection),
+            *_methods([FIGURES[key] for key in FIGURES if key in area.figures], lang),
+        ],
+    )
+
+
+def _thing_panel(detail: ThingDetail, selection: Selection) -> Panel:
+    lang, thing = selection.lang, detail.thing
     kind = html.Span(
         [kind_label(thing.kind, lang), " · ", _state(thing.state, lang)], className="code"
     )
     title = text("detail.latest_past" if selection.at else "detail.latest", lang)
-    return [
-        _heading(thing.name if lang == "ja" else thing.name_en, kind),
-        *measured(measures, title, text("detail.no_latest", lang), selection),
-        _facts(thing, selection),
-    ]
+    measures = _thing_measures(detail, lang)
+    return Panel(
+        body=[
+            _heading(thing.name if lang == "ja" else thing.name_en, kind),
+            *measured(measures, title, text("detail.no_latest", lang), selection),
+        ],
+        foot=[_facts(thing, selection)],
+    )
 
 
-def trouble_view(key: str, selection: Selection) -> list[Any]:
+def trouble(key: str, selection: Selection) -> Panel:
     """A panel that says why there is nothing to show."""
     fields = {"id": selection.id} if "{id}" in text(key, selection.lang, id="{id}") else {}
-    return [
-        _heading(selection.id, None),
-        html.P(text(key, selection.lang, **fields), className="why", role="status"),
-    ]
+    said = html.P(text(key, selection.lang, **fields), className="why", role="status")
+    return Panel(body=[_heading(selection.id, None), said], foot=[])
 
 
 def _heading(name: str, below: Any) -> html.Div:

@@ -8,7 +8,7 @@ import pytest
 from tsuji_dashboard.client import Area, Place, Reading, Series, Thing, path
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.pages.map import page_data
-from tsuji_dashboard.views import area_view, thing_view, trouble_view
+from tsuji_dashboard.views import Panel, other_charts, panel, trouble
 from tsuji_platform.analytics.figures import FIGURES
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -45,10 +45,16 @@ CELL = Area(
     figures={},
     time=NOW,
 )
-SILENT = AreaDetail(area=CELL, things=(COUNTER,), series={"footfall": series("footfall", None)})
+SILENT = AreaDetail(
+    area=CELL,
+    things=(COUNTER,),
+    measures=("footfall",),
+    series={"footfall": series("footfall", None)},
+)
 COUNTING = AreaDetail(
     area=replace(CELL, figures={"footfall": Reading(value=1234, time=NOW, n=1)}),
     things=(COUNTER,),
+    measures=("footfall", "air_temperature"),
     series={"footfall": series("footfall", 300, None, 500)},
 )
 FAR = ThingDetail(
@@ -66,6 +72,7 @@ FAR = ThingDetail(
         latest={},
         areas=(),
     ),
+    measures=("pedestrians_in",),
     series={"pedestrians_in": None},
 )
 
@@ -76,71 +83,77 @@ def chosen(kind: str = "area", lang: str = "en", **more: str) -> Selection:
     return known
 
 
-def shown(parts: object) -> str:
+def shown(found: Panel | list[object]) -> str:
+    parts = [*found.body, *found.foot] if isinstance(found, Panel) else found
     return json.dumps(json.loads(plotly.io.json.to_json_plotly(parts)), ensure_ascii=False)
 
 
 def test_an_area_whose_sensors_are_silent_says_so_instead_of_showing_an_empty_chart():
-    panel = shown(area_view(SILENT, chosen()))
-    assert "The sensors of this area have sent no value within 60 minutes." in panel
-    assert "The sensor was last heard at" in panel
-    assert '"Graph"' not in panel
+    said = shown(panel(SILENT, chosen()))
+    assert "The sensors of this area have sent no value within 60 minutes." in said
+    assert "The sensor was last heard at" in said
+    assert '"Graph"' not in said
 
 
 def test_an_area_without_sensors_says_so():
-    empty = AreaDetail(area=replace(CELL, things=()), things=(), series={})
-    assert "ここ" not in shown(area_view(empty, chosen(lang="ja")))
-    assert "このエリアにはセンサーがない" in shown(area_view(empty, chosen(lang="ja")))
+    empty = AreaDetail(area=replace(CELL, things=()), things=(), measures=(), series={})
+    assert "ここ" not in shown(panel(empty, chosen(lang="ja")))
+    assert "このエリアにはセンサーがない" in shown(panel(empty, chosen(lang="ja")))
 
 
 def test_values_are_left_to_the_browser_which_keeps_them_live():
-    panel = shown(area_view(COUNTING, chosen(figure="footfall")))
-    assert '"data-figure": "footfall"' in panel
-    assert '"data-value": "1234"' in panel
-    assert "800 in total" in panel
-    assert FIGURES["footfall"].method in panel
+    said = shown(panel(COUNTING, chosen(figure="footfall")))
+    assert '"data-figure": "footfall"' in said
+    assert '"data-value": "1234"' in said
+    assert "800 in total" in said
+    assert FIGURES["footfall"].method in said
 
 
 def test_a_past_moment_is_named():
     at = "2026-04-01T00:00:00Z"
-    panel = shown(area_view(COUNTING, chosen(at=at)))
-    assert "At 1 Apr 09:00" in panel
-    assert "The 24 hours before" in panel
-    assert "at=2026-04-01T00%3A00%3A00Z" in panel
+    said = shown(panel(COUNTING, chosen(at=at)))
+    assert "At 1 Apr 09:00" in said
+    assert "The 24 hours before" in said
+    assert "at=2026-04-01T00%3A00%3A00Z" in said
+
+
+def test_the_other_charts_come_apart_and_one_that_failed_is_told():
+    charts = shown(other_charts(COUNTING, chosen(lang="ja")))
+    assert "24時間の推移" in charts
+    assert "この推移は読み込めませんでした" in charts
+    assert "人/15分" not in charts
 
 
 def test_a_cell_is_named_after_what_stands_in_it():
-    panel = shown(area_view(SILENT, chosen()))
-    assert f"Near {HOSTILE}" in panel
-    assert "Mesh cell 533945254" in panel
+    said = shown(panel(SILENT, chosen()))
+    assert f"Near {HOSTILE}" in said
+    assert "Mesh cell 533945254" in said
 
 
 def test_a_municipality_keeps_its_name():
     ward = replace(CELL, code="13104", name="新宿区", name_en="Shinjuku City")
-    panel = shown(area_view(AreaDetail(area=ward, things=(COUNTER,), series={}), chosen()))
-    assert "Shinjuku City" in panel
-    assert "Near" not in panel
+    said = shown(panel(AreaDetail(area=ward, things=(COUNTER,), measures=(), series={}), chosen()))
+    assert "Shinjuku City" in said
+    assert "Near" not in said
 
 
 def test_a_thing_outside_every_area_is_shown_with_its_position_and_what_failed():
-    panel = shown(thing_view(FAR, chosen("thing", "ja")))
-    assert "-37.81000, 144.96000" in panel
-    assert "登録されたどのエリアにも含まれません" in panel
-    assert "この推移は読み込めませんでした" in panel
+    said = shown(panel(FAR, chosen("thing", "ja")))
+    assert "-37.81000, 144.96000" in said
+    assert "登録されたどのエリアにも含まれません" in said
+    assert "この推移は読み込めませんでした" in said
 
 
 def test_a_thing_names_its_areas_as_links():
     place = Place(area_set="m", code="1&2", name="甲", name_en="A")
-    panel = shown(
-        thing_view(replace(FAR, thing=replace(FAR.thing, areas=(place,))), chosen("thing"))
-    )
-    assert "area=1%262" in panel
-    assert '"data-area": "1&2"' in panel
+    said = shown(panel(replace(FAR, thing=replace(FAR.thing, areas=(place,))), chosen("thing")))
+    assert "area=1%262" in said
+    assert '"data-area": "1&2"' in said
 
 
 @pytest.mark.parametrize("key", ["detail.unknown_area", "detail.unknown_thing", "detail.away"])
 def test_trouble_is_told(key):
-    assert "c1" in shown(trouble_view(key, chosen()))
+    assert "c1" in shown(trouble(key, chosen()))
 
 
 @pytest.mark.parametrize("data", [None, {}, {"kind": "area"}, {"kind": "else", "id": "x"}])

@@ -12,6 +12,7 @@
   let shown = null; // the shapes that are on the map
   let thingLayer = null;
   let canvas = null;
+  let told = null; // the shape whose tooltip is open
   let areasOnCanvas = false;
   let thingsOnCanvas = false;
   let moved = false; // whether the reader, not we, chose the view
@@ -273,11 +274,20 @@
       tsuji.state.set({ view: { lat, lng, zoom: map.getZoom() } });
     });
     map.on("click", () => tsuji.select({}));
+    map.on("tooltipopen", ({ tooltip }) => (told = tooltip._source));
+    map.on("tooltipclose", () => (told = null));
     tsuji.tiles.attach(map);
     drawThings();
     drawAreas(true);
     tsuji.tell("map", map);
   };
+
+  // Ages in an open tooltip go on counting.
+  setInterval(() => {
+    if (!told || !told.feature) return;
+    const thing = things.get(told.feature.properties.id) === told;
+    told.setTooltipContent(thing ? tsuji.tips.thing(told) : tsuji.tips.area(told));
+  }, 1000);
 
   tsuji.on("shapes", (shapes) => shapes && drawAreas(false));
   tsuji.on("things", drawThings);

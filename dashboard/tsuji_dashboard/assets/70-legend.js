@@ -17,7 +17,7 @@
       const word = figure.words[i] || (figure.words.length ? "" : ends[i] || "");
       return make("li", {}, swatch, make("span", { class: "limits" }, label), make("span", { class: "word" }, word));
     });
-    const scale = make("ol", { class: figure.words.length ? "scale worded" : "scale" }, ...rows.reverse());
+    const scale = make("ol", { class: figure.words.length ? "scale worded" : "scale" }, ...(figure.turns ? rows : rows.reverse()));
     home.replaceChildren(
       make("div", { class: "legend-title" }, make("span", {}, figure.label), make("span", { class: "unit" }, figure.unit)),
       scale,

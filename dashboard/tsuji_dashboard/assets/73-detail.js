@@ -32,6 +32,10 @@
     const panel = tsuji.byId("detail");
     if (!panel || (selection && selection.kind === "area" && !state.set)) return;
     const opening = panel.hidden && selection;
+    const about = selection ? `${state.set} ${selection.kind} ${selection.id}` : "";
+    // Charts come after the rest: those of another area must not stand in for them.
+    if (panel.dataset.about !== about) panel.classList.add("waiting");
+    panel.dataset.about = about;
     panel.hidden = !selection;
     document.body.classList.toggle("with-detail", Boolean(selection));
     asked = Date.now();
@@ -58,7 +62,7 @@
   /** Fill the spans that the server left empty for us: values, sensors, ages. */
   function fill() {
     const selection = chosen();
-    const body = tsuji.byId("detail-body");
+    const body = tsuji.byId("detail");
     if (!selection || !body) return;
     const live = !tsuji.state.get().at;
     const known = selection.kind === "area" ? tsuji.data.areas.get(selection.id) : tsuji.data.things.get(selection.id);
@@ -101,6 +105,8 @@
 
   tsuji.on("boot", () => {
     const body = tsuji.byId("detail-body");
+    const charts = tsuji.byId("detail-charts");
+    new MutationObserver(() => tsuji.byId("detail").classList.remove("waiting")).observe(charts, { childList: true });
     if (watcher) watcher.disconnect();
     watcher = new MutationObserver((changes) => {
       const filled = changes.every((change) => change.target.matches && change.target.matches("[data-value], [data-figure-n], [data-figure-age], [data-property-age]"));

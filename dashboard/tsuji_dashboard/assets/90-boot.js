@@ -139,6 +139,7 @@
   }
 
   tsuji.on("sets", setsArrived);
+  tsuji.on("connection", (status) => status === "unknown" && tsuji.catalogue.sets && tsuji.catalogue.loadSets());
   tsuji.on("tiles", credit);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) {

@@ -10,10 +10,10 @@ from dash import ClientsideFunction, Input, Output, dcc, html
 from tsuji_dashboard import ids
 from tsuji_dashboard.bins import BINS
 from tsuji_dashboard.client import ApiAwayError, UnknownError
-from tsuji_dashboard.detail import AreaDetail, Details, Selection
+from tsuji_dashboard.detail import Details, Selection
 from tsuji_dashboard.parts import aria
 from tsuji_dashboard.texts import Lang, text, unit_label, words
-from tsuji_dashboard.views import area_view, label, thing_view, trouble_view
+from tsuji_dashboard.views import Panel, label, other_charts, panel, trouble
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
@@ -206,6 +206,8 @@ def _detail(lang: Lang) -> html.Aside:
                 **aria(label=close),
             ),
             html.Div(id=ids.DETAIL_BODY),
+            html.Div(id=ids.DETAIL_CHARTS),
+            html.Div(id=ids.DETAIL_FOOT),
         ],
         id=ids.DETAIL,
         className="card",
@@ -214,34 +216,53 @@ def _detail(lang: Lang) -> html.Aside:
     )
 
 
-async def show_detail(data: Mapping[str, Any] | None, details: Details) -> list[Any]:
+async def show_detail(data: Mapping[str, Any] | None, details: Details) -> Panel:
     """The panel for a selection; trouble is told in the panel, never raised at the reader."""
+    selection = Selection.read(data)
+    if selection is None:
+        return Panel(body=[], foot=[])
+    try:
+        return panel(await details.of(selection, "first"), selection)
+    except UnknownError:
+        return trouble(f"detail.unknown_{selection.kind}", selection)
+    except ApiAwayError:
+        return trouble("detail.away", selection)
+
+
+async def show_charts(data: Mapping[str, Any] | None, details: Details) -> list[Any]:
+    """The other charts for a selection; what troubles is told by the panel."""
     selection = Selection.read(data)
     if selection is None:
         return []
     try:
-        found = await details.of(selection)
-    except UnknownError:
-        return trouble_view(f"detail.unknown_{selection.kind}", selection)
-    except ApiAwayError:
-        return trouble_view("detail.away", selection)
-    if isinstance(found, AreaDetail):
-        return area_view(found, selection)
-    return thing_view(found, selection)
+        return other_charts(await details.of(selection, "others"), selection)
+    except (UnknownError, ApiAwayError):
+        return []
 
 
 def register(app: Any, details: Details) -> None:
     """Connect the page's callbacks; what happens in the browser alone stays in its scripts."""
 
-    async def shown(data: Mapping[str, Any] | None) -> list[Any]:
-        return await show_detail(data, details)
+    async def shown(data: Mapping[str, Any] | None) -> tuple[list[Any], list[Any]]:
+        found = await show_detail(data, details)
+        return found.body, found.foot
+
+    async def charts(data: Mapping[str, Any] | None) -> list[Any]:
+        return await show_charts(data, details)
 
     app.callback(
         Output(ids.DETAIL_BODY, "children"),
+        Output(ids.DETAIL_FOOT, "children"),
         Input(ids.SELECTION, "data"),
         running=[(Output(ids.DETAIL_BODY, "className"), "loading", "")],
         prevent_initial_call=True,
     )(shown)
+    app.callback(
+        Output(ids.DETAIL_CHARTS, "children"),
+        Input(ids.SELECTION, "data"),
+        running=[(Output(ids.DETAIL_CHARTS, "className"), "loading", "")],
+        prevent_initial_call=True,
+    )(charts)
     # Dash calls a function for a page that has just been put in only if it has an output.
     app.clientside_callback(
         ClientsideFunction("tsuji", "boot"),
