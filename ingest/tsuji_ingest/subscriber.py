@@ -17,6 +17,7 @@ from tsuji_platform.settings import BrokerAddress
 _log = logging.getLogger(__name__)
 _QOS = 1
 _REFUSED = 0x80
+_SUBSCRIBE_AGAIN_S = 10.0
 
 
 class Subscriber:
@@ -39,6 +40,7 @@ class Subscriber:
         self._filters = filters()
         self._connection = 0
         self._connected = threading.Event()
+        self._again: threading.Timer | None = None
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -67,6 +69,8 @@ class Subscriber:
 
     def stop(self) -> None:
         """Disconnect; the broker goes on collecting for this session."""
+        if self._again is not None:
+            self._again.cancel()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -82,7 +86,7 @@ class Subscriber:
 
     def _on_connect(
         self,
-        client: mqtt.Client,
+        _client: mqtt.Client,
         _userdata: Any,
         flags: mqtt.ConnectFlags,
         reason: ReasonCode,
@@ -101,10 +105,13 @@ class Subscriber:
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
         )
-        client.subscribe([(topic, _QOS) for topic in self._filters])
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._client.subscribe([(topic, _QOS) for topic in self._filters])
 
     def _on_subscribe(
-        self, client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _: Any
+        self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _: Any
     ) -> None:
         refused = [
             topic
@@ -112,9 +119,13 @@ class Subscriber:
             if reason.value >= _REFUSED
         ]
         if refused:
-            _log.error("the broker does not let us subscribe to %s; check its rights", refused)
+            _log.error(
+                "the broker does not let us subscribe to %s; check our rights there", refused
+            )
         if set(refused) & set(own.DECODER.filters):  # without the other formats ingest goes on
-            client.disconnect()
+            self._again = threading.Timer(_SUBSCRIBE_AGAIN_S, self._subscribe)
+            self._again.daemon = True
+            self._again.start()
             return
         self._connected.set()
 

@@ -4,19 +4,22 @@ import logging
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
 from samples import after, observations, thing
+from tsuji_ingest import subscriber
 from tsuji_ingest.service import Ingest
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract import observations_topic
 from tsuji_platform.runtime.broker import find
 from tsuji_platform.runtime.mosquitto import Mosquitto
-from tsuji_platform.runtime.mqtt import free_port
+from tsuji_platform.runtime.mqtt import free_port, is_free
 from tsuji_platform.runtime.private import PrivateServer, private_database
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import Database, Reader, RowRefusedError, Writer, migrate
@@ -203,7 +206,7 @@ def test_the_command_stores_and_stops_when_asked(
 
 
 @pytest.fixture
-def strict_broker(tmp_path: Path) -> Iterator[Callable[[str], BrokerAddress]]:
+def strict_broker(tmp_path: Path, eventually) -> Iterator[Callable[[str], BrokerAddress]]:
     """A Mosquitto with settings of the test's own."""
     running: list[subprocess.Popen[bytes]] = []
 
@@ -214,6 +217,7 @@ def strict_broker(tmp_path: Path) -> Iterator[Callable[[str], BrokerAddress]]:
         configuration = tmp_path / "mosquitto.conf"
         configuration.write_text(f"listener {port} 127.0.0.1\nuser root\n{settings}\n")
         running.append(subprocess.Popen([program.program, "-c", configuration]))
+        eventually(lambda: not is_free(port))
         return BrokerAddress(host="127.0.0.1", port=port, username="ingest", password="hunter2")
 
     yield start
@@ -222,18 +226,65 @@ def strict_broker(tmp_path: Path) -> Iterator[Callable[[str], BrokerAddress]]:
         process.wait()
 
 
+@pytest.fixture
+def start_refused(hub_url: str) -> Iterator[Callable[[BrokerAddress], Ingest]]:
+    """Start an ingest that does not get through to the broker."""
+    running: list[tuple[Ingest, threading.Thread]] = []
+
+    def start(address: BrokerAddress) -> Ingest:
+        ingest = Ingest(hub_url, address, IngestSettings(ingest_id="x"))
+        running.append((ingest, threading.Thread(target=ingest.run, daemon=True)))
+        running[-1][1].start()
+        return ingest
+
+    yield start
+    for ingest, thread in running:
+        ingest.stop()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
 def test_a_broker_that_does_not_let_us_in_is_named_and_tried_again(
-    hub_url: str, strict_broker, eventually, caplog: pytest.LogCaptureFixture
+    start_refused, strict_broker, eventually, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = strict_broker("allow_anonymous false")
-    ingest = Ingest(hub_url, address, IngestSettings(ingest_id="x"))
-    thread = threading.Thread(target=ingest.run, daemon=True)
-    thread.start()
+    ingest = start_refused(address)
     said = f"the broker at 127.0.0.1:{address.port} refuses us: Not authorized"
     eventually(lambda: caplog.text.count(said) >= 2, what="refused and tried again")
     assert "TSUJI_BROKER_URL" in caplog.text
     assert "hunter2" not in caplog.text
     assert not ingest.connected
-    ingest.stop()
-    thread.join(timeout=10)
-    assert not thread.is_alive()
+
+
+def test_a_refused_subscription_is_named_and_tried_again(
+    start_refused,
+    strict_broker,
+    tmp_path: Path,
+    eventually,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriber, "_SUBSCRIBE_AGAIN_S", 0.1)
+    program, _, _ = find()
+    assert isinstance(program, Mosquitto)
+    assert program.plugin is not None
+    rights = tmp_path / "rights.json"
+    rights.write_bytes(
+        orjson.dumps(
+            {
+                "defaultACLAccess": {"subscribe": False},
+                "clients": [],
+                "groups": [{"groupname": "all", "roles": []}],
+                "roles": [],
+                "anonymousGroup": "all",
+            }
+        )
+    )
+    plugin = program.plugin.with_name("mosquitto_dynamic_security.so")
+    address = strict_broker(
+        f"allow_anonymous true\nglobal_plugin {plugin}\nplugin_opt_config_file {rights}"
+    )
+    ingest = start_refused(replace(address, username=None, password=None))
+    said = "the broker does not let us subscribe to ['tsuji/v1/things/+"
+    eventually(lambda: caplog.text.count(said) >= 3, what="refused and tried again")
+    assert not ingest.connected

@@ -87,7 +87,7 @@ def test_bad_messages_are_kept_with_a_reason_and_harm_no_neighbour(
         (here, b"", "broken_json"),
         (here, b"{", "broken_json"),
         (here, bytes(range(256)), "broken_json"),
-        (here, b"[" * 100_000, "broken_json"),
+        (here, b"[" * 100_000, "oversize"),
         (here, b" " * (MAX_PAYLOAD_BYTES + 1), "oversize"),
         (here, b"42", "wrong_shape"),
         (here, b'{"time":"2026-04-01T09:00:00","results":{"air_temperature":1}}', "bad_time"),
