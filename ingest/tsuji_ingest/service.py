@@ -11,6 +11,7 @@ from tsuji_ingest.batch import Batch
 from tsuji_ingest.decoders import decode, refused
 from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
+from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError, Writer
 from tsuji_platform.store.records import Healable, Received
@@ -20,6 +21,9 @@ _HEAL_EVERY_S = 10.0
 _HEAL_AT_ONCE = 500
 _RETRY_FIRST_S = 0.1
 _RETRY_LONGEST_S = 5.0
+_GONE = Rejection(
+    reason=Reason.NOT_STORABLE, detail="read again, it does not hold any more what was waiting"
+)
 
 
 class Ingest:
@@ -192,16 +196,11 @@ def _decode_again(message: Healable) -> Received:
             topic=message.topic,
             payload=message.payload,
             received_at=message.received_at,
-            mid=0,
-            qos=0,
-            connection=0,
         )
     )
     wanted = frozenset(message.observed_properties)
-    return replace(
-        received,
-        observations=[
-            o for o in received.observations if not wanted or o.observed_property in wanted
-        ],
-        rejections=(),  # those are kept already, each under its own reason
-    )
+    chosen = [o for o in received.observations if not wanted or o.observed_property in wanted]
+    if not chosen:  # another decoder, or another mapping, than when it came: keep it for them
+        return replace(received, observations=(), rejections=received.rejections or [_GONE])
+    # what is refused beside them is kept already, each under its own reason
+    return replace(received, observations=chosen, rejections=())

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tsuji import __version__, areas, doctor, feeds, replay, services, up, wiring
+from tsuji import __version__, areas, doctor, feeds, rejected, replay, services, up, wiring
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
@@ -60,6 +60,7 @@ app.command()(services.dashboard)
 app.command()(feeds.simulate)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
+app.add_typer(rejected.app, name="rejected")
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ from tsuji_platform.store.errors import DatabaseAwayError, RowRefusedError, Sche
 from tsuji_platform.store.listen import changes
 from tsuji_platform.store.migrate import migrate, pending
 from tsuji_platform.store.reader import Reader, floor_to_step
+from tsuji_platform.store.rejected import Rejected
+from tsuji_platform.store.retry import RetryWriter
 from tsuji_platform.store.writer import Writer
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "Database",
     "DatabaseAwayError",
     "Reader",
+    "Rejected",
+    "RetryWriter",
     "RowRefusedError",
     "SchemaError",
     "StoreError",

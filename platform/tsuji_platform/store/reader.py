@@ -9,6 +9,7 @@ from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.records import Counters, RejectedRow, Tally, ThingRow
+from tsuji_platform.store.rejected import Rejected
 
 _SQL = queries.load("reading")
 
@@ -95,15 +96,12 @@ class Reader:
         return Counters(tally=Tally(**row), last_stored_at=last_stored_at)
 
     def rejected(self, limit: int = 100) -> list[RejectedRow]:
-        """The newest rejected messages."""
-        return [
-            RejectedRow(**row) for row in self._database.rows(_SQL["rejected"], {"limit": limit})
-        ]
+        """The newest rejected messages, payloads included."""
+        return Rejected(self._database).find(limit=limit)
 
     def rejected_by_reason(self) -> dict[str, int]:
         """How many rejected messages are kept, by reason."""
-        rows = self._database.rows(_SQL["rejected_by_reason"])
-        return {row["reason"]: row["messages"] for row in rows}
+        return Rejected(self._database).by_reason()
 
 
 def floor_to_step(time: datetime, step: timedelta) -> datetime:

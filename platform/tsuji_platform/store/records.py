@@ -140,11 +140,12 @@ class NewAreaSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A rejected message as it is kept."""
+    """A rejected message as it is kept; `payload` may be its beginning only."""
 
     rejected_id: int
     topic: str
     payload: bytes
+    payload_size: int
     thing_id: str | None
     reason: str
     detail: str
@@ -152,6 +153,72 @@ class RejectedRow:
     seen: int
     first_received_at: datetime
     last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedFilter:
+    """Which rejected messages are meant: all conditions that are not None must hold.
+
+    Attributes:
+        reason: value of a `Reason`.
+        thing_id: whose they are.
+        since: last received at this time or later.
+        before: last received before this time.
+    """
+
+    reason: str | None = None
+    thing_id: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedCount:
+    """How much is kept of one reason and thing."""
+
+    reason: str
+    thing_id: str | None
+    messages: int
+    value_count: int
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retryable:
+    """A rejected message as it came, however many reasons it was refused for."""
+
+    rejected_id: int
+    topic: str
+    payload: bytes
+    last_received_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Retried:
+    """What became of messages that were read again.
+
+    Attributes:
+        tally: how the counters moved.
+        settled: messages of which nothing is refused any more.
+        changed: messages of which less is refused, or for another reason.
+        untouched: messages that are refused as before.
+        things_changed: whether things were registered.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    settled: int = 0
+    changed: int = 0
+    untouched: int = 0
+    things_changed: bool = False
+
+    def add(self, other: "Retried") -> None:
+        """Count others' outcome in."""
+        for name in ("messages", "received", "stored", "duplicate", "corrected", "rejected"):
+            setattr(self.tally, name, getattr(self.tally, name) + getattr(other.tally, name))
+        self.settled += other.settled
+        self.changed += other.changed
+        self.untouched += other.untouched
+        self.things_changed |= other.things_changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from tsuji_platform.contract import Observation, Reason, Thing
@@ -9,12 +8,12 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Healable, Received, Saved, Tally
+from tsuji_platform.store.refusals import refusals
 
 _SQL = queries.load("writing")
-_STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
-_DETAILS_KEPT = 5
+STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
 
-_Row = tuple[int, int | None, datetime, float, datetime]
+Row = tuple[int, int | None, datetime, float, datetime]
 
 
 class Writer:
@@ -115,7 +114,9 @@ class Writer:
             batch.append(received)
             count = claimed[message.rejected_id]
             tally.rejected -= count
-            tally.duplicate += count - len(received.observations) - len(received.rejections)
+            repeated = count - len(received.observations) - len(received.rejections)
+            tally.duplicate += max(repeated, 0)
+            tally.received += max(-repeated, 0)  # today's rules find more in it than was counted
         return batch
 
     def _register(self, connection: Connection, batch: Sequence[Received]) -> bool:
@@ -147,7 +148,7 @@ class Writer:
         self, connection: Connection, batch: Sequence[Received], tally: Tally, *, waited: bool
     ) -> None:
         self._learn(connection, batch)
-        rows: dict[tuple[int, datetime], _Row] = {}
+        rows: dict[tuple[int, datetime], Row] = {}
         longer: dict[int, int] = {}
         refused: list[dict[str, object]] = []
         for message in batch:
@@ -171,7 +172,7 @@ class Writer:
                 rows[key, one.phenomenon_time] = row
                 if one.period_s is not None and one.period_s > self._periods.get(key, 0):
                     longer[key] = max(one.period_s, longer.get(key, 0))
-            refused += _refusals(message, unknown, tally)
+            refused += refusals(message, unknown, tally)
         if refused:
             # in the order of a key, so that two writers can't block each other
             refused.sort(key=lambda row: str(row["digest"]))
@@ -203,11 +204,11 @@ class Writer:
                 self._periods[row["datastream_id"]] = row["period_s"] or 0
 
     def _insert(
-        self, connection: Connection, rows: list[_Row], tally: Tally, *, waited: bool
+        self, connection: Connection, rows: list[Row], tally: Tally, *, waited: bool
     ) -> None:
         with connection.cursor() as cursor:
             with cursor.copy(_SQL["copy_stage"]) as copy:
-                copy.set_types(_STAGE_TYPES)
+                copy.set_types(STAGE_TYPES)
                 for row in rows:
                     copy.write_row(row)
             inserted = cursor.execute(_SQL["insert_observations"]).rowcount
@@ -234,56 +235,3 @@ class Writer:
                 "rejected": tally.rejected,
             },
         )
-
-
-_UNKNOWN = {
-    Reason.UNREGISTERED_THING: "thing {0!r} is not registered; its values come in once its retained "
-    "message has arrived",
-    Reason.UNDECLARED_DATASTREAM: "thing {0!r} does not list {1} among its datastreams; they come in "
-    "once it does",
-}
-
-
-def _refusals(
-    message: Received, unknown: Mapping[Reason, Sequence[str]], tally: Tally
-) -> Iterator[dict[str, object]]:
-    """What is kept of the refused part of a message: one row for each reason."""
-    refused: dict[Reason, list[str]] = {}
-    for rejection in message.rejections:
-        refused.setdefault(rejection.reason, []).append(rejection.detail)
-    for reason, properties in unknown.items():
-        text = _UNKNOWN[reason].format(message.thing_id, ", ".join(properties))
-        refused[reason] = [text] * len(properties)
-    for reason, details in refused.items():
-        tally.rejected += len(details)
-        yield {
-            "digest": _digest(message, reason),
-            "topic": message.topic,
-            "payload": message.payload,
-            "thing_id": message.thing_id,
-            "reason": reason.value,
-            "detail": _summary(details),
-            "observed_properties": sorted(set(unknown.get(reason, ())))
-            if reason is Reason.UNDECLARED_DATASTREAM
-            else [],
-            "value_count": len(details),
-            "received_at": message.received_at,
-        }
-
-
-def _summary(details: Sequence[str]) -> str:
-    distinct = list(dict.fromkeys(details))
-    text = "; ".join(distinct[:_DETAILS_KEPT])
-    return (
-        text
-        if len(distinct) <= _DETAILS_KEPT
-        else f"{text}; and {len(distinct) - _DETAILS_KEPT} more"
-    )
-
-
-def _digest(message: Received, reason: Reason) -> bytes:
-    digest = hashlib.sha256()
-    for part in (message.topic.encode(), reason.value.encode(), message.payload):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()

@@ -68,12 +68,3 @@ SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0
     coalesce(sum(corrected), 0)::bigint AS corrected, coalesce(sum(rejected), 0)::bigint AS rejected,
     max(last_stored_at) AS last_stored_at
 FROM ingest_counter;
-
--- name: rejected
--- The newest rejected messages.
-SELECT rejected_id, topic, payload, thing_id, reason, detail, value_count, seen, first_received_at,
-    last_received_at
-FROM rejected_message ORDER BY last_received_at DESC, rejected_id DESC LIMIT %(limit)s;
-
--- name: rejected_by_reason
-SELECT reason, count(*) AS messages FROM rejected_message GROUP BY reason ORDER BY reason;
