@@ -84,10 +84,10 @@ def list_(
     ] = False,
 ) -> None:
     """List rejected messages, the newest first."""
-    from tsuji_platform.store import Database, Reader, Rejected
+    from tsuji_platform.store import Reader, Rejected
 
     which = _which(reason, thing, since, before)
-    with Database(wiring.database_url(), size=1) as database:
+    with wiring.database() as database:
         if summary:
             counts = Rejected(database).summary(which)
             _print_summary(counts, which, Reader(database).counters().tally.rejected)
@@ -116,9 +116,9 @@ def show(
     ] = False,
 ) -> None:
     """Show one rejected message, its payload as text or as a hex dump."""
-    from tsuji_platform.store import Database, Rejected
+    from tsuji_platform.store import Rejected
 
-    with Database(wiring.database_url(), size=1) as database:
+    with wiring.database() as database:
         row = Rejected(database).get(rejected_id)
     if row is None:
         raise _missing([rejected_id])
@@ -149,14 +149,13 @@ def retry(
     What is believed now is stored, unless a newer value has taken its place; what is refused as before
     stays untouched.
     """
-    from tsuji_platform.store import Database, Rejected, RetryWriter
+    from tsuji_platform.store import Rejected, RetryWriter
     from tsuji_platform.store.records import Retried
 
     which = _which(reason, thing, since, before)
     _need_choice(bool(rejected_ids) or _is_choice(which), everything)
-    url = wiring.database_url()
-    writer = RetryWriter(url, IngestSettings().ingest_id)
-    with Database(url, size=2) as database:
+    writer = RetryWriter(wiring.database_url(), IngestSettings().ingest_id)
+    with wiring.database(size=2) as database:
         rejected = Rejected(database)
         if rejected_ids:
             absent = [one for one in rejected_ids if rejected.get(one) is None]
@@ -187,13 +186,13 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
 ) -> None:
     """Delete rejected messages for good; what was counted stays counted as rejected."""
-    from tsuji_platform.store import Database, Rejected
+    from tsuji_platform.store import Rejected
 
     which = _which(reason, thing, since, before)
     _need_choice(_is_choice(which), everything)
     if not yes and before is None:  # what comes while the question is asked was not meant
         which = replace(which, before=datetime.now(UTC))
-    with Database(wiring.database_url(), size=1) as database:
+    with wiring.database() as database:
         rejected = Rejected(database)
         if not yes:
             counts = rejected.summary(which)

@@ -3,7 +3,10 @@
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -14,6 +17,9 @@ from tsuji_platform.settings import (
     DatabaseSettings,
     RuntimeSettings,
 )
+
+if TYPE_CHECKING:
+    from tsuji_platform.store import Database
 
 
 class NotRunningError(Exception):
@@ -57,6 +63,22 @@ def _running(name: str, setting: str) -> str:
 def database_url() -> str:
     """Address of the database: the setting, or that of the hub that runs for this folder."""
     return DatabaseSettings().database_url or _running("database", "TSUJI_DATABASE_URL")
+
+
+@contextmanager
+def database(size: int = 1) -> "Iterator[Database]":
+    """The database for one command; where it can't be reached, says at once why.
+
+    Raises:
+        DatabaseAwayError: with the cause, which a pool that waits would not name.
+    """
+    from tsuji_platform.store import Database
+    from tsuji_platform.store.database import connect
+
+    url = database_url()
+    connect(url).close()
+    with Database(url, size=size) as opened:
+        yield opened
 
 
 def broker_address() -> BrokerAddress:
