@@ -25,7 +25,7 @@ def test_a_click_on_an_area_shows_its_numbers_and_its_last_24_hours(
     page = open_page(city.address(set=MESH, lang="en"))
     live(page)
     cell = city.cell("counter-east")
-    page.evaluate("code => window.tsuji.map.areas.get(code).fire('click')", cell)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).fire('click')", cell)
     expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
     expect(page.locator("#detail .code")).to_have_text(f"Mesh cell {cell}")
     value = city.value(cell, "footfall")

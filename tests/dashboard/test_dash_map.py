@@ -56,22 +56,22 @@ def test_tooltips_give_value_unit_sensors_and_age_or_say_why_there_is_none(
 ) -> None:
     page = open_page(city.address(set=MESH, figure="footfall", lang="en"))
     live(page)
-    tip = page.locator(".tip")
+    tip = page.locator(".tip").last  # the one before may still be fading
     east = city.cell("counter-east")
-    page.evaluate("code => window.tsuji.map.areas.get(code).openTooltip()", east)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).openTooltip()", east)
     value = city.value(east, "footfall")
     expect(tip).to_contain_text("Near Shinjuku Station, East Exit")
     expect(tip).to_contain_text(f"{value:,.0f}people/h")
     expect(tip).to_contain_text("1 sensor")
     expect(tip).to_contain_text("ago")
-    page.evaluate("code => window.tsuji.map.areas.get(code).closeTooltip()", east)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).closeTooltip()", east)
     features = city.ask(f"/v1/area-sets/{MESH}/areas")["features"]
     empty = next(f["properties"]["code"] for f in features if not f["properties"]["things"])
-    page.evaluate("code => window.tsuji.map.areas.get(code).openTooltip()", empty)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).openTooltip()", empty)
     expect(tip).to_contain_text("No sensor here")
-    page.evaluate("code => window.tsuji.map.areas.get(code).closeTooltip()", empty)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).closeTooltip()", empty)
     mute = city.cell("pole-mute")
-    page.evaluate("code => window.tsuji.map.areas.get(code).openTooltip()", mute)
+    page.evaluate("code => void window.tsuji.map.areas.get(code).openTooltip()", mute)
     expect(tip).to_contain_text("No value within the last 60 minutes")
     assert fill_of(page, mute) == "url(#tsuji-hatch)"
 
@@ -80,7 +80,7 @@ def test_names_from_strangers_are_text_and_never_markup(city: City, open_page: O
     page = open_page(city.address(set=MESH, figure="air_temperature", thing="pole-hostile"))
     live(page)
     expect(page.locator("#detail h2")).to_have_text(HOSTILE)
-    page.evaluate("window.tsuji.map.things.get('pole-hostile').openTooltip()")
+    page.evaluate("() => void window.tsuji.map.things.get('pole-hostile').openTooltip()")
     expect(page.locator(".tip")).to_contain_text(HOSTILE)
     expect(page.locator("#ranking")).to_contain_text(HOSTILE)
     assert page.locator("img[src=x]").count() == 0

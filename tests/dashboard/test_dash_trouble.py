@@ -31,7 +31,7 @@ def test_the_api_stops_and_comes_back(city: City, open_page: Open) -> None:
         expect(page.locator("#banner")).to_contain_text("ago")
         expect(page.locator("#status .word")).to_have_text("Data API away")
         assert fill_of(page, cell) == colour
-        page.evaluate("code => window.tsuji.map.areas.get(code).fire('click')", cell)
+        page.evaluate("code => void window.tsuji.map.areas.get(code).fire('click')", cell)
         expect(page.locator("#detail .why")).to_contain_text("The data API can't be reached")
     finally:
         city.processes.start("api")

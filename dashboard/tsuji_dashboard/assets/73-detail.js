@@ -5,6 +5,7 @@
   const FRESH_MS = 60000;
 
   let asked = 0; // when the panel's content was last asked for
+  let broken = false; // whether the API was away since the content was asked for
   let wantsFocus = false;
   let before = null; // what had the focus before the panel opened
   let watcher = null;
@@ -130,7 +131,12 @@
     }
     if (["area", "thing", "figure", "at", "theme", "set"].some((key) => changed.has(key)) && (chosen() || !tsuji.byId("detail").hidden)) ask();
   });
-  tsuji.on("connection", (status) => (status === "live" || status === "past") && chosen() && Date.now() - asked > 3000 && ask());
+  tsuji.on("connection", (status) => {
+    if (status === "away" || status === "lost" || status === "past_failed") broken = true;
+    if (!broken || (status !== "live" && status !== "past")) return;
+    broken = false;
+    if (chosen()) ask();
+  });
   tsuji.on("values", ({ areas, things }) => {
     const selection = chosen();
     if (!selection || !(selection.kind === "area" ? areas : things).has(selection.id)) return;
