@@ -78,6 +78,11 @@
     }
   }
 
+  /** The API can't even be asked what there is to follow. */
+  live.nothing = () => {
+    if (!set) become("away");
+  };
+
   /** Follow an area set, live or at a past moment. */
   live.follow = (nextSet, nextAt) => {
     if (nextSet === set && nextAt === at) return;

@@ -59,7 +59,7 @@
     const { status } = tsuji.live;
     const { asOf } = tsuji.data;
     const { at } = tsuji.state.get();
-    if (at) {
+    if (at && status.startsWith("past")) {
       const time = tsuji.format.dateTime(Date.parse(at));
       return { kind: "past", text: tsuji.t(status === "past_failed" ? "banner.past_failed" : "banner.past", { time }) };
     }

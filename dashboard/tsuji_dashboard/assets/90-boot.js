@@ -93,7 +93,10 @@
   let known = null; // the area sets as they were last listed
 
   function setsArrived(sets) {
-    if (!sets) return;
+    if (!sets) {
+      tsuji.live.nothing();
+      return;
+    }
     if (!sets.length) {
       tsuji.status.remark("sets", "banner.no_sets");
       return;
