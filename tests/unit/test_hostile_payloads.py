@@ -28,7 +28,9 @@ def decoders() -> Decoders:
 
 
 def decode(decoders: Decoders, file: Path, topic: str) -> Received:
-    return decoders.decode(Packet(topic=topic, payload=file.read_bytes(), received_at=after(days=1)))
+    return decoders.decode(
+        Packet(topic=topic, payload=file.read_bytes(), received_at=after(days=1))
+    )
 
 
 @pytest.mark.parametrize("file", HOSTILE, ids=lambda file: file.stem)
