@@ -1,5 +1,6 @@
 """The live stream over real connections: a snapshot, then what changes, to all who listen."""
 
+import asyncio
 import contextlib
 import queue
 import signal
@@ -18,6 +19,7 @@ from hub_processes import HubProcesses
 from samples import after, message, registration
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.live import Subscriber
 from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.store import Database, Writer
 
@@ -251,3 +253,14 @@ def test_a_server_with_open_streams_stops_when_asked(hub: HubProcesses) -> None:
     hub.end("api", signal.SIGTERM)  # fails where it takes longer than 20 s
     assert all(listener.ended() for listener in listeners)
     assert "Traceback" not in hub.log("api").read_text()
+
+
+def test_one_who_reads_too_slowly_is_sent_away_instead_of_being_told_a_part() -> None:
+    async def flood() -> list[bytes | None]:
+        subscriber = Subscriber("squares", asyncio.get_running_loop())
+        for number in range(65):  # one more than may wait
+            subscriber.send(str(number).encode())
+        await asyncio.sleep(0)  # lets what was sent arrive
+        return [subscriber.queue.get_nowait() for _ in range(subscriber.queue.qsize())]
+
+    assert asyncio.run(flood()) == [None]
