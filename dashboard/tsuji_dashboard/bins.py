@@ -90,7 +90,7 @@ class Bins:
 
 _PER_FIGURE = {
     "footfall": Bins(
-        edges=(1, 100, 300, 1_000, 3_000, 10_000, 30_000),
+        edges=(1, 100, 500, 2_000, 5_000, 20_000, 50_000),
         colours=_YLORRD,
         dark=_INFERNO,
         whole=True,

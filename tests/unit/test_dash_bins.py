@@ -43,7 +43,7 @@ def test_more_is_darker_on_light_maps_and_brighter_on_dark_ones(figure):
 
 def test_a_limit_belongs_to_the_bin_above():
     bins = BINS["footfall"]
-    assert [bins.index(v) for v in (0, 0.9, 1, 99.9, 100, 29_999, 30_000)] == [0, 0, 1, 1, 2, 6, 7]
+    assert [bins.index(v) for v in (0, 0.9, 1, 99.9, 100, 49_999, 50_000)] == [0, 0, 1, 1, 2, 6, 7]
 
 
 def test_the_words_of_rain_stand_at_the_agencys_limits():
@@ -65,6 +65,6 @@ def test_directions_go_round():
 
 
 def test_labels_say_whole_numbers_without_overlap_and_the_rest_with_it():
-    assert BINS["footfall"].labels("en")[:3] == ["0", "1–99", "100–299"]
-    assert BINS["footfall"].labels("ja")[-1] == "30,000 以上"
+    assert BINS["footfall"].labels("en")[:3] == ["0", "1–99", "100–499"]
+    assert BINS["footfall"].labels("ja")[-1] == "50,000 以上"
     assert BINS["air_temperature"].labels("ja")[:2] == ["0 未満", "0–5"]
