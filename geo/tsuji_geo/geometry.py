@@ -24,7 +24,12 @@ def repaired(geometry: BaseGeometry) -> tuple[BaseGeometry, str]:
     if geometry.is_valid:
         return polygons_of(geometry), ""
     reason = str(shapely.is_valid_reason(geometry))
-    return polygons_of(shapely.make_valid(geometry)), reason
+    try:
+        return polygons_of(shapely.make_valid(geometry)), reason
+    except shapely.errors.GEOSException:  # a collapsed shell with a hole: keep what has an area
+        return polygons_of(
+            shapely.make_valid(geometry, method="structure", keep_collapsed=False)
+        ), reason
 
 
 def polygons_of(geometry: BaseGeometry) -> BaseGeometry:

@@ -8,7 +8,7 @@ from typing import Any
 import geopandas
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tsuji_geo.areas import AreaError, AreaKind, AreaSetShape, GeoJson
@@ -188,6 +188,14 @@ SHAPES = st.one_of(
 
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(SHAPES, max_size=4))
+@example(  # a shell that is a single point, with a hole
+    [
+        {
+            "type": "Polygon",
+            "coordinates": [[[139.0, 35.0]] * 4, [[139, 36], [140, 35], [139.5, 35], [139, 36]]],
+        }
+    ]
+)
 def test_whatever_the_rings_the_areas_are_valid_polygons(shapes: list[GeoJson]) -> None:
     with TemporaryDirectory() as folder:
         features = [
