@@ -129,7 +129,8 @@ def router(http: httpx.AsyncClient, relay: Relay) -> APIRouter:
 
     @routes.get("/area-sets/{area_set}/snapshot")
     async def snapshot(area_set: str, at: Annotated[str, Query(max_length=40)]) -> Response:
-        return await passed_on(http, path("area-sets", area_set, "snapshot"), {"at": at})
+        where = path("area-sets", area_set, "snapshot")
+        return await passed_on(http, where, {"at": at, "things": "true"})
 
     @routes.get("/live")
     async def live(area_set: Annotated[str, Query(max_length=200)]) -> Response:

@@ -227,3 +227,18 @@ def test_a_series_of_weather_is_the_mean_of_the_step(api: TestClient) -> None:
 def test_a_series_of_an_area_without_things_is_all_gaps(api: TestClient) -> None:
     body = api.get("/v1/area-sets/squares/areas/N/series?figure=air_temperature").json()
     assert body["values"] == [None] * 96
+
+
+@pytest.mark.parametrize("at", [None, "2026-04-01T02:00:00Z"])
+def test_a_snapshot_holds_things_only_where_they_are_asked_for(api: TestClient, at) -> None:
+    moment = {} if at is None else {"at": at}
+    plain = api.get("/v1/area-sets/squares/snapshot", params=moment).json()
+    assert "things" not in plain
+    asked = api.get("/v1/area-sets/squares/snapshot", params={**moment, "things": "true"}).json()
+    points = api.get("/v1/things.geojson", params=moment).json()["features"]
+    assert asked["things"] == [
+        {name: point["properties"][name] for name in ("id", "state", "last_observed_at", "latest")}
+        for point in points
+    ]
+    assert any(thing["latest"] for thing in asked["things"])
+    assert {thing["id"] for thing in asked["things"] if thing["state"] != "live"} >= {"pole-3"}

@@ -97,7 +97,7 @@ def test_answers_match_their_described_shapes(api: TestClient) -> None:
     document = api.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     for path, schema in [
-        ("/v1/area-sets/squares/snapshot", "Snapshot"),
+        ("/v1/area-sets/squares/snapshot?things=true", "Snapshot"),
         ("/v1/area-sets/squares/areas/W", "AreaDetail"),
         ("/v1/area-sets/squares/areas/W/series?figure=footfall", "AreaSeries"),
         ("/v1/things/pole-1/series?observed_property=rainfall", "ThingSeries"),

@@ -29,6 +29,7 @@ class Readings:
     totals: list[Reading]
 
 
+_ALL_THINGS = 1_000_000
 _SUMMED = [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.SUM]
 
 
@@ -59,6 +60,10 @@ class Hub:
             end, start = at, at - WINDOW
             newest = self.reader.newest_at(start, end)
         return Readings(newest=newest, totals=self.reader.totals(_SUMMED, start, end))
+
+    def things(self) -> list[ThingRow]:
+        """All things."""
+        return self.reader.things(limit=_ALL_THINGS)
 
     def area_set(self, area_set_id: str) -> AreaSet:
         """The area set of this id, or `NotFoundError`."""

@@ -126,9 +126,7 @@ class LiveFeed:
         areas = combine.of_areas(
             combine.of_things(readings.newest, readings.totals), hub.areas.membership(area_set_id)
         )
-        things = shape.thing_states(
-            hub.reader.things(limit=100_000), hub.reader.latest(), hub.clock()
-        )
+        things = shape.thing_states(hub.things(), hub.reader.latest(), hub.clock())
         return _Seen({code: shape.figures(values) for code, values in areas.items()}, things)
 
     def _tell(self, area_set_id: str, seen: _Seen) -> None:

@@ -158,6 +158,22 @@ class SnapshotArea(BaseModel):
     figures: dict[str, FigureValue] = Field(description="by figure id")
 
 
+class ThingValue(BaseModel):
+    """The newest result of one datastream, without what the vocabulary says."""
+
+    result: Value
+    time: Time
+
+
+class ThingState(BaseModel):
+    """What a thing said last."""
+
+    id: str
+    state: Literal["live", "silent", "waiting"]
+    last_observed_at: datetime | None
+    latest: dict[str, ThingValue] = Field(description="by observed property")
+
+
 class Snapshot(BaseModel):
     """The figures of all areas of a set at one moment; areas without any are left out."""
 
@@ -165,6 +181,9 @@ class Snapshot(BaseModel):
     time: Time
     window_s: int = Field(description="totals cover this many seconds up to `time`")
     areas: list[SnapshotArea]
+    things: list[ThingState] | None = Field(
+        None, description="all things as they were then; only where they were asked for"
+    )
 
 
 class ExplainedFigure(FigureValue):

@@ -62,6 +62,24 @@ def thing_states(
     }
 
 
+def thing_states_at(
+    rows: Iterable[ThingRow], newest: Iterable[Reading]
+) -> dict[str, dict[str, Any]]:
+    """As `thing_states`, for a past moment: live is what spoke in the hour before it."""
+    latest = latest_by_thing(newest)
+    states = {}
+    for row in rows:
+        thing_id = row.thing.thing_id
+        said = latest.get(thing_id, {})
+        states[thing_id] = {
+            "id": thing_id,
+            "state": (freshness.State.LIVE if said else freshness.State.SILENT).value,
+            "last_observed_at": max((one["time"] for one in said.values()), default=None),
+            "latest": said,
+        }
+    return states
+
+
 def figures(values: Mapping[str, FigureValue]) -> dict[str, dict[str, Any]]:
     """Figures of one area as plain JSON values."""
     return {

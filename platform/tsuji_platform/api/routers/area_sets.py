@@ -1,8 +1,9 @@
 """Area sets, their areas, and the figures of areas now, then and over time."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Response
@@ -12,7 +13,7 @@ from tsuji_platform.analytics.figures import FIGURES, WINDOW
 from tsuji_platform.analytics.readings import FigureValue
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
-from tsuji_platform.api.hub import At, Hub, HubDep, SpanDep
+from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
 from tsuji_platform.api.routers.series import fill, resolve
 from tsuji_platform.store.records import Area
 
@@ -55,12 +56,22 @@ def _feature(area: Area) -> dict[str, object]:
     }
 
 
-@router.get("/{area_set}/snapshot", summary="Figures of all areas, now or at a past moment")
-def snapshot(hub: HubDep, area_set: str, at: At) -> models.Snapshot:
+@router.get(
+    "/{area_set}/snapshot",
+    summary="Figures of all areas, now or at a past moment",
+    response_model_exclude_unset=True,
+)
+def snapshot(
+    hub: HubDep,
+    area_set: str,
+    at: At,
+    things: Annotated[bool, Query(description="also what every thing said last")] = False,
+) -> models.Snapshot:
     """Figures by area; what is left out has no data in the hour before the moment."""
     hub.area_set(area_set)
-    figures = _figures(hub, at, hub.areas.membership(area_set))
-    return models.Snapshot(
+    readings = hub.readings(at)
+    figures = _figures(readings, hub.areas.membership(area_set))
+    answer = models.Snapshot(
         area_set=area_set,
         time=at or hub.clock(),
         window_s=int(WINDOW.total_seconds()),
@@ -75,12 +86,21 @@ def snapshot(hub: HubDep, area_set: str, at: At) -> models.Snapshot:
             for code, values in figures.items()
         ],
     )
+    if things:
+        answer.things = [models.ThingState(**state) for state in _states(hub, at, readings)]
+    return answer
+
+
+def _states(hub: Hub, at: datetime | None, readings: Readings) -> Iterable[dict[str, Any]]:
+    rows = hub.things()
+    if at is not None:
+        return shape.thing_states_at(rows, readings.newest).values()
+    return shape.thing_states(rows, hub.reader.latest(), hub.clock()).values()
 
 
 def _figures(
-    hub: Hub, at: datetime | None, membership: dict[str, list[str]]
+    readings: Readings, membership: dict[str, list[str]]
 ) -> dict[str, dict[str, FigureValue]]:
-    readings = hub.readings(at)
     return combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
 
 
@@ -97,7 +117,7 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
     area = _area(hub, area_set, code)
     membership = hub.areas.membership(area_set, code)
     time = at or hub.clock()
-    values = _figures(hub, at, membership).get(code, {})
+    values = _figures(hub.readings(at), membership).get(code, {})
     return models.AreaDetail(
         area_set=area_set,
         code=code,

@@ -44,8 +44,7 @@ def _health(hub: Hub) -> models.Health:
     stored_at = counters.last_stored_at
     age_s = None if stored_at is None else max(0.0, (now - stored_at).total_seconds())
     states = Counter(
-        freshness.state(row.last_observed_at, row.period_s, now)
-        for row in hub.reader.things(limit=1_000_000)
+        freshness.state(row.last_observed_at, row.period_s, now) for row in hub.things()
     )
     tally = counters.tally
     return models.Health(

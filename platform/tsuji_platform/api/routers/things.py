@@ -7,7 +7,6 @@ import orjson
 from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics import combine
-from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import At, HubDep, SpanDep
@@ -17,8 +16,6 @@ from tsuji_platform.contract.topics import THING_ID
 from tsuji_platform.store.records import ThingRow
 
 router = APIRouter(tags=["things"])
-
-_ALL = 100_000
 
 
 @router.get("/things", summary="Things, page by page")
@@ -45,29 +42,15 @@ def things_geojson(hub: HubDep, at: At) -> Response:
 
     With `at`, results and state are those of that moment.
     """
-    rows = hub.reader.things(limit=_ALL)
-    if at is None:
-        states = shape.thing_states(rows, hub.reader.latest(), hub.clock())
-    else:
-        states = _states_at(hub.readings(at).newest)
-    features = [_feature(row, states.get(row.thing.thing_id, _SILENT)) for row in rows]
+    rows = hub.things()
+    states = (
+        shape.thing_states(rows, hub.reader.latest(), hub.clock())
+        if at is None
+        else shape.thing_states_at(rows, hub.readings(at).newest)
+    )
+    features = [_feature(row, states[row.thing.thing_id]) for row in rows]
     body = {"type": "FeatureCollection", "features": features}
     return Response(orjson.dumps(body), media_type="application/geo+json")
-
-
-_SILENT: dict[str, Any] = {"state": "silent", "last_observed_at": None, "latest": {}}
-
-
-def _states_at(newest: list[Reading]) -> dict[str, dict[str, Any]]:
-    """State at a past moment: live is what spoke in the hour before."""
-    return {
-        thing_id: {
-            "state": "live",
-            "last_observed_at": max(one["time"] for one in latest.values()),
-            "latest": latest,
-        }
-        for thing_id, latest in shape.latest_by_thing(newest).items()
-    }
 
 
 def _feature(row: ThingRow, state: dict[str, Any]) -> dict[str, Any]:
