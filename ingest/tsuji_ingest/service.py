@@ -19,6 +19,9 @@ from tsuji_platform.store.records import Healable, Received
 _log = logging.getLogger(__name__)
 _HEAL_EVERY_S = 10.0
 _HEAL_AT_ONCE = 500
+_IDLE_S = 0.5
+_BATCHES_AHEAD = 2
+"""Batches that are read while the database is busy with the one before."""
 _RETRY_FIRST_S = 0.1
 _RETRY_LONGEST_S = 5.0
 _GONE = Rejection(
@@ -26,10 +29,15 @@ _GONE = Rejection(
 )
 
 
+Work = Sequence[tuple[Packet, Received]]
+"""Packets and what was read from them."""
+
+
 class Ingest:
     """Runs until stopped.
 
-    The network thread enqueues; this thread decodes, stores and acknowledges. What is not
+    One thread speaks to the broker and enqueues, one decodes, this one stores and has what is
+    committed acknowledged: decoding and the database's work overlap. What is not
     acknowledged stays with the broker, which is the back-pressure: the queue can't grow beyond the
     broker's in-flight window.
 
@@ -54,6 +62,8 @@ class Ingest:
         self._batch: Batch[Packet] = Batch(
             settings.ingest_batch, settings.ingest_wait_ms / 1000, time.monotonic
         )
+        self._decoded: queue.Queue[Work] = queue.Queue(_BATCHES_AHEAD)
+        self._defect: Exception | None = None
         self._stop = threading.Event()
         self._things_changed = threading.Event()
         self._on_things_changed = on_things_changed
@@ -71,31 +81,60 @@ class Ingest:
 
     def run(self) -> None:
         """Take in messages until `stop` is called."""
-        follower = threading.Thread(target=self._follow_things, name="things", daemon=True)
-        follower.start()
+        helpers = [
+            threading.Thread(target=self._follow_things, name="things", daemon=True),
+            threading.Thread(target=self._decode, name="decode", daemon=True),
+        ]
+        for helper in helpers:
+            helper.start()
         self._subscriber.start()
         try:
             while not self._stop.is_set():
                 self._step()
         finally:
+            self._stop.set()
             self._subscriber.stop()
             self._writer.close()
             self._things_changed.set()
-            follower.join(timeout=5)
+            for helper in helpers:
+                helper.join(timeout=5)
+        if self._defect is not None:
+            raise self._defect
 
     def _step(self) -> None:
         try:
-            self._batch.add(self._packets.get(timeout=self._batch.wait_s()))
+            work = self._decoded.get(timeout=_IDLE_S)
         except queue.Empty:
             pass
         else:
-            self._fill()
-        if self._batch.due:
-            packets = self._batch.take()
-            if self._store(packets):
-                self._subscriber.acknowledge(packets)
+            if self._store(work):
+                self._subscriber.acknowledge([packet for packet, _ in work])
         if time.monotonic() >= self._heal_due:
             self._heal()
+
+    def _decode(self) -> None:
+        """Gather and read packets while the database is busy with those before."""
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._batch.add(self._packets.get(timeout=self._batch.wait_s(_IDLE_S)))
+                except queue.Empty:
+                    pass
+                else:
+                    self._fill()
+                if self._batch.due:
+                    self._hand_over([(packet, decode(packet)) for packet in self._batch.take()])
+        except Exception as error:  # noqa: BLE001 - raised again by `run`, which must not wait for ever
+            self._defect = error
+            self._stop.set()
+
+    def _hand_over(self, work: Work) -> None:
+        while not self._stop.is_set():
+            try:
+                self._decoded.put(work, timeout=_IDLE_S)
+            except queue.Full:
+                continue
+            return
 
     def _fill(self) -> None:
         """Take what is waiting already, without waiting for more."""
@@ -105,15 +144,15 @@ class Ingest:
             except queue.Empty:
                 return
 
-    def _store(self, packets: Sequence[Packet]) -> bool:
-        """Store packets, however long the database is away; False when stopped meanwhile."""
-        received = [decode(packet) for packet in packets]
+    def _store(self, work: Work) -> bool:
+        """Store messages, however long the database is away; False when stopped meanwhile."""
+        received = [one for _, one in work]
         delay = _RETRY_FIRST_S
         while not self._stop.is_set():
             try:
                 saved = self._writer.save(received)
             except RowRefusedError as error:
-                return self._store_apart(packets, str(error))
+                return self._store_apart(work, str(error))
             except StoreError as error:
                 self._note_away(error)
                 self._stop.wait(delay)
@@ -126,13 +165,14 @@ class Ingest:
             return True
         return False
 
-    def _store_apart(self, packets: Sequence[Packet], why: str) -> bool:
+    def _store_apart(self, work: Work, why: str) -> bool:
         """One of these can't be kept: halve until it stands alone, and keep that as rejected."""
-        if len(packets) > 1:
-            half = len(packets) // 2
-            return self._store(packets[:half]) and self._store(packets[half:])
-        _log.error("the database refuses a message on %r: %s", packets[0].topic, why)
-        return self._save_refusal(refused(packets[0], None, f"the database refuses it: {why}"))
+        if len(work) > 1:
+            half = len(work) // 2
+            return self._store(work[:half]) and self._store(work[half:])
+        ((packet, _),) = work
+        _log.error("the database refuses a message on %r: %s", packet.topic, why)
+        return self._save_refusal(refused(packet, None, f"the database refuses it: {why}"))
 
     def _save_refusal(self, refusal: Received) -> bool:
         while not self._stop.is_set():

@@ -1,7 +1,11 @@
 """The one file of ingest that speaks MQTT: takes packets in, acknowledges those that are committed."""
 
+import contextlib
 import logging
+import os
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.decoders import filters, own
+from tsuji_ingest.network import BufferedClient, BufferedSocket
 from tsuji_ingest.packet import Packet
 from tsuji_platform.settings import BrokerAddress
 
@@ -18,6 +23,10 @@ _log = logging.getLogger(__name__)
 _QOS = 1
 _REFUSED = 0x80
 _SUBSCRIBE_AGAIN_S = 10.0
+_RECONNECT_FIRST_S = 1.0
+_RECONNECT_LONGEST_S = 8.0
+_PACKETS_AT_ONCE = 2_000
+"""Received before the next look at acknowledgements and the keep-alive."""
 
 
 class Subscriber:
@@ -40,8 +49,8 @@ class Subscriber:
         self._filters = filters()
         self._connection = 0
         self._connected = threading.Event()
-        self._again: threading.Timer | None = None
-        client = mqtt.Client(
+        self._subscribe_due: float | None = None
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             clean_session=False,
@@ -54,8 +63,12 @@ class Subscriber:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.reconnect_delay_set(min_delay=1, max_delay=8)
         self._client = client
+        self._committed: queue.SimpleQueue[Iterable[Packet]] = queue.SimpleQueue()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._stop = threading.Event()
+        self._away = False
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     @property
     def connected(self) -> bool:
@@ -65,14 +78,15 @@ class Subscriber:
     def start(self) -> None:
         """Begin to connect, and to connect again whenever the connection is lost."""
         self._client.connect_async(self._address.host, self._address.port, keepalive=30)
-        self._client.loop_start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Disconnect; the broker goes on collecting for this session."""
-        if self._again is not None:
-            self._again.cancel()
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._stop.set()
+        self._wake()
+        self._thread.join()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def acknowledge(self, packets: Iterable[Packet]) -> None:
         """Acknowledge committed packets.
@@ -80,9 +94,69 @@ class Subscriber:
         Those of an earlier connection are passed over: the broker sends them again, and the table
         knows them already.
         """
-        for packet in packets:
-            if packet.connection == self._connection and packet.qos > 0:
-                self._client.ack(packet.mid, packet.qos)
+        self._committed.put(packets)
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b".")
+
+    # What follows runs in the network thread.
+
+    def _run(self) -> None:
+        delay = _RECONNECT_FIRST_S
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                self._client.reconnect()
+                self._follow()
+            except OSError as error:
+                if not self._away:
+                    self._away = True
+                    _log.warning(
+                        "the broker at %s:%d can't be reached (%s); trying until it can",
+                        self._address.host,
+                        self._address.port,
+                        error,
+                    )
+            except Exception:  # noqa: BLE001 - without this thread ingest would be deaf
+                _log.exception("a defect was met while listening to the broker")
+            if time.monotonic() - begun > _RECONNECT_LONGEST_S:
+                delay = _RECONNECT_FIRST_S
+            self._stop.wait(delay)
+            delay = min(delay * 2, _RECONNECT_LONGEST_S)
+
+    def _follow(self) -> None:
+        """Take in what comes over one connection, until it ends."""
+        client = self._client
+        while isinstance(connection := client.socket(), BufferedSocket):
+            self._send_acknowledgements()
+            if self._stop.is_set():
+                client.disconnect()
+                connection.flush()
+                connection.close()
+                return
+            if self._subscribe_due is not None and time.monotonic() >= self._subscribe_due:
+                self._subscribe()
+            if client.want_write():  # what callbacks have asked to send
+                client.loop_write()
+            connection.flush()
+            connection.wait(self._wake_read, 1.0)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 65_536)
+            client.loop_read()
+            for _ in range(_PACKETS_AT_ONCE):
+                if not connection.pending():
+                    break
+                client.loop_read()
+            client.loop_misc()
+
+    def _send_acknowledgements(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                for packet in self._committed.get_nowait():
+                    if packet.connection == self._connection and packet.qos > 0:
+                        self._client.ack(packet.mid, packet.qos)
 
     def _on_connect(
         self,
@@ -101,6 +175,7 @@ class Subscriber:
             )
             return
         self._connection += 1
+        self._away = False
         _log.info(
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
@@ -108,6 +183,7 @@ class Subscriber:
         self._subscribe()
 
     def _subscribe(self) -> None:
+        self._subscribe_due = None
         self._client.subscribe([(topic, _QOS) for topic in self._filters])
 
     def _on_subscribe(
@@ -123,9 +199,7 @@ class Subscriber:
                 "the broker does not let us subscribe to %s; check our rights there", refused
             )
         if set(refused) & set(own.DECODER.filters):  # without the other formats ingest goes on
-            self._again = threading.Timer(_SUBSCRIBE_AGAIN_S, self._subscribe)
-            self._again.daemon = True
-            self._again.start()
+            self._subscribe_due = time.monotonic() + _SUBSCRIBE_AGAIN_S
             return
         self._connected.set()
 
@@ -137,9 +211,13 @@ class Subscriber:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # a broker must not pass such a topic on; ours is to say so
+            topic = "a topic that is not UTF-8"
         self._deliver(
             Packet(
-                topic=message.topic,
+                topic=topic,
                 payload=bytes(message.payload),
                 received_at=datetime.now(UTC),
                 mid=message.mid,

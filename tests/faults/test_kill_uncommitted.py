@@ -33,7 +33,7 @@ def _waits_for_the_lock(url: str) -> bool:
         return bool(
             connection.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE application_name = 'tsuji tsuji-ingest'"
-                " AND wait_event_type = 'Lock' AND query ILIKE '%INSERT INTO observation%'"
+                " AND wait_event_type = 'Lock' AND query ~* '(INSERT INTO|COPY) observation'"
             ).fetchone()
         )
 

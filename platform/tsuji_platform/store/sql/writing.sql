@@ -36,6 +36,21 @@ SELECT thing.thing_id, datastream.observed_property, datastream.datastream_id, d
 FROM thing LEFT JOIN datastream ON datastream.thing_id = thing.thing_id AND datastream.declared
 WHERE thing.thing_id = ANY (%(thing_ids)s);
 
+-- name: copy_observations
+-- The fast way in, for rows of which none is there yet.
+COPY observation (datastream_id, period_s, phenomenon_time, result) FROM STDIN (FORMAT binary);
+
+-- name: advance_latest
+-- The newest observation of each datastream, after the fast way in: no time can be there already.
+INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
+SELECT * FROM unnest(%(datastream_ids)s::int4[], %(times)s::timestamptz[], %(results)s::float8[],
+    %(periods)s::int4[], %(received)s::timestamptz[]) AS newest
+ORDER BY 1
+ON CONFLICT (datastream_id) DO UPDATE SET
+    phenomenon_time = excluded.phenomenon_time, result = excluded.result,
+    period_s = excluded.period_s, received_at = excluded.received_at
+WHERE latest.phenomenon_time < excluded.phenomenon_time;
+
 -- name: create_stage
 -- One connection's landing place for a batch, emptied by every commit.
 CREATE TEMPORARY TABLE IF NOT EXISTS stage (
