@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from tsuji_platform.contract import Reason
@@ -11,7 +12,7 @@ from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, refusals
-from tsuji_platform.store.writer import STAGE_TYPES, Row, Writer
+from tsuji_platform.store.writer import Row, Writer, copy_stage, insert_waiting
 
 _SQL = queries.load("rejected")
 _WRITING = queries.load("writing")
@@ -128,7 +129,7 @@ class RetryWriter(Writer):
             connection.execute(_SQL["drop_rejected"], {"rejected_ids": dropped})
         refused = [row for outcome in outcomes for row in outcome.refused]
         if refused:
-            refused.sort(key=lambda row: str(row["digest"]))
+            refused.sort(key=itemgetter("digest"))
             with connection.cursor() as cursor:
                 cursor.executemany(_WRITING["keep_rejected"], refused)
         owners = {key: outcome for outcome in outcomes for key in outcome.rows}
@@ -149,17 +150,11 @@ class RetryWriter(Writer):
             )
 
     def _insert_waiting(self, connection: Connection, owners: dict[_Key, _Outcome]) -> None:
+        rows = [outcome.rows[key] for key, outcome in owners.items()]
         with connection.cursor() as cursor:
-            with cursor.copy(_WRITING["copy_stage"]) as copy:
-                copy.set_types(STAGE_TYPES)
-                for key, outcome in owners.items():
-                    copy.write_row(outcome.rows[key])
-            inserted = cursor.execute(_SQL["insert_waiting"]).fetchall()
-            if len(inserted) < len(owners):
-                cursor.execute(_WRITING["adopt_observations"])
-            cursor.execute(_WRITING["update_latest"])
-        for row in inserted:
-            owners[row["datastream_id"], row["phenomenon_time"]].stored += 1
+            copy_stage(cursor, rows)
+            for key in insert_waiting(cursor, rows):
+                owners[key].stored += 1
 
 
 def _lock(connection: Connection, batch: Sequence[Received]) -> list[list[dict[str, Any]]]:

@@ -1,9 +1,11 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 import psycopg
+from psycopg.rows import DictRow
 
 from tsuji_platform.contract import Observation, Reason, Thing
 from tsuji_platform.store import queries
@@ -181,7 +183,7 @@ class Writer:
             refused += refusals(message, unknown, tally)
         if refused:
             # in the order of a key, so that two writers can't block each other
-            refused.sort(key=lambda row: str(row["digest"]))
+            refused.sort(key=itemgetter("digest"))
             with connection.cursor() as cursor:
                 cursor.executemany(_SQL["keep_rejected"], refused)
         if rows:
@@ -216,17 +218,13 @@ class Writer:
             tally.stored += len(rows)
             return
         with connection.cursor() as cursor:
-            with cursor.copy(_SQL["copy_stage"]) as copy:
-                copy.set_types(STAGE_TYPES)
-                for row in rows:
-                    copy.write_row(row)
-            inserted = cursor.execute(_SQL["insert_observations"]).rowcount
-            corrected = 0
-            if inserted < len(rows) and waited:
-                cursor.execute(_SQL["adopt_observations"])
-            elif inserted < len(rows):
-                corrected = cursor.execute(_SQL["correct_observations"]).rowcount
-            cursor.execute(_SQL["update_latest"])
+            copy_stage(cursor, rows)
+            if waited:
+                inserted, corrected = len(insert_waiting(cursor, rows)), 0
+            else:
+                counted = cursor.execute(_SQL["put_observations"]).fetchone() or {}
+                inserted, corrected = counted["inserted"], counted["corrected"]
+                cursor.execute(_SQL["update_latest"])
         tally.stored += inserted
         tally.corrected += corrected
         tally.duplicate += len(rows) - inserted - corrected
@@ -266,6 +264,28 @@ class Writer:
                 "rejected": tally.rejected,
             },
         )
+
+
+def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]) -> None:
+    """Bring rows to the connection's landing place."""
+    with cursor.copy(_SQL["copy_stage"]) as copy:
+        copy.set_types(STAGE_TYPES)
+        for row in rows:
+            copy.write_row(row)
+
+
+def insert_waiting(
+    cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]
+) -> list[tuple[int, datetime]]:
+    """Insert those rows of the stage that are not in the table; `latest` follows. Returns their keys."""
+    inserted = {
+        (row["datastream_id"], row["phenomenon_time"])
+        for row in cursor.execute(_SQL["insert_waiting"])
+    }
+    if inserted:
+        new = [row for row in rows if (row[0], row[2]) in inserted]
+        cursor.execute(_SQL["advance_latest"], _newest(new))
+    return list(inserted)
 
 
 def _newest(rows: Sequence[Row]) -> dict[str, list[object]]:

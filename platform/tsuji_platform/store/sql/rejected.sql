@@ -28,11 +28,15 @@ SELECT reason, count(*) AS messages FROM rejected_message GROUP BY reason ORDER 
 
 -- name: purge_rejected
 -- What purging takes away is gone; the counters stay, since it was received and rejected.
-DELETE FROM rejected_message
-WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
-    AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
-    AND (%(since)s::timestamptz IS NULL OR last_received_at >= %(since)s)
-    AND (%(before)s::timestamptz IS NULL OR last_received_at < %(before)s)
+WITH gone AS (
+    SELECT rejected_id FROM rejected_message
+    WHERE (%(reason)s::text IS NULL OR reason = %(reason)s)
+        AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+        AND (%(since)s::timestamptz IS NULL OR last_received_at >= %(since)s)
+        AND (%(before)s::timestamptz IS NULL OR last_received_at < %(before)s)
+    ORDER BY digest FOR UPDATE
+)
+DELETE FROM rejected_message USING gone WHERE rejected_message.rejected_id = gone.rejected_id
 RETURNING value_count;
 
 -- name: newest_rejected
@@ -63,11 +67,3 @@ DELETE FROM rejected_message WHERE rejected_id = ANY (%(rejected_ids)s);
 
 -- name: registered_things
 SELECT thing_id FROM thing WHERE thing_id = ANY (%(thing_ids)s);
-
--- name: insert_waiting
--- The rows that were not there yet, and which they are; in key order, like those of new messages.
-INSERT INTO observation (datastream_id, period_s, phenomenon_time, result)
-SELECT datastream_id, period_s, phenomenon_time, result FROM stage
-ORDER BY datastream_id, phenomenon_time
-ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING
-RETURNING datastream_id, phenomenon_time;

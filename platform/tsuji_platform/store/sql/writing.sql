@@ -41,7 +41,7 @@ WHERE thing.thing_id = ANY (%(thing_ids)s);
 COPY observation (datastream_id, period_s, phenomenon_time, result) FROM STDIN (FORMAT binary);
 
 -- name: advance_latest
--- The newest observation of each datastream, after the fast way in: no time can be there already.
+-- The newest observation of each datastream, of rows that were not there: no time can be there already.
 INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
 SELECT * FROM unnest(%(datastream_ids)s::int4[], %(times)s::timestamptz[], %(results)s::float8[],
     %(periods)s::int4[], %(received)s::timestamptz[]) AS newest
@@ -61,35 +61,29 @@ CREATE TEMPORARY TABLE IF NOT EXISTS stage (
 -- name: copy_stage
 COPY stage (datastream_id, period_s, phenomenon_time, result, received_at) FROM STDIN (FORMAT binary);
 
--- name: insert_observations
--- The rows that were not there yet; in key order, so that two writers can't block each other.
+-- name: put_observations
+-- New rows go in, same key with other value replaces: the newer message is right. In key order, so
+-- that two writers can't block each other; every row that was there is locked, changed or not, so
+-- that what follows in this transaction may rely on it.
+WITH put AS (
+    INSERT INTO observation AS o (datastream_id, period_s, phenomenon_time, result)
+    SELECT datastream_id, period_s, phenomenon_time, result FROM stage
+    ORDER BY datastream_id, phenomenon_time
+    ON CONFLICT (datastream_id, phenomenon_time) DO UPDATE SET
+        result = excluded.result, period_s = excluded.period_s
+    WHERE (o.result, o.period_s) IS DISTINCT FROM (excluded.result, excluded.period_s)
+    RETURNING xmax = 0 AS inserted
+)
+SELECT count(*) FILTER (WHERE inserted) AS inserted, count(*) FILTER (WHERE NOT inserted) AS corrected
+FROM put;
+
+-- name: insert_waiting
+-- The rows that were not there yet, and which they are: what waited does not undo what has come since.
 INSERT INTO observation (datastream_id, period_s, phenomenon_time, result)
 SELECT datastream_id, period_s, phenomenon_time, result FROM stage
 ORDER BY datastream_id, phenomenon_time
-ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING;
-
--- name: correct_observations
--- Same key, other value: the newer message is right.
-WITH wrong AS (
-    SELECT stage.* FROM stage
-    JOIN observation ON observation.datastream_id = stage.datastream_id
-        AND observation.phenomenon_time = stage.phenomenon_time
-    WHERE (observation.result, observation.period_s) IS DISTINCT FROM (stage.result, stage.period_s)
-    ORDER BY stage.datastream_id, stage.phenomenon_time
-    FOR UPDATE OF observation
-)
-UPDATE observation SET result = wrong.result, period_s = wrong.period_s
-FROM wrong
-WHERE observation.datastream_id = wrong.datastream_id
-    AND observation.phenomenon_time = wrong.phenomenon_time;
-
--- name: adopt_observations
--- What waited does not undo what has come since: such rows take over the table's values.
-UPDATE stage SET result = observation.result, period_s = observation.period_s
-FROM observation
-WHERE observation.datastream_id = stage.datastream_id
-    AND observation.phenomenon_time = stage.phenomenon_time
-    AND (observation.result, observation.period_s) IS DISTINCT FROM (stage.result, stage.period_s);
+ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING
+RETURNING datastream_id, phenomenon_time;
 
 -- name: update_latest
 -- The newest observation of each datastream; an equal time carries a correction.
@@ -136,8 +130,12 @@ LIMIT %(limit)s;
 
 -- name: claim_rejected
 -- Takes messages out for another try; those that someone else took meanwhile are not returned.
-DELETE FROM rejected_message WHERE rejected_id = ANY (%(rejected_ids)s)
-RETURNING rejected_id, value_count;
+WITH mine AS (
+    SELECT rejected_id FROM rejected_message WHERE rejected_id = ANY (%(rejected_ids)s)
+    ORDER BY digest FOR UPDATE
+)
+DELETE FROM rejected_message USING mine WHERE rejected_message.rejected_id = mine.rejected_id
+RETURNING rejected_message.rejected_id, value_count;
 
 -- name: count
 -- Moves the counters of one ingest; in the transaction of the rows that they count.
