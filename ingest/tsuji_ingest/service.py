@@ -13,13 +13,15 @@ from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.settings import BrokerAddress, IngestSettings
-from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError, Writer
+from tsuji_platform.store import DatabaseAwayError, RowRefusedError, SchemaError, StoreError, Writer
 from tsuji_platform.store.records import Healable, Received
 
 _log = logging.getLogger(__name__)
 _HEAL_EVERY_S = 10.0
 _HEAL_AT_ONCE = 500
 _IDLE_S = 0.5
+_BATCH_BYTES = 4_000_000
+"""Payload in one transaction at the most: hostile messages grow fiftyfold while they are read."""
 _BATCHES_AHEAD = 2
 """Batches that are read while the database is busy with the one before."""
 _RETRY_FIRST_S = 0.1
@@ -60,7 +62,11 @@ class Ingest:
         self._subscriber = Subscriber(broker, settings.ingest_id, self._packets.put)
         self._writer = Writer(database_url, settings.ingest_id)
         self._batch: Batch[Packet] = Batch(
-            settings.ingest_batch, settings.ingest_wait_ms / 1000, time.monotonic
+            settings.ingest_batch,
+            settings.ingest_wait_ms / 1000,
+            time.monotonic,
+            max_weight=_BATCH_BYTES,
+            weigh=lambda packet: len(packet.payload),
         )
         self._decoded: queue.Queue[Work] = queue.Queue(_BATCHES_AHEAD)
         self._defect: Exception | None = None
@@ -68,6 +74,7 @@ class Ingest:
         self._things_changed = threading.Event()
         self._on_things_changed = on_things_changed
         self._away_since: float | None = None
+        self._noted = ""
         self._heal_due = 0.0
 
     @property
@@ -87,6 +94,7 @@ class Ingest:
         ]
         for helper in helpers:
             helper.start()
+        self._things_changed.set()  # an ingest that was killed may have left things unassigned
         self._subscriber.start()
         try:
             while not self._stop.is_set():
@@ -102,6 +110,8 @@ class Ingest:
             raise self._defect
 
     def _step(self) -> None:
+        if not self._subscriber.is_alive:
+            raise RuntimeError("the thread that listens to the broker has ended")
         try:
             work = self._decoded.get(timeout=_IDLE_S)
         except queue.Empty:
@@ -151,13 +161,13 @@ class Ingest:
         while not self._stop.is_set():
             try:
                 saved = self._writer.save(received)
-            except RowRefusedError as error:
-                return self._store_apart(work, str(error))
-            except StoreError as error:
+            except (DatabaseAwayError, SchemaError) as error:
                 self._note_away(error)
                 self._stop.wait(delay)
                 delay = min(delay * 2, _RETRY_LONGEST_S)
                 continue
+            except StoreError as error:
+                return self._store_apart(work, str(error))
             self._note_back()
             if saved.things_changed:
                 self._heal_due = 0.0
@@ -178,7 +188,7 @@ class Ingest:
         while not self._stop.is_set():
             try:
                 self._writer.save([refusal])
-            except DatabaseAwayError as error:
+            except StoreError as error:  # not even that: then there is no way on but to wait
                 self._note_away(error)
                 self._stop.wait(_RETRY_LONGEST_S)
                 continue
@@ -189,17 +199,17 @@ class Ingest:
         """Bring in what was rejected only because its thing was not known yet."""
         self._heal_due = time.monotonic() + _HEAL_EVERY_S
         try:
-            while healable := self._writer.healable(_HEAL_AT_ONCE):
-                saved = self._writer.heal(
-                    [(message, _decode_again(message)) for message in healable]
-                )
-                _log.info(
-                    "%d rejected messages could be read now, %d values stored",
-                    len(healable),
-                    saved.tally.stored,
-                )
-                if len(healable) < _HEAL_AT_ONCE:
-                    break
+            healable = self._writer.healable(_HEAL_AT_ONCE)
+            if not healable:
+                return
+            saved = self._writer.heal([(message, _decode_again(message)) for message in healable])
+            _log.info(
+                "%d rejected messages could be read now, %d values stored",
+                len(healable),
+                saved.tally.stored,
+            )
+            if len(healable) == _HEAL_AT_ONCE:
+                self._heal_due = 0.0  # there may be more, after what has arrived meanwhile
         except RowRefusedError as error:
             _log.error("rejected messages could be read now, but not stored: %s", error)
         except StoreError as error:
@@ -214,20 +224,29 @@ class Ingest:
                 continue
             try:
                 self._on_things_changed()
-            except StoreError as error:
-                _log.warning("things are not assigned to areas yet: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, things must not stay unassigned
+                _log.warning(
+                    "things are not assigned to areas yet: %s",
+                    error,
+                    exc_info=not isinstance(error, StoreError),
+                )
                 self._stop.wait(_RETRY_LONGEST_S)
                 self._things_changed.set()
 
     def _note_away(self, error: StoreError) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
+        # once for an outage, whatever it shows of itself; other causes once each, not per attempt
+        cause = "away" if isinstance(error, DatabaseAwayError) else str(error)
+        if cause != self._noted:
+            self._noted = cause
             _log.error("%s; messages wait at the broker until it returns", error)
 
     def _note_back(self) -> None:
         if self._away_since is not None:
             _log.info("the database is back after %.1f s", time.monotonic() - self._away_since)
             self._away_since = None
+            self._noted = ""
 
 
 def _decode_again(message: Healable) -> Received:

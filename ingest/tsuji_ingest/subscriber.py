@@ -59,6 +59,7 @@ class Subscriber:
         )
         if address.username is not None:
             client.username_pw_set(address.username, address.password)
+        client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -74,6 +75,11 @@ class Subscriber:
     def connected(self) -> bool:
         """Whether the broker has accepted us and our subscriptions."""
         return self._connected.is_set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the network thread runs."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to connect, and to connect again whenever the connection is lost."""
@@ -158,6 +164,9 @@ class Subscriber:
                     if packet.connection == self._connection and packet.qos > 0:
                         self._client.ack(packet.mid, packet.qos)
 
+    def _on_pre_connect(self, _client: mqtt.Client, _userdata: Any) -> None:
+        self._connection += 1  # from here on packet ids of before mean nothing
+
     def _on_connect(
         self,
         _client: mqtt.Client,
@@ -174,7 +183,6 @@ class Subscriber:
                 reason,
             )
             return
-        self._connection += 1
         self._away = False
         _log.info(
             "connected to the broker, %s",

@@ -86,7 +86,8 @@ def test_hostile_messages_end_with_a_reason_and_harm_no_neighbour(
             raw = dict(connection.execute("SELECT topic, payload FROM rejected_message").fetchall())
         by_thing = {name: (count, low, high) for name, count, low, high, _ in stored}
         assert by_thing.pop("good") == (len(messages) + 1, 0, 39)
-        assert len({xmin for *_, xmins in stored for xmin in xmins}) == 1, "it was one transaction"
+        transactions = {xmin for *_, xmins in stored for xmin in xmins}
+        assert len(transactions) < len(messages) / 20, "they came in batches, bad beside good"
 
         # by the names of the files, for Tsuji's own format
         reasons = {topic: reason for topic, reason, _ in refused}

@@ -191,3 +191,17 @@ def test_things_that_change_are_announced_and_equal_ones_are_not(
     eventually(lambda: len(calls) > count)
     eventually(settled(reader, waiting, 61))
     assert len(calls) == count + 1
+
+
+def test_things_that_a_killed_ingest_left_unassigned_are_assigned_at_the_next_start(
+    start_ingest, eventually
+) -> None:
+    calls: list[None] = []
+
+    def assign() -> None:
+        calls.append(None)
+        if len(calls) == 1:
+            raise ValueError("a defect must not end it for good")
+
+    start_ingest(on_things_changed=assign)
+    eventually(lambda: len(calls) == 2, within=15)

@@ -1,5 +1,6 @@
 """What a batch becomes: stored, found again, corrected or kept as rejected; and counted as that."""
 
+import re
 from collections.abc import Callable
 
 import psycopg
@@ -8,6 +9,7 @@ import pytest
 from samples import T0, after, broken, message, observations, registration
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.store import Reader, RowRefusedError, Writer
+from tsuji_platform.store.queries import load
 from tsuji_platform.store.records import Received, Tally
 
 
@@ -140,3 +142,19 @@ def test_a_batch_that_the_database_refuses_leaves_nothing(
     saved = writer.save(batch[:-1])
     assert saved.tally == Tally(messages=3, received=2, stored=1, rejected=1)
     assert saved.things_changed
+
+
+def test_corrections_touch_only_their_own_chunks(writer: Writer, store_url: str) -> None:
+    """What a correction costs depends on the batch, not on what is stored: it goes by the key."""
+    writer.save([registration("pole")])
+    writer.save([message("pole", after(days=7 * n), air_temperature=n) for n in range(60)])
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TEMPORARY TABLE stage AS SELECT datastream_id, period_s, phenomenon_time,"
+            " result + 1 AS result, now() AS received_at FROM observation LIMIT 1"
+        )
+        plan = "\n".join(
+            line for (line,) in connection.execute("EXPLAIN " + load("writing")["put_observations"])
+        )
+    assert "Scan" in plan
+    assert not re.search(r"Scan.* on (observation|_hyper)", plan), plan

@@ -77,3 +77,14 @@ def test_nothing_is_lost_doubled_or_reordered(items: list[int | None], limit: in
             batch.add(item)
     taken += batch.take()
     assert taken == [item for item in items if item is not None]
+
+
+def test_it_is_due_when_heavy(clock: Clock) -> None:
+    batch: Batch[bytes] = Batch(1000, 0.5, clock, max_weight=10, weigh=len)
+    batch.add(b"12345")
+    assert not batch.due
+    batch.add(b"67890")
+    assert batch.due
+    assert batch.take() == [b"12345", b"67890"]
+    batch.add(b"1")
+    assert not batch.due

@@ -179,3 +179,14 @@ def test_quotes_are_short_and_printable(value: Any, limit: int) -> None:
 
 def test_quotes_of_huge_integers_do_not_spell_them_out() -> None:
     assert quote(10**5_000) == "an integer of 16610 bits"
+
+
+def test_many_refusals_of_one_kind_share_their_sentence() -> None:
+    results = ",".join(f'"x{n}":1' for n in range(60))
+    payload = (
+        f'[{",".join([f"""{{"time":"2026-04-01T00:00:00Z","results":{{{results}}}}}"""] * 100)}]'
+    )
+    decoded = decode_observations("a", payload.encode(), datetime(2026, 5, 1, tzinfo=UTC))
+    assert len(decoded.rejections) == 6_000
+    assert len({id(one) for one in decoded.rejections}) < 30
+    assert {one.reason for one in decoded.rejections} == {Reason.UNKNOWN_PROPERTY}

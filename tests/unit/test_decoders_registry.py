@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from samples import RECEIVED, T0, observations
 from tsuji_ingest.decoders import Decoder, DecoderError, Decoders, registered
 from tsuji_ingest.decoders.registry import GROUP, installed
 from tsuji_ingest.packet import Packet
-from tsuji_platform.contract import Reason, RejectedError
+from tsuji_platform.contract import Observation, Reason, RejectedError
 from tsuji_platform.settings import DecoderSettings
 from tsuji_platform.store.records import Received
 
@@ -208,3 +209,24 @@ def test_ingest_says_in_one_line_why_a_decoder_keeps_it_from_starting(tmp_path: 
     assert done.returncode == 1
     assert "missing.toml can't be read" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_message_that_speaks_for_several_things_is_refused() -> None:
+    def decode(packet: Packet) -> Received:
+        found = [
+            Observation(
+                thing_id=thing_id,
+                observed_property="air_temperature",
+                phenomenon_time=packet.received_at,
+                result=1.0,
+            )
+            for thing_id in ("a", "b")
+        ]
+        return packet.read_as("a", observations=found)
+
+    decoders = Decoders([Decoder(name="both", filters=("both",), decode=decode)])
+    packet = Packet(topic="both", payload=b"{}", received_at=datetime(2026, 4, 1, tzinfo=UTC))
+    received = decoders.decode(packet)
+    assert received.observations == ()
+    assert [one.reason for one in received.rejections] == [Reason.NOT_STORABLE]
+    assert "one message must speak for one thing" in received.rejections[0].detail

@@ -91,6 +91,7 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
         received = decoder.decode(packet)
         if not isinstance(received, Received):
             raise TypeError(f"the decoder returned {quote(received)}")
+        _check_owner(received)
     except RejectedError as error:
         return packet.read_as(None, rejections=[error.rejection])
     except Exception as error:  # noqa: BLE001 - a message that trips a defect must not stop the stream
@@ -99,6 +100,16 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
             packet, None, f"a defect of the decoder {decoder.name!r}: {quote(error, 200)}"
         )
     return received
+
+
+def _check_owner(received: Received) -> None:
+    """What is kept of a refused message is kept under one thing, and found again by it."""
+    for one in received.observations:
+        if one.thing_id != received.thing_id:
+            raise ValueError(
+                f"the message is of thing {quote(received.thing_id)}, an observation in it of "
+                f"{quote(one.thing_id)}: one message must speak for one thing"
+            )
 
 
 def refused(packet: Packet, thing_id: str | None, detail: str) -> Received:

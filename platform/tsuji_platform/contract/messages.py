@@ -22,6 +22,11 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_DETAILS = 20
+"""Refusals of one message for one reason of which each says what was wrong: a payload may hold 64,000."""
+_MORE = {reason: Rejection(reason=reason, detail="and more of the kind") for reason in Reason}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One believed reading.
@@ -111,10 +116,13 @@ class Decoded:
 
     observations: list[Observation] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    _counts: dict[Reason, int] = field(default_factory=dict, repr=False, compare=False)
 
     def refuse(self, error: RejectedError) -> None:
-        """Keep one refusal."""
-        self.rejections.append(error.rejection)
+        """Keep one refusal; of many for the same reason the later ones share one sentence."""
+        reason = error.rejection.reason
+        count = self._counts[reason] = self._counts.get(reason, 0) + 1
+        self.rejections.append(error.rejection if count <= _DETAILS else _MORE[reason])
 
 
 def parse_time(text: object, now: datetime) -> datetime:

@@ -14,6 +14,8 @@ PERSISTENT_SINCE = (2, 1)
 """From here on the SQLite plugin saves every message before it is acknowledged."""
 MAX_INFLIGHT = 8_000
 """Messages that a subscriber may leave unacknowledged; ingest's queue holds at least as many."""
+MAX_INFLIGHT_BYTES = 64 * 1024 * 1024
+"""Likewise in bytes: what ingest holds in memory at the most."""
 MAX_PACKET_BYTES = 1_048_576
 """Larger than what the contract allows: what is too large shall reach us and be refused visibly."""
 _EXPIRY = "30d"
@@ -69,6 +71,7 @@ class Mosquitto:
             "set_tcp_nodelay true",
             f"max_packet_size {MAX_PACKET_BYTES}",
             f"max_inflight_messages {MAX_INFLIGHT}",
+            f"max_inflight_bytes {MAX_INFLIGHT_BYTES}",
             "max_queued_messages 0",
             f"max_queued_bytes {cap}",
             f"persistent_client_expiration {_EXPIRY}",
