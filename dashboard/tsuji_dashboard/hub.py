@@ -134,10 +134,11 @@ def router(http: httpx.AsyncClient, relay: Relay) -> APIRouter:
 
     @routes.get("/live")
     async def live(area_set: Annotated[str, Query(max_length=200)]) -> Response:
-        if not relay.has_room(area_set):
+        channel = relay.open(area_set)
+        if channel is None:
             return Response(status_code=503, headers={"Retry-After": "30"})
         return EventSourceResponse(
-            relay.watch(area_set),
+            relay.watch(channel),
             ping=10,
             # An event, not a comment: the page can then tell a quiet city from a dead connection.
             ping_message_factory=lambda: ServerSentEvent(event="beat", data="{}"),

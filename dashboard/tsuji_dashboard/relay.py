@@ -24,7 +24,7 @@ IDLE_S = 30.0
 QUIET_S = 25.0
 """An API that sends nothing for this long, not even its heartbeat of 10 s, counts as away."""
 CHANNELS = 64
-"""Streams open at once: made-up names of area sets must not open ever more."""
+"""Streams open at once. One of a name that the API doesn't know ends, so that none holds a place."""
 RETRY_S = (0.5, 5.0)
 """First and longest wait before the API is tried again."""
 
@@ -97,6 +97,11 @@ class Viewer:
             self.gone = True
             self._waiting.put_nowait(None)
 
+    def dismiss(self) -> None:
+        """Let the viewer go once it has what waits for it."""
+        if not (self.gone or self._waiting.full()):
+            self._waiting.put_nowait(None)
+
     async def frames(self) -> AsyncIterator[bytes]:
         """What there is to send, until the viewer is let go."""
         while not self.gone:
@@ -111,7 +116,7 @@ class Channel:
 
     def __init__(self, http: httpx.AsyncClient, area_set: str) -> None:
         self._http = http
-        self._area_set = area_set
+        self.area_set = area_set
         self._api = "connecting"
         self._state = AreaState()
         self.viewers: set[Viewer] = set()
@@ -124,8 +129,15 @@ class Channel:
         known = self._state.snapshot()
         if known is not None:
             viewer.give(frame("snapshot", known))
+        if self.task.done():
+            viewer.dismiss()
         self.viewers.add(viewer)
         return viewer
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is anything that a viewer who comes back would find again."""
+        return self._state.snapshot() is not None
 
     def _standing(self) -> bytes:
         return frame("state", orjson.dumps({"api": self._api}))
@@ -143,7 +155,6 @@ class Channel:
     async def _run(self) -> None:
         wait = RETRY_S[0]
         while True:
-            api = "away"
             try:
                 async for event in self._listen():
                     self._state.take(event.event, event.data)
@@ -151,12 +162,13 @@ class Channel:
                     self._say("live")
                     wait = RETRY_S[0]
             except httpx.HTTPStatusError as error:
+                log.info("live stream of %s: %s", self.area_set, error)
                 if error.response.status_code == httpx.codes.NOT_FOUND:
-                    api = "unknown"
-                log.info("live stream of %s: %s", self._area_set, error)
+                    self._say("unknown")
+                    return  # who comes again asks anew
             except (httpx.HTTPError, httpx_sse.SSEError, ValueError) as error:
-                log.info("live stream of %s: %s: %s", self._area_set, type(error).__name__, error)
-            self._say(api)
+                log.info("live stream of %s: %s: %s", self.area_set, type(error).__name__, error)
+            self._say("away")
             await asyncio.sleep(wait)
             wait = min(wait * 2, RETRY_S[1])
 
@@ -165,7 +177,7 @@ class Channel:
             self._http,
             "GET",
             "/v1/live",
-            params={"area_set": self._area_set},
+            params={"area_set": self.area_set},
             timeout=httpx.Timeout(5.0, read=QUIET_S),
         ) as source:
             source.response.raise_for_status()
@@ -187,36 +199,60 @@ class Relay:
         """How many subscriptions are open upstream."""
         return len(self._channels)
 
-    def has_room(self, area_set: str) -> bool:
-        """Whether one more viewer of this area set can be served."""
-        return area_set in self._channels or len(self._channels) < CHANNELS
-
-    async def watch(self, area_set: str) -> AsyncIterator[bytes]:
-        """The frames for one browser, without end unless it is too slow."""
-        if handle := self._closing.pop(area_set, None):
-            handle.cancel()
+    def open(self, area_set: str) -> Channel | None:
+        """The channel of this area set, for `watch`; None where there is no room for another."""
         channel = self._channels.get(area_set)
-        if channel is None or channel.task.done():
-            channel = self._channels[area_set] = Channel(self._http, area_set)
+        if channel is not None:
+            return channel
+        if len(self._channels) >= CHANNELS and self._closing:
+            self._close(self._channels[next(iter(self._closing))])
+        if len(self._channels) >= CHANNELS:
+            return None
+        channel = self._channels[area_set] = Channel(self._http, area_set)
+        channel.task.add_done_callback(lambda _: self._ended(channel))
+        self._close_later(channel)  # should its first viewer be gone before it watches
+        return channel
+
+    async def watch(self, channel: Channel) -> AsyncIterator[bytes]:
+        """The frames for one browser, until it is too slow or the API knows no such area set."""
         viewer = channel.join()
+        self._stay(channel)
         try:
             yield b"retry: 1000\n\n"
             async for packet in viewer.frames():
                 yield packet
         finally:
             channel.viewers.discard(viewer)
-            if not channel.viewers and self._channels.get(area_set) is channel:
-                loop = asyncio.get_running_loop()
-                if previous := self._closing.pop(area_set, None):
-                    previous.cancel()
-                self._closing[area_set] = loop.call_later(IDLE_S, self._close, area_set)
+            if not channel.viewers and self._channels.get(channel.area_set) is channel:
+                if channel.knows:
+                    self._close_later(channel)
+                else:
+                    self._close(channel)
 
-    def _close(self, area_set: str) -> None:
-        self._closing.pop(area_set, None)
-        channel = self._channels.get(area_set)
-        if channel is not None and not channel.viewers:
-            channel.task.cancel()
-            del self._channels[area_set]
+    def _stay(self, channel: Channel) -> None:
+        if self._channels.get(channel.area_set) is channel and (
+            handle := self._closing.pop(channel.area_set, None)
+        ):
+            handle.cancel()
+
+    def _close_later(self, channel: Channel) -> None:
+        self._stay(channel)
+        loop = asyncio.get_running_loop()
+        self._closing[channel.area_set] = loop.call_later(IDLE_S, self._close, channel)
+
+    def _close(self, channel: Channel) -> None:
+        channel.task.cancel()
+        self._forget(channel)
+
+    def _ended(self, channel: Channel) -> None:
+        self._forget(channel)
+        for viewer in channel.viewers:
+            viewer.dismiss()
+
+    def _forget(self, channel: Channel) -> None:
+        self._stay(channel)
+        if self._channels.get(channel.area_set) is channel:
+            del self._channels[channel.area_set]
 
     async def close(self) -> None:
         """Close every subscription."""
