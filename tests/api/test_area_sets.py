@@ -1,5 +1,7 @@
 """Areas and their figures: now, at a past moment and over time; traceable to what was stored."""
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from fastapi.testclient import TestClient
@@ -119,6 +121,35 @@ def test_a_device_whose_clock_runs_ahead_speaks_for_now(api: TestClient, writer:
     writer.save([message("pole-1", after(hours=3, minutes=4), air_temperature=20)])
     got = figures(api.get("/v1/area-sets/squares/snapshot"))
     assert got["W"]["air_temperature"]["value"] == 18.0
+
+
+def test_an_hour_of_people_and_rain_is_one_hour_on_a_fast_clock(
+    api: TestClient, writer: Writer
+) -> None:
+    ahead = after(hours=3, minutes=4)
+    for time in (ahead - timedelta(hours=1), ahead):
+        writer.save([message("gate-1", time, 3600, pedestrians_in=1000)])
+        writer.save([message("pole-2", time, rainfall=30)])
+    got = figures(api.get("/v1/area-sets/squares/snapshot"))
+    assert got["W"]["footfall"]["value"] == 1000.0 + 40.0
+    assert got["W"]["rainfall"]["value"] == (1.5 + 4.5 + 30) / 2
+
+
+def test_a_count_over_a_month_is_no_hour_of_people(api: TestClient, writer: Writer) -> None:
+    month = 31 * 86_400
+    writer.save([message("gate-2", after(hours=3), month, pedestrians=900_000, pedestrians_in=1)])
+    assert "E" not in figures(api.get("/v1/area-sets/squares/snapshot"))
+    assert "longer than 60 minutes" in FIGURES["footfall"].method
+
+
+@pytest.mark.parametrize(
+    ("step", "length"),
+    [(60, "1 min"), (90, "90 s"), (119, "119 s"), (5400, "90 min"), (7200, "2 h")],
+)
+def test_a_series_names_the_step_that_it_counts_in(api: TestClient, step: int, length: str) -> None:
+    asked = {"figure": "footfall", "step": step}
+    body = api.get("/v1/area-sets/squares/areas/E/series", params=asked).json()
+    assert body["unit_label"] == f"people / {length}"
 
 
 def test_a_correction_shows_at_once(api: TestClient, writer: Writer) -> None:

@@ -72,13 +72,60 @@ def test_totals_leave_out_the_start_and_include_the_end(writer: Writer, reader: 
             for h in range(4)
         ]
     )
-    totals = reader.totals(["pedestrians_in", "pedestrians_out"], T0, after(hours=2))
+    two_hours = timedelta(hours=2)
+    totals = reader.totals(["pedestrians_in", "pedestrians_out"], after(hours=2), two_hours)
     assert [(it.observed_property, it.time, it.result) for it in totals] == [
         ("pedestrians_in", after(hours=2), 110.0),
         ("pedestrians_out", after(hours=2), 10.0),
     ]
-    assert reader.totals(["wind_speed"], T0, after(hours=2)) == []
-    assert reader.totals([], T0, after(hours=2)) == []
+    assert reader.totals(["wind_speed"], after(hours=2), two_hours) == []
+    assert reader.totals([], after(hours=2), two_hours) == []
+
+
+def test_the_window_of_a_clock_that_runs_ahead_ends_with_its_newest(
+    writer: Writer, reader: Reader
+) -> None:
+    """Of whole hours each window holds one, wherever the clock of the counter stands."""
+    hour, tolerance = timedelta(hours=1), timedelta(minutes=5)
+    for thing_id, ahead in (("exact", 0), ("fast", 4), ("too-fast", 6)):
+        writer.save([registration(thing_id, "pedestrians_in", "rainfall")])
+        writer.save(
+            [
+                message(
+                    thing_id, after(hours=h, minutes=ahead), 3600, pedestrians_in=1000, rainfall=7
+                )
+                for h in range(3)
+            ]
+        )
+
+    def counted(**options: object) -> dict[str, float]:
+        totals = reader.totals(["pedestrians_in"], after(hours=2), hour, **options)
+        assert [it.result * 7 for it in totals] == [
+            it.result * 1000 for it in reader.totals(["rainfall"], after(hours=2), hour, **options)
+        ]
+        return {it.thing_id: it.result for it in totals}
+
+    assert counted(ahead=tolerance) == {"exact": 1000, "fast": 1000, "too-fast": 1000}
+    assert counted() == {"exact": 1000, "fast": 1000, "too-fast": 1000}
+
+
+def test_a_count_over_more_than_the_window_is_no_part_of_it(writer: Writer, reader: Reader) -> None:
+    writer.save([registration("gate", "pedestrians_in"), registration("month", "pedestrians")])
+    writer.save([message("month", after(minutes=50), 31 * 86_400, pedestrians=900_000)])
+    writer.save([message("gate", after(minutes=50), 86_400, pedestrians_in=5000)])
+    writer.save([message("gate", after(minutes=55), 3600, pedestrians_in=7)])
+    totals = reader.totals(["pedestrians_in", "pedestrians"], after(hours=1), timedelta(hours=1))
+    assert [(it.thing_id, it.result) for it in totals] == [("gate", 7.0)]
+
+
+def test_what_a_thing_no_longer_lists_counts_for_the_past_only(
+    writer: Writer, reader: Reader
+) -> None:
+    hour = timedelta(hours=1)
+    writer.save([registration("gate", "pedestrians_in"), message("gate", pedestrians_in=7)])
+    writer.save([registration("gate", "pedestrians_out")])
+    assert [it.result for it in reader.totals(["pedestrians_in"], T0, hour)] == [7.0]
+    assert reader.totals(["pedestrians_in"], T0, hour, declared=True) == []
 
 
 def test_a_step_is_named_by_its_end_and_includes_it(pole: Writer, reader: Reader) -> None:
@@ -162,17 +209,38 @@ def test_python_and_the_database_cut_steps_alike(
     assert [(it.end, it.total) for it in steps] == [(end, 1.0), (end + step, 2.0)]
 
 
-def test_the_longest_counting_period_is_remembered(writer: Writer, reader: Reader) -> None:
+def test_the_usual_counting_period_is_that_of_the_span(writer: Writer, reader: Reader) -> None:
+    writer.save([registration("gate", "pedestrians_in", "wind_speed"), registration("month")])
+
+    def usual(start: int, end: int, *thing_ids: str) -> int | None:
+        names = ["pedestrians_in", "pedestrians", "wind_speed"]
+        return reader.usual_period_s(thing_ids, names, after(hours=start), after(hours=end))
+
+    assert usual(0, 9, "gate") is None
+    periods = [31 * 86_400, 3600, 7200, 3600, 900, 300, 300]  # the hours 1 to 7
+    for hour, period_s in enumerate(periods, start=1):
+        writer.save([message("gate", after(hours=hour), period_s, pedestrians_in=1, wind_speed=3)])
+    assert usual(0, 1, "gate") == 31 * 86_400
+    assert usual(1, 4, "gate", "none") == 3600  # a single odd one decides nothing
+    assert usual(1, 3, "gate") == 7200  # of two the longer: no step may be shorter than its count
+    assert usual(4, 9, "gate") == 300
+    assert usual(0, 9) is None
+    writer.save([registration("slow", "pedestrians")])
+    writer.save([message("slow", after(hours=6), 3600, pedestrians=1)])
+    assert usual(4, 9, "gate", "slow") == 3600
+
+
+def test_the_period_of_a_thing_is_that_of_its_newest_counts(writer: Writer, reader: Reader) -> None:
+    def period_s() -> int | None:
+        (row,) = reader.things()
+        return row.period_s
+
     writer.save([registration("gate", "pedestrians_in", "wind_speed")])
-    assert reader.longest_period_s(["gate"], ["pedestrians_in"]) is None
-    for minute, period_s in enumerate([300, 3600, 900]):
-        writer.save([message("gate", after(minutes=minute), period_s, pedestrians_in=1)])
-    writer.close()
+    assert period_s() is None
+    writer.save([message("gate", after(minutes=1), 31 * 86_400, pedestrians_in=1)])
+    assert period_s() == 31 * 86_400
     writer.save([message("gate", after(minutes=9), 60, pedestrians_in=1, wind_speed=3)])
-    assert reader.longest_period_s(["gate", "none"], ["pedestrians_in", "wind_speed"]) == 3600
-    assert reader.longest_period_s([], []) is None
-    (row,) = reader.things()
-    assert row.period_s == 3600
+    assert period_s() == 60
 
 
 def test_things_come_page_by_page_with_the_time_of_their_newest(

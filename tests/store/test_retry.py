@@ -219,7 +219,8 @@ def test_counts_and_their_periods_come_in(
     lacking = Rejection(reason=Reason.MISSING_PERIOD, detail="no period_s")
     writer.save([replace(good, observations=(), rejections=[lacking] * 2)])
     assert retrier.retry([good]).tally == Tally(stored=2, rejected=-2)
-    assert reader.longest_period_s(["gate"], ["pedestrians"]) == 900
+    span = (after(hours=-1), after(hours=2))
+    assert reader.usual_period_s(["gate"], ["pedestrians"], *span) == 900
     assert [it.result for it in reader.latest()] == [4.0]
 
 

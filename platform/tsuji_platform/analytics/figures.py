@@ -8,7 +8,8 @@ from types import MappingProxyType
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 
 WINDOW = timedelta(hours=1)
-"""Counts and rain are totals of the hour that ends now; other figures use no older observation."""
+"""Counts and rain are totals of the hour that ends now (of a thing whose clock runs ahead, with its
+newest observation); other figures use no older observation."""
 
 FOOTFALL_PROPERTIES = ("pedestrians_in", "pedestrians_out", "pedestrians")
 
@@ -90,9 +91,10 @@ _FIGURES = (
         decimals=0,
         properties=FOOTFALL_PROPERTIES,
         method="Sum of all counts, both ways, of all counters in the area whose period ended within "
-        "the last 60 minutes. A person who passes two counters is counted twice.",
+        "the last 60 minutes. Counts over a period longer than 60 minutes are left out. A person who "
+        "passes two counters is counted twice.",
         method_ja="直近60分に終わる計数期間の、エリア内の全カウンターの通行人数(両方向)の合計。"
-        "2か所を通った人は2回数えられる。",
+        "60分を超える期間の計数は含まない。2か所を通った人は2回数えられる。",
     ),
     _newest("air_temperature"),
     _newest("relative_humidity"),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 SILENT_AFTER = timedelta(minutes=15)
-"""A thing that was not heard for this long, or for two of its counting periods, is silent."""
+"""A thing that was not heard for this long, or for two periods of its newest counts, is silent."""
 
 
 class State(StrEnum):
@@ -20,7 +20,7 @@ def state(newest: datetime | None, period_s: int | None, now: datetime) -> State
 
     Args:
         newest: phenomenon time of its newest observation, None where there never was one.
-        period_s: its longest counting period, seconds; None where it counts nothing.
+        period_s: the longest period among its newest counts, seconds; None where it counts nothing.
         now: the moment in question.
     """
     if newest is None:

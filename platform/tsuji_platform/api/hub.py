@@ -50,16 +50,18 @@ class Hub:
         """What all things said in the hour that ended at `at`; None for now.
 
         Devices' clocks may run ahead of ours by the tolerance that ingest grants them, so the
-        present is not cut off at our own clock.
+        present is not cut off at our own clock: the hour of such a thing ends with its newest.
+        The present is made of the datastreams that things list now, the past of all that there were.
         """
-        if at is None:
-            end = self.clock() + FUTURE_TOLERANCE
-            start = self.clock() - WINDOW
-            newest = [r for r in self.reader.latest() if start < r.time <= end]
-        else:
-            end, start = at, at - WINDOW
-            newest = self.reader.newest_at(start, end)
-        return Readings(newest=newest, totals=self.reader.totals(_SUMMED, start, end))
+        if at is not None:
+            newest = self.reader.newest_at(at - WINDOW, at)
+            return Readings(newest=newest, totals=self.reader.totals(_SUMMED, at, WINDOW))
+        now = self.clock()
+        newest = [
+            r for r in self.reader.latest() if now - WINDOW < r.time <= now + FUTURE_TOLERANCE
+        ]
+        totals = self.reader.totals(_SUMMED, now, WINDOW, ahead=FUTURE_TOLERANCE, declared=True)
+        return Readings(newest=newest, totals=totals)
 
     def things(self) -> list[ThingRow]:
         """All things."""
@@ -102,7 +104,9 @@ def _at(
     at: Annotated[
         str | None,
         Query(
-            description="a past moment, RFC 3339 with offset; left out for now",
+            description="a past moment, RFC 3339 with offset; left out for now. Then a thing is live "
+            "that spoke in the hour before the moment and silent otherwise, and what things no "
+            "longer list counts as it did",
             examples=["2026-04-01T09:00:00+09:00"],
         ),
     ] = None,
@@ -134,8 +138,8 @@ def _span(
         Query(
             ge=60,
             le=_LONGEST_STEP,
-            description="length of a step, seconds; where left out 900, or the longest counting "
-            "period of the counters behind the figure",
+            description="length of a step, seconds; where left out 900, or the usual counting "
+            "period of the slowest counter behind the figure, if that is longer",
         ),
     ] = None,
 ) -> Span:

@@ -84,8 +84,8 @@ class Thing(BaseModel):
     capacity: int | None = Field(description="people that the place holds")
     datastreams: list[str] = Field(description="ids of the observed properties that it measures")
     state: Literal["live", "silent", "waiting"] = Field(
-        description="live: heard of lately; silent: not for 15 minutes or two of its counting "
-        "periods; waiting: never yet"
+        description="live: heard of lately; silent: not for 15 minutes or two periods "
+        "of its newest counts; waiting: never yet"
     )
     last_observed_at: datetime | None = Field(
         description="phenomenon time of its newest observation, RFC 3339, UTC"

@@ -47,12 +47,32 @@ class Reader:
         return [_reading(row) for row in rows]
 
     def totals(
-        self, observed_properties: Sequence[str], start: datetime, end: datetime
+        self,
+        observed_properties: Sequence[str],
+        end: datetime,
+        window: timedelta,
+        *,
+        ahead: timedelta = timedelta(0),
+        declared: bool = False,
     ) -> list[Reading]:
-        """Sum of each datastream of these properties over start < phenomenon time ≤ end."""
+        """Sum of each datastream of these properties over end - window < phenomenon time ≤ end.
+
+        Args:
+            observed_properties: which.
+            end: end of the window, included.
+            window: its length; counts over a longer period are left out.
+            ahead: how far a thing's clock may run ahead; its window then ends with its newest.
+            declared: whether to leave out what things no longer list.
+        """
         rows = self._database.rows(
             _SQL["totals"],
-            {"observed_properties": list(observed_properties), "start": start, "end": end},
+            {
+                "observed_properties": list(observed_properties),
+                "end": end,
+                "window": window,
+                "ahead": ahead,
+                "declared": declared,
+            },
         )
         return [_reading(row) for row in rows]
 
@@ -78,13 +98,22 @@ class Reader:
         )
         return [Step(end=row.pop("step_end"), **row) for row in rows]
 
-    def longest_period_s(
-        self, thing_ids: Sequence[str], observed_properties: Sequence[str]
+    def usual_period_s(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
     ) -> int | None:
-        """The longest counting period among these datastreams, seconds."""
+        """The counting period, seconds, of the slowest of these datastreams in start < time ≤ end."""
         (row,) = self._database.rows(
-            _SQL["longest_period"],
-            {"thing_ids": list(thing_ids), "observed_properties": list(observed_properties)},
+            _SQL["usual_period"],
+            {
+                "thing_ids": list(thing_ids),
+                "observed_properties": list(observed_properties),
+                "start": start,
+                "end": end,
+            },
         )
         period: int | None = row["period_s"]
         return period

@@ -20,6 +20,8 @@ class Received:
         thing: what a registration said.
         observations: the believed readings.
         rejections: what was refused.
+        retained: whether the broker had kept it and handed it out anew, as it does at every
+            subscription: it need not be news.
     """
 
     topic: str
@@ -29,6 +31,7 @@ class Received:
     thing: Thing | None = None
     observations: Sequence[Observation] = ()
     rejections: Sequence[Rejection] = ()
+    retained: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +81,14 @@ class Healable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingRow:
-    """A registered thing and the time of its newest observation."""
+    """A registered thing and the time of its newest observation.
+
+    Attributes:
+        thing: what it said of itself.
+        registered_at: when it first did.
+        last_observed_at: phenomenon time of its newest observation.
+        period_s: the longest period among its newest counts, seconds.
+    """
 
     thing: Thing
     registered_at: datetime

@@ -176,6 +176,11 @@ def _per_step(figure: str, unit_label: str, step: timedelta) -> str:
     """Totals of a series are totals of its steps, whatever the figure's own window is."""
     if FIGURES[figure].over_time is None:
         return unit_label
-    minutes = int(step / timedelta(minutes=1))
-    length = f"{minutes} min" if minutes < 60 or minutes % 60 else f"{minutes // 60} h"
+    seconds = int(step / timedelta(seconds=1))
+    if seconds % 60:
+        length = f"{seconds} s"
+    elif seconds % 3600:
+        length = f"{seconds // 60} min"
+    else:
+        length = f"{seconds // 3600} h"
     return f"{unit_label.split('/')[0]} / {length}"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import Hub, Span
+from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store import floor_to_step
 
 _MOST_STEPS = 10_000
@@ -28,8 +29,7 @@ def resolve(
     """Fill in what the caller left out: complete steps of the last 24 hours."""
     step = span.step
     if step is None:
-        period_s = hub.reader.longest_period_s(thing_ids, observed_properties)
-        step = max(_STEP, timedelta(seconds=period_s or 0))
+        step = _usual_step(hub, span, thing_ids, observed_properties)
     end = floor_to_step(span.end or hub.clock(), step)
     start = floor_to_step(span.start or end - _LENGTH, step)
     if start >= end:
@@ -43,6 +43,18 @@ def resolve(
             "ask for a longer step or a shorter time"
         )
     return Resolved(start=start, end=end, step=step)
+
+
+def _usual_step(
+    hub: Hub, span: Span, thing_ids: Sequence[str], observed_properties: Sequence[str]
+) -> timedelta:
+    """A quarter of an hour, or as long as counts of that time cover."""
+    counts = [name for name in observed_properties if OBSERVED_PROPERTIES[name].is_count]
+    if not counts:
+        return _STEP
+    end = span.end or hub.clock()
+    period_s = hub.reader.usual_period_s(thing_ids, counts, span.start or end - _LENGTH, end)
+    return max(_STEP, timedelta(seconds=period_s or 0))
 
 
 def fill(

@@ -5,7 +5,7 @@ SELECT thing.*,
      WHERE datastream.thing_id = thing.thing_id) AS last_observed_at,
     (SELECT coalesce(array_agg(observed_property ORDER BY datastream_id), '{}') FROM datastream
      WHERE datastream.thing_id = thing.thing_id AND declared) AS datastreams,
-    (SELECT max(period_s) FROM datastream
+    (SELECT max(latest.period_s) FROM datastream JOIN latest USING (datastream_id)
      WHERE datastream.thing_id = thing.thing_id AND declared) AS period_s
 FROM thing
 WHERE (%(after)s::text IS NULL OR thing_id > %(after)s)
@@ -23,7 +23,8 @@ WHERE declared
 ORDER BY thing_id, datastream_id;
 
 -- name: newest_at
--- The newest observation of each datastream within a window that ended in the past.
+-- The newest observation of each datastream within a window that ended in the past, of those that
+-- their things no longer list, too.
 SELECT thing_id, observed_property, newest.phenomenon_time, newest.result, newest.period_s,
     newest.phenomenon_time AS received_at
 FROM datastream
@@ -36,12 +37,24 @@ CROSS JOIN LATERAL (
 ORDER BY thing_id, datastream.datastream_id;
 
 -- name: totals
--- Sum per datastream of some observed properties over a window (start excluded, end included).
+-- Sum per datastream of some observed properties over a window (start excluded, end included). The
+-- window of a thing whose clock runs ahead ends with its newest observation, so that it is never
+-- longer than for others. What covers more than the window is no part of it.
+WITH counted AS (
+    SELECT datastream_id, thing_id, observed_property,
+        greatest(%(end)s, max(latest.phenomenon_time)
+            FILTER (WHERE latest.phenomenon_time <= %(end)s + %(ahead)s)
+            OVER (PARTITION BY thing_id)) AS window_end
+    FROM datastream LEFT JOIN latest USING (datastream_id)
+    WHERE observed_property = ANY (%(observed_properties)s) AND (declared OR NOT %(declared)s)
+)
 SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(result) AS result
-FROM datastream
+FROM counted
 JOIN observation USING (datastream_id)
-WHERE observed_property = ANY (%(observed_properties)s)
-    AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+WHERE phenomenon_time > %(end)s - %(window)s AND phenomenon_time <= %(end)s + %(ahead)s
+    AND phenomenon_time > window_end - %(window)s AND phenomenon_time <= window_end
+    AND (observation.period_s IS NULL
+        OR observation.period_s <= extract(epoch FROM %(window)s))
 GROUP BY thing_id, observed_property
 ORDER BY thing_id, observed_property;
 
@@ -58,9 +71,17 @@ WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_pro
 GROUP BY 1, 2, 3
 ORDER BY 3, 1, 2;
 
--- name: longest_period
-SELECT max(period_s) AS period_s FROM datastream
-WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s);
+-- name: usual_period
+-- The longest of the periods that datastreams counted over most often in a span. A single odd one,
+-- such as the hour that a clock change doubles, decides nothing.
+SELECT max(usual) AS period_s FROM (
+    SELECT mode() WITHIN GROUP (ORDER BY observation.period_s DESC) AS usual
+    FROM datastream
+    JOIN observation USING (datastream_id)
+    WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s)
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+    GROUP BY datastream_id
+) AS counted;
 
 -- name: counters
 SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
