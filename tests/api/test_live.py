@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,9 +18,11 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 from hub_processes import HubProcesses
 from samples import after, message, registration
+from tsuji_platform.api import live
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import Subscriber
+from tsuji_platform.api.routers import live as live_router
 from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.store import Database, Writer
 
@@ -241,6 +244,37 @@ def test_the_stream_goes_on_after_the_watchers_connection_was_lost(
     eventually(lambda: not set(lost) & set(watchers()))
     writer.save([message("gate-2", after(hours=3), 3600, pedestrians=150)])
     assert figures(listener.next("change"))["E"]["footfall"] == 150.0
+
+
+def test_one_who_stops_reading_is_sent_away(
+    server: str, app: FastAPI, city: Database, eventually: Callable, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(live_router, "SEND_TIMEOUT_S", 0.3)
+    feed = app.state.live
+    address = urlsplit(server)
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(10)
+        reader.connect((address.hostname, address.port))
+        reader.sendall(b"GET /v1/live?area_set=squares HTTP/1.1\r\nHost: hub\r\n\r\n")
+        assert reader.recv(12) == b"HTTP/1.1 200"
+        eventually(lambda: feed.listeners == 1)
+        (subscriber,) = feed._subscribers["squares"]
+        for _ in range(40):  # more than all buffers on the way take
+            subscriber.send(b"data: " + b"x" * 500_000 + b"\n\n")
+        eventually(lambda: feed.listeners == 0, what="the reader is sent away")
+    assert not [record for record in caplog.records if record.exc_info]  # it is no defect
+
+
+def test_there_are_only_so_many_streams(listen: Callable, server: str, monkeypatch) -> None:
+    monkeypatch.setattr(live, "MOST_LISTENERS", 2)
+    first, second = listen(), listen("wards")
+    first.next("snapshot")
+    second.next("snapshot")
+    answer = httpx.get(f"{server}/v1/live", params={"area_set": "squares"}, timeout=5)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "try again" in answer.json()["detail"]
 
 
 def test_a_server_with_open_streams_stops_when_asked(hub: HubProcesses) -> None:

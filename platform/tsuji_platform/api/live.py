@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _HEARTBEAT_S = 5.0
 _CALMEST_S = 0.25
 _BACKLOG = 64
+MOST_LISTENERS = 2_000
+"""Streams open at once: each holds a connection and a backlog."""
 
 Message = bytes | None
 """An event as it goes over the wire, or None: the subscriber was too slow and must come again."""
@@ -83,15 +85,18 @@ class LiveFeed:
         with self._lock:
             return sum(map(len, self._subscribers.values()))
 
-    def attach(self, subscriber: Subscriber) -> None:
-        """Begin a stream with a whole snapshot; blocks on the database."""
+    def attach(self, subscriber: Subscriber) -> bool:
+        """Begin a stream with a whole snapshot; blocks on the database. False where all are taken."""
         with self._lock:
+            if sum(map(len, self._subscribers.values())) >= MOST_LISTENERS:
+                return False
             seen = self._look(subscriber.area_set_id)
             self._tell(subscriber.area_set_id, seen)
             subscriber.send(
                 self._event("snapshot", subscriber.area_set_id, seen.areas, seen.things)
             )
             self._subscribers[subscriber.area_set_id].add(subscriber)
+            return True
 
     def detach(self, subscriber: Subscriber) -> None:
         """End a stream."""
