@@ -19,6 +19,7 @@ class Packet:
         mid: the broker's packet id, needed to acknowledge.
         qos: quality of service with which it was delivered.
         connection: during which connection it came; packet ids mean nothing in another one.
+        retained: whether the broker had kept it and hands it out to a new subscription.
     """
 
     topic: str
@@ -27,6 +28,7 @@ class Packet:
     mid: int = 0
     qos: int = 0
     connection: int = 0
+    retained: bool = False
 
     def read_as(
         self,
@@ -52,4 +54,5 @@ class Packet:
             thing=thing,
             observations=observations,
             rejections=rejections,
+            retained=self.retained,
         )

@@ -231,5 +231,6 @@ class Subscriber:
                 mid=message.mid,
                 qos=message.qos,
                 connection=self._connection,
+                retained=message.retain,
             )
         )

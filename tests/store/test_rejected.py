@@ -1,6 +1,7 @@
 """Rejected messages: kept once each with their reasons, and taken in when their cause is gone."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -246,3 +247,15 @@ def test_an_array_waits_as_a_whole(
     assert reader.counters().tally == Tally(
         messages=copies + 1, received=40 * copies, stored=40, duplicate=40 * (copies - 1)
     )
+
+
+def test_a_retained_message_that_was_refused_is_not_counted_anew(
+    writer: Writer, reader: Reader
+) -> None:
+    bad = broken("tsuji/v1/things/pole", b"{}")
+    once = replace(bad, retained=True)
+    assert writer.save([once]).tally == Tally(messages=1, received=1, rejected=1)
+    assert writer.save([once, once]).tally == Tally(messages=2)
+    assert writer.save([bad]).tally == Tally(messages=1, received=1, rejected=1)
+    (row,) = reader.rejected()
+    assert (row.seen, row.value_count) == (2, 2)

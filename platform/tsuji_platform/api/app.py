@@ -42,6 +42,7 @@ def create_app(hub: Hub) -> FastAPI:
         version=version("tsuji"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        redoc_url=None,
     )
     app.state.hub = hub
     app.state.live = LiveFeed(hub)

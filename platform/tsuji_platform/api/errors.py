@@ -80,6 +80,11 @@ def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             _log.warning("%s", error)
             return problem(status, "the database can't serve now; try again", {"Retry-After": "5"})
+        if isinstance(error, RowRefusedError):
+            return problem(
+                status,
+                "a parameter holds a character or a value that can't be looked up, such as NUL",
+            )
         return problem(status, str(error))
 
     return handle

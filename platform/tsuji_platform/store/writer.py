@@ -12,7 +12,7 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Healable, Received, Saved, Tally
-from tsuji_platform.store.refusals import refusals
+from tsuji_platform.store.refusals import digest, refusals
 
 _SQL = queries.load("writing")
 STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
@@ -57,9 +57,7 @@ class Writer:
             DatabaseAwayError: nothing was kept; try again.
             RowRefusedError: the database refuses something in it; nothing was kept.
         """
-        tally = Tally(messages=len(batch))
-        tally.received = sum(len(m.observations) + len(m.rejections) for m in batch)
-        return self._transact(batch, tally, ())
+        return self._transact(batch, Tally(messages=len(batch)), ())
 
     def healable(self, limit: int = 1000) -> list[Healable]:
         """Rejected messages whose thing or datastream has appeared since."""
@@ -88,6 +86,9 @@ class Writer:
                 with connection.transaction():
                     if healed:
                         batch = self._claim(connection, healed, tally)
+                    else:
+                        batch = _news(connection, batch)
+                        tally.received = sum(len(m.observations) + len(m.rejections) for m in batch)
                     changed = self._register(connection, batch)
                     self._store(connection, batch, tally, waited=bool(healed))
                     if not tally.balanced():
@@ -264,6 +265,21 @@ class Writer:
                 "rejected": tally.rejected,
             },
         )
+
+
+def _news(connection: Connection, batch: Sequence[Received]) -> Sequence[Received]:
+    """Leave out retained messages that are kept as rejected already: they were not sent again."""
+    keys = {
+        number: [digest(message, one.reason) for one in message.rejections]
+        for number, message in enumerate(batch)
+        if message.retained and message.rejections
+    }
+    if not keys:
+        return batch
+    asked = {"digests": [key for some in keys.values() for key in some]}
+    known = {row["digest"] for row in connection.execute(_SQL["known_digests"], asked)}
+    old = {number for number, some in keys.items() if known.issuperset(some)}
+    return [message for number, message in enumerate(batch) if number not in old]
 
 
 def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]) -> None:

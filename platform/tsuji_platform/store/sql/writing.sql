@@ -115,6 +115,9 @@ ON CONFLICT (digest) DO UPDATE SET
     value_count = rejected_message.value_count + excluded.value_count,
     last_received_at = excluded.last_received_at;
 
+-- name: known_digests
+SELECT digest FROM rejected_message WHERE digest = ANY (%(digests)s);
+
 -- name: healable
 -- Messages that were refused only because the thing or its datastream was unknown, and no longer is.
 SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
