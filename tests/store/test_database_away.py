@@ -16,6 +16,7 @@ from tsuji_platform.store import (
     migrate,
     pending,
 )
+from tsuji_platform.store.database import connect
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,15 @@ def server() -> Iterator[PrivateServer]:
     with private_database(kind="timescaledb") as server:
         migrate(server.url)
         yield server
+
+
+def test_no_connection_waits_for_ever_for_a_server_that_vanished(server: PrivateServer) -> None:
+    with Database(server.url, size=1) as database, database.transaction() as pooled:
+        for connection in (pooled, connect(server.url)):
+            kept = connection.info.get_parameters()
+            wanted = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3"}
+            assert kept.items() >= (wanted | {"tcp_user_timeout": "20000"}).items()
+        connection.close()
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])

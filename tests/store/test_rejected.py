@@ -252,7 +252,8 @@ def test_an_array_waits_as_a_whole(
 def test_a_retained_message_that_was_refused_is_not_counted_anew(
     writer: Writer, reader: Reader
 ) -> None:
-    bad = broken("tsuji/v1/things/pole", b"{}")
+    why = Rejection(reason=Reason.BAD_THING, detail="no location")
+    bad = broken("tsuji/v1/things/pole", b"{}", why)
     once = replace(bad, retained=True)
     assert writer.save([once]).tally == Tally(messages=1, received=1, rejected=1)
     assert writer.save([once, once]).tally == Tally(messages=2)

@@ -9,11 +9,24 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from tsuji_platform.settings import check_database_address
 from tsuji_platform.store import queries
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Edition
 
 Connection = psycopg.Connection[DictRow]
+
+_EVERY_CONNECTION: dict[str, Any] = {
+    "autocommit": True,
+    "row_factory": dict_row,
+    "connect_timeout": 5,
+    # a server that vanished without a word is noticed, whether we wait for it or send to it
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c timezone=UTC",
+}
 
 
 def check_address(url: str) -> None:
@@ -25,13 +38,11 @@ def check_address(url: str) -> None:
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        parts = {"host": "@"}
-    shown = "".join(str(parts.get(name) or "") for name in ("host", "port", "dbname"))
-    if "@" in shown or not str(parts.get("port") or 0).replace(",", "").isdecimal():
-        raise StoreError(
-            "the database's address (TSUJI_DATABASE_URL) must look like postgresql://user@host/name, "
-            "with / @ : ? # in a password written as %2F %40 %3A %3F %23"
-        )
+        parts = None
+    try:
+        check_database_address(parts)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
 
 
 def connect(url: str, application: str = "tsuji") -> Connection:
@@ -43,17 +54,7 @@ def connect(url: str, application: str = "tsuji") -> Connection:
     """
     check_address(url)
     with translated():
-        return psycopg.connect(
-            url,
-            autocommit=True,
-            row_factory=dict_row,
-            application_name=application,
-            connect_timeout=5,
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            options="-c timezone=UTC",
-        )
+        return psycopg.connect(url, **_EVERY_CONNECTION, application_name=application)
 
 
 class Database:
@@ -70,13 +71,7 @@ class Database:
             # after a longer outage its pauses would grow with the outage; now a caller starts it anew
             reconnect_timeout=2.0,
             open=False,
-            kwargs={
-                "autocommit": True,
-                "row_factory": dict_row,
-                "application_name": "tsuji",
-                "connect_timeout": 5,
-                "options": "-c timezone=UTC",
-            },
+            kwargs=_EVERY_CONNECTION | {"application_name": "tsuji"},
             check=ConnectionPool.check_connection,
             name="tsuji",
         )

@@ -136,18 +136,6 @@ class RetryWriter(Writer):
         if not owners:
             return
         self._insert_waiting(connection, owners)
-        periods = {
-            row[0]: row[1]
-            for row in sorted(
-                (outcome.rows[key] for key, outcome in owners.items()), key=lambda row: row[1] or 0
-            )
-            if row[1] is not None
-        }
-        if periods:
-            connection.execute(
-                _WRITING["lengthen_periods"],
-                {"datastream_ids": list(periods), "periods": list(periods.values())},
-            )
 
     def _insert_waiting(self, connection: Connection, owners: dict[_Key, _Outcome]) -> None:
         rows = [outcome.rows[key] for key, outcome in owners.items()]

@@ -35,7 +35,6 @@ class Writer:
         self._ingest_id = ingest_id
         self._connection: Connection | None = None
         self._keys: dict[str, dict[str, int]] = {}
-        self._periods: dict[int, int] = {}
         self._detour = 0
         self._longest_detour = 0
 
@@ -45,7 +44,6 @@ class Writer:
             self._connection.close()
         self._connection = None
         self._keys.clear()
-        self._periods.clear()
 
     def save(self, batch: Sequence[Received]) -> Saved:
         """Store a batch in one transaction.
@@ -158,7 +156,6 @@ class Writer:
     ) -> None:
         self._learn(connection, batch)
         rows: dict[tuple[int, datetime], Row] = {}
-        longer: dict[int, int] = {}
         refused: list[dict[str, object]] = []
         for message in batch:
             unknown: dict[Reason, list[str]] = {}
@@ -179,8 +176,6 @@ class Writer:
                         continue
                     tally.corrected += 1
                 rows[key, one.phenomenon_time] = row
-                if one.period_s is not None and one.period_s > self._periods.get(key, 0):
-                    longer[key] = max(one.period_s, longer.get(key, 0))
             refused += refusals(message, unknown, tally)
         if refused:
             # in the order of a key, so that two writers can't block each other
@@ -189,12 +184,6 @@ class Writer:
                 cursor.executemany(_SQL["keep_rejected"], refused)
         if rows:
             self._insert(connection, list(rows.values()), tally, waited=waited)
-        if longer:
-            connection.execute(
-                _SQL["lengthen_periods"],
-                {"datastream_ids": list(longer), "periods": list(longer.values())},
-            )
-            self._periods.update(longer)
 
     def _key(self, one: Observation) -> int | None:
         return self._keys.get(one.thing_id, {}).get(one.observed_property)
@@ -210,7 +199,6 @@ class Writer:
             keys = self._keys.setdefault(row["thing_id"], {})
             if row["datastream_id"] is not None:
                 keys[row["observed_property"]] = row["datastream_id"]
-                self._periods[row["datastream_id"]] = row["period_s"] or 0
 
     def _insert(
         self, connection: Connection, rows: list[Row], tally: Tally, *, waited: bool

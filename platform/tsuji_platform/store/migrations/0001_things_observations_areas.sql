@@ -19,11 +19,9 @@ CREATE TABLE datastream (
     thing_id text NOT NULL REFERENCES thing,
     observed_property text NOT NULL,
     declared boolean NOT NULL DEFAULT true,
-    period_s int4,
     UNIQUE (thing_id, observed_property)
 );
 COMMENT ON COLUMN datastream.declared IS 'false once the thing no longer lists it; its history stays';
-COMMENT ON COLUMN datastream.period_s IS 'for counts: the longest period seen, seconds';
 
 -- datastream_id and period_s share eight bytes, so that the period costs no room.
 CREATE TABLE observation (

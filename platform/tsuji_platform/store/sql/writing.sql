@@ -32,7 +32,7 @@ SELECT datastream_id FROM listed UNION ALL SELECT datastream_id FROM dropped;
 
 -- name: datastream_keys
 -- The declared datastreams of some things, and the things without any.
-SELECT thing.thing_id, datastream.observed_property, datastream.datastream_id, datastream.period_s
+SELECT thing.thing_id, datastream.observed_property, datastream.datastream_id
 FROM thing LEFT JOIN datastream ON datastream.thing_id = thing.thing_id AND datastream.declared
 WHERE thing.thing_id = ANY (%(thing_ids)s);
 
@@ -96,14 +96,6 @@ ON CONFLICT (datastream_id) DO UPDATE SET
 WHERE latest.phenomenon_time < excluded.phenomenon_time
     OR (latest.phenomenon_time = excluded.phenomenon_time
         AND (latest.result, latest.period_s) IS DISTINCT FROM (excluded.result, excluded.period_s));
-
--- name: lengthen_periods
--- Remembers the longest period of each count, from which series choose their step.
-UPDATE datastream SET period_s = longer.period_s
-FROM (SELECT * FROM unnest(%(datastream_ids)s::int4[], %(periods)s::int4[]) AS l (datastream_id, period_s)
-      ORDER BY 1) AS longer
-WHERE datastream.datastream_id = longer.datastream_id
-    AND coalesce(datastream.period_s, 0) < longer.period_s;
 
 -- name: keep_rejected
 INSERT INTO rejected_message (digest, topic, payload, thing_id, reason, detail, observed_properties,
