@@ -238,12 +238,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "lowest {low} ({low_time}), highest {high} ({high_time})",
     ),
     "chart.empty": (
-        "この24時間の観測値はありません。",
-        "There are no observations in these 24 hours.",
+        "この24時間のうち集計が済んだ区間に、観測値はありません。",
+        "There are no observations in the completed steps of these 24 hours.",
     ),
     "chart.empty_silent": (
-        "この24時間の観測値はありません。機器の最終受信は {time} です。",
-        "There are no observations in these 24 hours. The sensor was last heard at {time}.",
+        "この24時間のうち集計が済んだ区間に、観測値はありません。機器の最終受信は {time} です。",
+        "There are no observations in the completed steps of these 24 hours. The sensor was last heard at {time}.",
     ),
     "chart.empty_waiting": (
         "この機器からの観測値はまだ届いていません。",
