@@ -1,6 +1,7 @@
 """Settings, one small class per concern, read from the environment when asked for and never at import."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -45,6 +46,24 @@ class BrokerAddress:
             port=port or 1883,
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
+        )
+
+
+def check_database_address(parts: Mapping[str, object] | None) -> None:
+    """Refuse what is no address before any library quotes a password that stands in the wrong place.
+
+    Args:
+        parts: the address as libpq takes it apart, None where it can't.
+
+    Raises:
+        ValueError: with the form that is expected.
+    """
+    parts = {"host": "@"} if parts is None else parts
+    shown = "".join(str(parts.get(name) or "") for name in ("host", "port", "dbname"))
+    if "@" in shown or not str(parts.get("port") or 0).replace(",", "").isdecimal():
+        raise ValueError(
+            "the database's address (TSUJI_DATABASE_URL) must look like postgresql://user@host/name, "
+            "with / @ : ? # in a password written as %2F %40 %3A %3F %23"
         )
 
 

@@ -84,6 +84,22 @@ def test_servers_of_yours_are_tried(tmp_path):
     assert "secret" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:sec@ret@localhost/db",
+        "postgresql://u:sec/ret@localhost/db",
+        "host=localhost password=sec ret",
+    ],
+)
+def test_a_database_address_with_a_raw_password_is_refused_without_quoting_it(tmp_path, url):
+    found = examine(tmp_path, database_url=url)["database"]
+    assert not found.ok
+    assert "%40" in found.advice
+    assert "sec" not in repr(found)
+    assert "ret" not in repr(found)
+
+
 def test_data_that_fits_no_program_is_bad(tmp_path):
     data = tmp_path / "database" / "data"
     data.mkdir(parents=True)

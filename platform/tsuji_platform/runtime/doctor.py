@@ -1,6 +1,5 @@
 """Says what was found, what would be chosen and why, without fetching or starting anything."""
 
-import os
 import platform
 import shutil
 import sys
@@ -8,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from tsuji_platform.runtime import broker, database, debian, mosquitto, mqtt, postgres
 from tsuji_platform.runtime.basics import SetupError
@@ -21,6 +23,7 @@ from tsuji_platform.settings import (
     DashboardSettings,
     DatabaseSettings,
     RuntimeSettings,
+    check_database_address,
 )
 
 OLDEST_PYTHON = (3, 11)
@@ -104,7 +107,7 @@ def _home(runtime: RuntimeSettings, instance: Instance) -> Finding:
     advice = ""
     if barrier is not None:
         advice = f"the private servers cannot pass through {barrier}: set TSUJI_HOME elsewhere"
-    elif not os.access(nearest, os.W_OK | os.X_OK):
+    elif not _writable(nearest):
         advice = f"{nearest} cannot be written: set TSUJI_HOME to a folder that you own"
     elif not instance.account.name:
         advice = (
@@ -118,6 +121,15 @@ def _home(runtime: RuntimeSettings, instance: Instance) -> Finding:
 
 def _nearest(path: Path) -> Path:
     return next(part for part in (path, *path.parents) if part.exists())
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder can really be made in `folder`: permissions say yes where /proc says no."""
+    try:
+        with TemporaryDirectory(prefix=".tsuji-doctor-", dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _disk(home: Path) -> Finding:
@@ -200,11 +212,19 @@ def _database(settings: DatabaseSettings, instance: Instance) -> Finding:
 
 def _reach_database(url: str) -> str | None:
     try:
+        check_database_address(_taken_apart(url))
         with psycopg.connect(url, connect_timeout=5) as connection:
             connection.execute("SELECT 1")
-    except psycopg.Error as error:
+    except (psycopg.Error, ValueError) as error:
         return " ".join(str(error).split())
     return None
+
+
+def _taken_apart(url: str) -> dict[str, Any] | None:
+    try:
+        return conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return None
 
 
 def _broker(settings: BrokerSettings) -> Finding:
