@@ -52,7 +52,8 @@ def list_() -> None:
             )
 
 
-@app.command()
+# Degrees may be negative: -37.9 is no option.
+@app.command(context_settings={"ignore_unknown_options": True})
 def mesh(
     west: Annotated[float, typer.Argument(help="Western edge, degrees east.")],
     south: Annotated[float, typer.Argument(help="Southern edge, degrees north.")],

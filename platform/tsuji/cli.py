@@ -1,6 +1,9 @@
 """The command `tsuji`: parses, calls, and says in one line what went wrong."""
 
+import os
 import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -10,6 +13,9 @@ from typer.core import TyperGroup
 from tsuji import __version__, areas, doctor, feeds, rejected, replay, services, up, wiring
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
+
+_OTHERS_VARIABLES = {"TSUJI_DATABASE_PASSWORD", "TSUJI_WRITE_EXPECTED"}
+"""What compose.yaml and the tests read."""
 
 
 class _Commands(TyperGroup):
@@ -42,13 +48,31 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """One line on the variables that look like settings and are none; a mistyped one is silent."""
+    known = [name for name, _, _ in describe()]
+    strange = sorted(
+        name
+        for name in environment
+        if name.upper().startswith("TSUJI_") and name.upper() not in {*known, *_OTHERS_VARIABLES}
+    )
+    if not strange:
+        return []
+    guesses = [(name, get_close_matches(name.upper(), known, n=1)) for name in strange]
+    named = ", ".join(
+        f"{name} (did you mean {guess[0]}?)" if guess else name for name, guess in guesses
+    )
+    return [f"tsuji: not a setting, and not used: {named}"]
+
+
 @app.callback()
 def _root(
-    version: bool = typer.Option(
+    version: bool = typer.Option(  # noqa: ARG001 - answered by its own callback
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    pass
+    for line in unknown_variables(os.environ):
+        typer.echo(line, err=True)
 
 
 app.command()(up.up)

@@ -1,5 +1,6 @@
 """`tsuji replay`: recorded feeds, published as their devices would have done."""
 
+import math
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -34,6 +35,16 @@ def _moment(text: str) -> datetime:
         ) from error
 
 
+def _pace(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and speed > 0):
+        raise typer.BadParameter(f"{text!r} is not a number above 0, such as 60")
+    return speed
+
+
 _From = Annotated[
     datetime | None,
     typer.Option("--from", parser=_moment, metavar="TIME", help="Leave out what ended by then."),
@@ -44,7 +55,11 @@ _To = Annotated[
 ]
 _Speed = Annotated[
     float | None,
-    typer.Option(help="Times the original speed; as fast as the broker takes it otherwise."),
+    typer.Option(
+        parser=_pace,
+        metavar="NUMBER",
+        help="Times the original speed; as fast as the broker takes it otherwise.",
+    ),
 ]
 
 

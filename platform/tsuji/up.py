@@ -59,6 +59,26 @@ def choose_port(wanted: int, is_set: bool, host: str, variable: str) -> int:
     raise SetupError(f"no port is free from {wanted} on; set {variable}")
 
 
+def check_ports(api: ApiSettings, dashboard: DashboardSettings, broker_: BrokerSettings) -> None:
+    """Refuse a port that was asked for and is taken, before anything else is started.
+
+    Raises:
+        SetupError: naming the setting.
+    """
+    asked = [
+        (settings, name, host)
+        for settings, name, host in (
+            (broker_, "broker_port", "127.0.0.1"),
+            (api, "api_port", api.api_host),
+            (dashboard, "dashboard_port", dashboard.dashboard_host),
+        )
+        if name in settings.model_fields_set and getattr(settings, name) is not None
+    ]
+    for settings, name, host in asked:
+        if name != "broker_port" or broker_.broker_url is None:
+            choose_port(getattr(settings, name), True, host, f"TSUJI_{name.upper()}")
+
+
 class _Hub:
     """One run of `tsuji up`."""
 
@@ -81,6 +101,7 @@ class _Hub:
         """Set up, start, watch; returns when asked to stop, with everything stopped."""
         api, dashboard = ApiSettings(), DashboardSettings()
         self._say(f"data in {self._instance.home}")
+        check_ports(api, dashboard, BrokerSettings())
         with (
             Supervisor(self._instance.log_folder, self._report) as supervisor,
             supervisor.signals(),
@@ -237,7 +258,9 @@ def _failing(supervisor: Supervisor) -> list[str]:
 
 def _reachable(host: str) -> str:
     """An address to call a server under that listens on `host`."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:

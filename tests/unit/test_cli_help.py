@@ -108,3 +108,31 @@ def test_an_unknown_command_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "'fly'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("speed", ["-1", "0", "nan", "inf", "fast"])
+def test_an_impossible_speed_is_told_before_a_file_is_read(tmp_path: Path, speed: str) -> None:
+    done = tsuji(
+        "replay", "melbourne", "nowhere.csv", "--locations", "nowhere.csv", f"--speed={speed}",
+        home=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--speed" in done.stderr
+    assert speed in done.stderr
+    assert "nowhere.csv" not in done.stderr
+
+
+def test_negative_degrees_are_no_options(tmp_path: Path) -> None:
+    done = tsuji("areas", "mesh", "144.9", "-37.9", "145.0", "-37.7", home=tmp_path)
+    assert "No such option" not in done.stderr
+
+
+def test_a_mistyped_setting_is_told_once_and_does_no_harm(tmp_path: Path) -> None:
+    done = tsuji("--version", home=tmp_path, TSUJI_API_PRT="1")
+    assert done.returncode == 0
+    done = tsuji("areas", "list", home=tmp_path, TSUJI_API_PRT="1", TSUJI_WRITE_EXPECTED="1")
+    first, *others = done.stderr.splitlines()
+    assert first == (
+        "tsuji: not a setting, and not used: TSUJI_API_PRT (did you mean TSUJI_API_PORT?)"
+    )
+    assert not any("TSUJI_API_PRT" in line for line in others)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -112,5 +113,11 @@ def test_data_that_fits_no_program_is_bad(tmp_path):
 def test_a_home_that_cannot_be_reached_is_bad(tmp_path):
     (tmp_path / "closed").mkdir(mode=0o000)
     found = examine(tmp_path / "closed" / "home")["data"]
+    assert not found.ok
+    assert "TSUJI_HOME" in found.advice
+
+
+def test_a_home_where_no_folder_can_be_made_is_bad():
+    found = examine(Path("/proc/nope"))["data"]
     assert not found.ok
     assert "TSUJI_HOME" in found.advice
