@@ -120,6 +120,25 @@ def test_a_new_server_waits_for_the_old_one(folder):
             assert execute(new.url, "SELECT 1") == [(1,)]
 
 
+def test_a_server_whose_folder_may_not_be_seen_is_found_and_keeps_its_pid_file(folder, monkeypatch):
+    def denied(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    with private_database(folder, "plain") as server:
+        pid_file = folder / "database" / "data" / "postmaster.pid"
+        may_start = server._child.may_start
+        with monkeypatch.context() as patch:
+            patch.setattr(psutil.Process, "cwd", denied)
+            patch.setattr(psutil.Process, "cmdline", denied)
+            assert may_start()  # nothing is known to be in the way
+            assert pid_file.read_text().startswith(f"{server.pid}\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(psutil.Process, "cwd", denied)
+            assert not may_start()  # found by its arguments, and asked to end
+        psutil.Process(server.pid).wait(10)
+        assert may_start()
+
+
 def test_the_servers_never_run_as_root(folder):
     with private_database(folder, "plain") as server:
         assert psutil.Process(server.pid).uids().effective != 0

@@ -141,3 +141,26 @@ def test_no_child_outlives_its_parent(tmp_path, eventually, number, clean):
         parent.wait(10)
         eventually(lambda: _is_zombie(child), within=5)
         assert (parent.stdout.read() == "clean\n") is clean
+
+
+_SIGNALLED_INSIDE_WAIT = """
+import os, pathlib, signal, sys
+from tsuji_platform.runtime.supervisor import Supervisor
+
+with Supervisor(pathlib.Path(sys.argv[1]), print) as supervisor, supervisor.signals():
+    with supervisor.stop_requested._cond:  # as wait() holds it for a moment
+        os.kill(os.getpid(), signal.SIGINT)
+    assert supervisor.stop_requested.wait(5)
+print("stopped")
+"""
+
+
+def test_a_signal_that_meets_the_main_thread_inside_a_wait_is_no_deadlock(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGNALLED_INSIDE_WAIT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr

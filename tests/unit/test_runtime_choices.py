@@ -3,11 +3,13 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tsuji_platform.runtime import broker, database, mqtt
+from tsuji_platform.runtime import broker, database, mqtt, process
 from tsuji_platform.runtime.account import own_account
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.runtime.database import Edition
@@ -83,6 +85,21 @@ def test_data_that_fits_no_program_is_refused_with_advice(instance):
 def test_a_port_that_was_asked_for_and_is_taken_is_refused(instance, taken_port):
     with pytest.raises(SetupError, match=f"port {taken_port} .*TSUJI_BROKER_PORT"):
         broker.choose_port(taken_port, instance.broker_folder)
+
+
+def test_an_earlier_broker_that_does_not_end_is_named(instance, monkeypatch):
+    # Another user's may not be signalled.
+    monkeypatch.setattr(process, "send", lambda *_: None)
+    monkeypatch.setattr(broker, "_RELEASE_S", 0.2)
+    configuration = str(instance.broker_folder / "mosquitto.conf")
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", configuration]
+    ) as earlier:
+        try:
+            with pytest.raises(SetupError, match=rf"process {earlier.pid}\) .*TSUJI_HOME"):
+                broker.choose_port(None, instance.broker_folder, standard=None)
+        finally:
+            earlier.kill()
 
 
 def test_an_instance_keeps_its_port(instance):

@@ -20,6 +20,8 @@ from tsuji_platform.settings import BrokerSettings
 
 STANDARD_PORT = 1883
 _PORT_FILE = "port"
+_RELEASE_S = 20
+"""Longer than it takes a broker of ours to end when asked, and when killed."""
 _PROGRAM_NAMES = ("mosquitto", "python")
 
 
@@ -164,7 +166,7 @@ def choose_port(wanted: int | None, folder: Path, *, standard: int | None = STAN
     Devices know the port, so an instance keeps it.
 
     Raises:
-        SetupError: where the port that was asked for is taken.
+        SetupError: where the port that was asked for is taken, or an earlier broker does not end.
     """
     last = last_port(folder)
     _await_release(folder)
@@ -191,9 +193,20 @@ def last_port(folder: Path) -> int | None:
 
 
 def _await_release(folder: Path) -> None:
-    """Wait for the broker of a `tsuji up` that was killed a moment ago; it is on its way out."""
+    """Wait for the broker of a `tsuji up` that was killed a moment ago; it is on its way out.
+
+    Raises:
+        SetupError: where it stays, being another user's.
+    """
     remains = _remains(folder)
+    deadline = time.monotonic() + _RELEASE_S
     while not remains.are_gone():
+        if time.monotonic() > deadline:
+            pids = ", ".join(str(one.pid) for one in remains.left())
+            raise SetupError(
+                f"an earlier broker (process {pids}) still uses {folder} and does not end when asked: "
+                "end it as the user that started it, or set TSUJI_HOME to another folder"
+            )
         time.sleep(0.05)
 
 

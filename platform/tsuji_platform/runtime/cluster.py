@@ -16,7 +16,15 @@ from tsuji_platform.runtime.account import Account, name_of
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet, tail
 from tsuji_platform.runtime.files import write
 from tsuji_platform.runtime.postgres import Programs
-from tsuji_platform.runtime.process import Child, Remains, launcher, process_name, with_folder
+from tsuji_platform.runtime.process import (
+    Child,
+    Remains,
+    launcher,
+    process_name,
+    with_argument,
+    with_folder,
+    with_hidden_folder,
+)
 
 NAME = "tsuji"
 """Of the role and of the database."""
@@ -161,11 +169,15 @@ class Cluster:
         """What a server that ended badly left behind: it and its sessions work in the data folder."""
 
         def find() -> list[psutil.Process]:
-            return [one for one in with_folder(self.data) if process_name(one) == "postgres"]
+            # Even root may not be allowed to see where another user's processes work.
+            found = {*with_folder(self.data), *with_argument(str(self.data))}
+            return [one for one in found if process_name(one) == "postgres"]
 
         def tidy() -> None:
-            # It may name a zombie, or a process that has the number by now.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            # It may name a zombie, or a process that has the number by now. Where a server may be that
+            # cannot be seen, the file stays: PostgreSQL's own look at it is all that is left.
+            if not with_hidden_folder("postgres", self.account.uid):
+                (self.data / "postmaster.pid").unlink(missing_ok=True)
 
         return Remains(find, (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL), tidy)
 

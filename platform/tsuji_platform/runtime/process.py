@@ -123,6 +123,20 @@ def with_folder(folder: Path) -> list[psutil.Process]:
     return [process for process in found if is_alive(process)]
 
 
+def with_hidden_folder(name: str, uid: int) -> list[psutil.Process]:
+    """Return the living processes of this program and user whose working folder may not be seen."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == name and process.uids().effective == uid:
+                process.cwd()
+        except psutil.AccessDenied:
+            found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return [process for process in found if is_alive(process)]
+
+
 def send(process: psutil.Process, number: signal.Signals) -> None:
     """Signal a process that may have ended meanwhile."""
     try:
@@ -161,6 +175,10 @@ class Remains:
         self._tidy = tidy
         self._patience_s = patience_s
         self._since: float | None = None
+
+    def left(self) -> list[psutil.Process]:
+        """What is in the way now."""
+        return self._find()
 
     def are_gone(self) -> bool:
         """Whether the way is free; sends the signal whose time has come where it is not."""

@@ -23,6 +23,7 @@ _BACK_OFF_S = (0.2, 0.5, 1, 2, 5, 10, 20)
 """Waits before restarts in a row; what ran for `_SETTLED_S` begins at the first again."""
 _SETTLED_S = 15.0
 _LOOK_S = 0.2
+_SIGNALLED = b"s"
 _TROUBLE_AFTER = 4
 """Failures in a row after which people are told."""
 
@@ -171,9 +172,8 @@ class Supervisor:
         """
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
-            if self.stop_requested.is_set():
-                self._hurry.set()
-            self.stop_requested.set()
+            # Not set here: this thread may be inside a wait() and hold the event's own lock.
+            self._wake(_SIGNALLED)
 
         numbers = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means to outlive its terminal
@@ -193,9 +193,9 @@ class Supervisor:
         self._wake()
         self._keeper.join()
 
-    def _wake(self) -> None:
+    def _wake(self, why: bytes = b".") -> None:
         with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b".")
+            os.write(self._wake_write, why)
 
     # What follows runs in the keeper's thread.
 
@@ -244,7 +244,10 @@ class Supervisor:
     def _drain(self, timeout_s: float) -> None:
         for key, _ in self._selector.select(timeout_s):
             if key.data is None:
-                os.read(self._wake_read, 4096)
+                for _ in range(os.read(self._wake_read, 4096).count(_SIGNALLED)):
+                    if self.stop_requested.is_set():
+                        self._hurry.set()
+                    self.stop_requested.set()
             else:
                 self._read(key.data)
 
