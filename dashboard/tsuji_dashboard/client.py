@@ -146,7 +146,13 @@ class Series:
 
 
 def path(*parts: str) -> str:
-    """Join path segments, each escaped: ids come from addresses that anyone can write."""
+    """Join path segments, each escaped: ids come from addresses that anyone can write.
+
+    Raises:
+        UnknownError: where a segment is one that leads elsewhere; nothing has such an id.
+    """
+    if not {"", ".", ".."}.isdisjoint(parts):
+        raise UnknownError("/".join(parts))
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from tsuji_dashboard.client import path
+from tsuji_dashboard.client import UnknownError, path
 from tsuji_dashboard.relay import Relay
 
 KEPT_SETS = 16
@@ -44,9 +44,11 @@ class Shapes:
         """The GeoJSON of an area set; what is kept serves while the API is away."""
         kept = self._kept.get(area_set)
         headers = {"If-None-Match": kept.etag} if kept else {}
-        where = path("area-sets", area_set, "areas")
         try:
+            where = path("area-sets", area_set, "areas")
             found = await self._http.get(where, headers=headers, timeout=30.0)
+        except UnknownError as error:
+            return _unknown(error)
         except httpx.HTTPError as error:
             if kept is None:
                 return away(error)
@@ -91,6 +93,19 @@ def away(error: Exception) -> Response:
     )
 
 
+def _unknown(error: UnknownError) -> Response:
+    return JSONResponse(
+        {
+            "type": "about:blank",
+            "title": "Not Found",
+            "status": 404,
+            "detail": f"there is nothing under {str(error)!r:.80}",
+        },
+        status_code=404,
+        media_type="application/problem+json",
+    )
+
+
 def _passed(found: httpx.Response) -> Response:
     return Response(
         found.content,
@@ -129,7 +144,10 @@ def router(http: httpx.AsyncClient, relay: Relay) -> APIRouter:
 
     @routes.get("/area-sets/{area_set}/snapshot")
     async def snapshot(area_set: str, at: Annotated[str, Query(max_length=40)]) -> Response:
-        where = path("area-sets", area_set, "snapshot")
+        try:
+            where = path("area-sets", area_set, "snapshot")
+        except UnknownError as error:
+            return _unknown(error)
         return await passed_on(http, where, {"at": at, "things": "true"})
 
     @routes.get("/live")
