@@ -52,7 +52,8 @@ async def live(
 
     An area in a `change` comes with all its figures; one without figures has no data any more.
     A comment keeps quiet streams open. A stream that ends can be taken up again at any time: it
-    begins with a whole snapshot.
+    begins with a whole snapshot. One whose reader takes nothing for 20 seconds is ended; where all
+    streams are taken the answer is 503 with `Retry-After`.
     """
     await run_in_threadpool(hub.area_set, area_set)
     feed: LiveFeed = request.app.state.live
