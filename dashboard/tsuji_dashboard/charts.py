@@ -60,11 +60,14 @@ def clock(time: datetime) -> str:
 
 
 def moment(time: datetime, lang: Lang) -> str:
-    """A Tokyo date and time without the year, as the language writes it."""
+    """A Tokyo date and time as the language writes it, with the year where it isn't this one."""
     local = time.astimezone(TOKYO)
+    this_year = local.year == datetime.now(TOKYO).year
     if lang == "ja":
-        return f"{local.month}月{local.day}日 {local:%H:%M}"
-    return f"{local.day} {local:%b %H:%M}"
+        year = "" if this_year else f"{local.year}年"
+        return f"{year}{local.month}月{local.day}日 {local:%H:%M}"
+    year = "" if this_year else f"{local.year} "
+    return f"{local.day} {local:%b} {year}{local:%H:%M}"
 
 
 def span(series: Series, index: int) -> str:

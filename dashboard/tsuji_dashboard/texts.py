@@ -1,5 +1,6 @@
 """Every word on the screen, in Japanese and English side by side, so that neither is forgotten."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -7,6 +8,7 @@ from typing import Literal, get_args
 Lang = Literal["ja", "en"]
 LANGUAGES: tuple[Lang, ...] = get_args(Lang)
 DEFAULT: Lang = "ja"
+_TURNING = re.compile(r"[\u0590-\u08ff\u202a-\u202e\u2066-\u2069]")
 
 _TEXTS: dict[str, tuple[str, str]] = {
     # the frame
@@ -55,6 +57,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "banner.no_sets": (
         "表示できるエリアがまだありません。登録され次第、自動で表示します。",
         "There are no areas to show yet. They appear by themselves once they exist.",
+    ),
+    "banner.parameter": ("{key}「{value}」", "{key} “{value}”"),
+    "banner.and": ("、", ", "),
+    "banner.unknown_parameters": (
+        "アドレスの{named}は解釈できないため、既定のものを表示しています。",
+        "The address asks for {named}, which is unknown here. Showing the default instead.",
+    ),
+    "banner.future": (
+        "{time} はまだ来ていないため、現在の状態を表示しています。",
+        "{time} is yet to come. Showing the present.",
     ),
     "banner.unknown_set": (
         "エリアセット「{id}」はありません。別のものを表示しています。",
@@ -212,10 +224,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "detail.position": ("位置", "Position"),
     "detail.id": ("ID", "ID"),
     "detail.latest": ("最新の観測値", "Newest observations"),
-    "detail.latest_past": (
-        "最新の観測値(表示中の過去の時点ではなく現在)",
-        "Newest observations (now, not at the past moment shown)",
-    ),
     "detail.no_latest": ("観測値はまだ届いていません。", "No observation has arrived yet."),
     "detail.unknown_area": (
         "エリア「{id}」は見つかりません。",
@@ -277,6 +285,11 @@ def text(key: str, lang: Lang, **fields: str | int) -> str:
         KeyError: for a key that isn't in the table, or a field that the text needs and didn't get.
     """
     return TEXTS[key][LANGUAGES.index(lang)].format(**fields)
+
+
+def isolated(name: str) -> str:
+    """A name within a sentence: one that runs from right to left must not turn the sentence round."""
+    return f"\u2068{name}\u2069" if _TURNING.search(name) else name
 
 
 def words(lang: Lang) -> dict[str, str]:

@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import nan
 from typing import Any
 from urllib.parse import urlencode
 
 from dash import html
 
 from tsuji_dashboard.charts import is_total, moment
-from tsuji_dashboard.client import Thing, instant
+from tsuji_dashboard.client import Reading, Thing, instant
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.measures import Measure, charted, measured
 from tsuji_dashboard.parts import aria, data
-from tsuji_dashboard.texts import Lang, kind_label, text
+from tsuji_dashboard.texts import Lang, isolated, kind_label, text
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES, ObservedProperty
+
+THEN = Reading(value=nan, time=None)
+"""A thing's value at a past moment, which the browser has with the map's points and fills in."""
 
 
 def label(of: Figure | ObservedProperty, lang: Lang) -> str:
@@ -42,7 +46,7 @@ def other_charts(detail: AreaDetail | ThingDetail, selection: Selection) -> list
     """The last 24 hours of all that the panel doesn't lead with."""
     if isinstance(detail, AreaDetail):
         return list(charted(_area_measures(detail, selection.lang), selection))
-    return list(charted(_thing_measures(detail, selection.lang), selection))
+    return list(charted(_thing_measures(detail, selection), selection))
 
 
 def _area_measures(detail: AreaDetail, lang: Lang) -> list[Measure]:
@@ -61,15 +65,17 @@ def _area_measures(detail: AreaDetail, lang: Lang) -> list[Measure]:
     ]
 
 
-def _thing_measures(detail: ThingDetail, lang: Lang) -> list[Measure]:
+def _thing_measures(detail: ThingDetail, selection: Selection) -> list[Measure]:
+    lang, at = selection.lang, selection.at
     why = _silence(detail.thing, lang)
+    latest = dict.fromkeys(detail.measures, THEN) if at else detail.thing.latest
     return [
         Measure(
             key=key,
             name=label(OBSERVED_PROPERTIES[key], lang),
             charted=label(OBSERVED_PROPERTIES[key], lang),
             what="property",
-            reading=detail.thing.latest.get(key),
+            reading=latest.get(key),
             series=detail.series.get(key),
             why=why,
         )
@@ -97,11 +103,11 @@ def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
 
 def _thing_panel(detail: ThingDetail, selection: Selection) -> Panel:
     lang, thing = selection.lang, detail.thing
-    kind = html.Span(
-        [kind_label(thing.kind, lang), " · ", _state(thing.state, lang)], className="code"
-    )
-    title = text("detail.latest_past" if selection.at else "detail.latest", lang)
-    measures = _thing_measures(detail, lang)
+    at = instant(selection.at)
+    state: list[Any] = [] if at else [" · ", _state(thing.state, lang)]  # known only of now
+    kind = html.Span([kind_label(thing.kind, lang), *state], className="code")
+    title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.latest", lang)
+    measures = _thing_measures(detail, selection)
     return Panel(
         body=[
             _heading(thing.name if lang == "ja" else thing.name_en, kind),
@@ -119,7 +125,7 @@ def trouble(key: str, selection: Selection) -> Panel:
 
 
 def _heading(name: str, below: Any) -> html.Div:
-    return html.Div([html.H2(name, tabIndex=-1), below], className="detail-head")
+    return html.Div([html.H2(name, tabIndex=-1, title=name), below], className="detail-head")
 
 
 def _area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:
@@ -131,7 +137,8 @@ def _area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:
     if not detail.things:
         return mesh, ""
     first = min(detail.things, key=lambda thing: (thing.kind != "footfall_counter", thing.id))
-    return text("near", lang, name=first.name if lang == "ja" else first.name_en), mesh
+    name = isolated(first.name if lang == "ja" else first.name_en)
+    return text("near", lang, name=name), mesh
 
 
 def _why_empty(detail: AreaDetail, selection: Selection) -> str:
@@ -165,13 +172,20 @@ def _things(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
     if not things:
         return []
     lang = selection.lang
+
+    def name(thing: Neighbour) -> str:
+        return thing.name if lang == "ja" else thing.name_en
+
+    def state(thing: Neighbour) -> str:
+        return "" if selection.at else thing.state  # known only of now
+
     rows = [
         html.Li(
             html.A(
                 [
-                    html.Span(className=f"mark {thing.kind} {thing.state}", **aria(hidden="true")),
-                    html.Span(thing.name if lang == "ja" else thing.name_en, className="thing-name"),
-                    _state(thing.state, lang),
+                    html.Span(className=f"mark {thing.kind} {state(thing)}", **aria(hidden="true")),
+                    html.Span(name(thing), className="thing-name", title=name(thing)),
+                    _state(thing.state, lang) if state(thing) else None,
                 ],
                 href=_address(selection, thing=thing.id),
                 **data(thing=thing.id),

@@ -154,3 +154,22 @@ def test_a_past_moment_is_chosen_in_tokyo_time_wherever_the_reader_is(
     utc = tokyo - timedelta(hours=9)
     page.wait_for_url(f"**at={utc:%Y-%m-%dT%H:%M}:00Z**")
     expect(page.locator("#banner")).to_contain_text(f"{tokyo:%H:%M}")
+
+
+def test_a_sensor_at_a_past_moment_shows_the_values_of_that_moment(
+    city: City, open_page: Open
+) -> None:
+    at = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
+    stamp = at.isoformat().replace("+00:00", "Z")
+    page = open_page(city.address(set=MESH, thing="pole-1", at=stamp, lang="en"))
+    snapshot = city.ask(f"/v1/area-sets/{MESH}/snapshot", at=stamp, things="true")
+    (pole,) = [thing for thing in snapshot["things"] if thing["id"] == "pole-1"]
+    then = pole["latest"]["air_temperature"]["result"]
+    now = city.ask("/v1/things/pole-1")["latest"]["air_temperature"]["result"]
+    assert then != now
+    expect(page.locator("#detail [data-property=air_temperature]")).to_have_text(f"{then:.1f}")
+    expect(page.locator("#detail h3").first).to_contain_text("At ")
+    expect(page.locator("#detail .state")).to_have_count(0)
+    page.get_by_role("button", name="Back to live").click()
+    expect(page.locator("#detail [data-property=air_temperature]")).to_have_text(f"{now:.1f}")
+    expect(page.locator("#detail .state")).to_have_text("live")

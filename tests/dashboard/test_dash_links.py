@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from city import MESH, City, live
+from city import MESH, City, live, until
 
 Open = Callable[..., Page]
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -104,12 +104,60 @@ def test_an_unknown_thing_is_told(city: City, open_page: Open) -> None:
     expect(page.locator("#detail .why")).to_have_text("There is no sensor “<b>x</b>”.")
 
 
-def test_nonsense_in_the_address_is_ignored(city: City, open_page: Open) -> None:
-    page = open_page(
-        city.address(figure="beauty", at="tomorrow", view="1/2", theme="pink", lang="xx")
-    )
+def test_nonsense_in_the_address_is_told_and_replaced(city: City, open_page: Open) -> None:
+    wrong = {"figure": "beauty", "at": "tomorrow", "view": "1/2", "theme": "pink", "lang": "xx"}
+    page = open_page(city.address(**wrong))
     live(page)
     expect(page.locator("#figure")).to_have_value("1時間の通行人数")
+    for key, value in wrong.items():
+        expect(page.locator("#banner")).to_contain_text(f"{key}「{value}」")
+    page.locator("#figure").click()
+    page.get_by_role("option", name="気温").click()
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_a_future_moment_is_told_and_shown_as_now(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, at="2090-01-01T00:00:00Z", figure="x", lang="en"))
+    live(page)
+    expect(page.locator("#banner")).to_contain_text("1 Jan 2090 09:00 is yet to come")
+    expect(page.locator("#banner")).to_contain_text("figure “x”")
+    until(page, "() => !location.search.includes('at=')")
+
+
+def test_back_takes_back_what_was_opened_and_chosen(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    before = page.evaluate("history.length")
+    page.locator("#figure").click()
+    page.get_by_role("option", name="Air temperature").click()
+    page.wait_for_url("**figure=air_temperature**")
+    page.locator("#ranking").get_by_role("button", name="Smart pole 1", exact=True).click()
+    page.wait_for_url("**area=**")
+    page.get_by_role("button", name="Close").click()
+    until(page, "() => !location.search.includes('area=')")
+    page.evaluate("window.tsuji.map.map().panBy([80, 0], {animate: false})")
+    page.get_by_role("button", name="Use the dark theme").click()
+    page.wait_for_url("**theme=dark**")
+    page.locator("#area-set").click()
+    page.get_by_role("option", name="Nishi-Shinjuku").click()
+    page.wait_for_url("**set=mesh250-nishi-shinjuku**")
+    until(page, "() => window.tsuji.map.areas.size === 80")
+    page.wait_for_timeout(400)
+    assert page.evaluate("history.length") == before + 4
+    page.go_back()
+    until(page, "() => window.tsuji.map.areas.size > 400")
+    expect(page.locator("#area-set")).not_to_have_value(re.compile("Nishi-Shinjuku"))
+    expect(page.locator("#detail")).to_be_hidden()
+    page.go_back()
+    expect(page.locator("#detail h2")).to_have_text("Near Smart pole 1")
+    page.go_back()
+    expect(page.locator("#detail")).to_be_hidden()
+    page.go_back()
+    expect(page.locator("#figure")).to_have_value("People counted in one hour")
+    expect(page.locator("#legend .legend-title")).to_contain_text("People counted")
+    live(page)
+    page.go_forward()
+    expect(page.locator("#figure")).to_have_value("Air temperature")
 
 
 def test_an_unknown_page_leads_to_the_map(city: City, open_page: Open) -> None:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tsuji_dashboard.charts import chart, moment, number, span, summary
+from tsuji_dashboard.charts import TOKYO, chart, moment, number, span, summary
 from tsuji_dashboard.client import Series
 
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)  # 9:00 in Tokyo
@@ -72,8 +72,14 @@ def test_summaries_say_what_a_reader_would_look_for():
 
 
 def test_times_are_tokyos():
-    late = datetime(2026, 12, 31, 15, 5, tzinfo=UTC)
+    this_year = datetime.now(TOKYO).year
+    late = datetime(this_year - 1, 12, 31, 15, 5, tzinfo=UTC)
     assert moment(late, "ja") == "1月1日 00:05"
     assert moment(late, "en") == "1 Jan 00:05"
+
+
+def test_another_year_is_named():
+    assert moment(datetime(2014, 5, 31, 15, 5, tzinfo=UTC), "ja") == "2014年6月1日 00:05"
+    assert moment(datetime(2014, 5, 31, 15, 5, tzinfo=UTC), "en") == "1 Jun 2014 00:05"
     assert span(series("pedestrians", [1]), 0) == "09:00–09:15"
     assert number(12345.678, 1) == "12,345.7"

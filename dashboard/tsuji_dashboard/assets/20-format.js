@@ -30,6 +30,7 @@
 
   /** A figure's value without its unit; directions get their name as well. */
   function value(what, amount) {
+    if (!Number.isFinite(amount)) return "–";
     const shown = number(amount, what.decimals);
     if (!what.turns) return shown;
     const sector = Math.floor(((amount + 22.5) % 360) / 45);
@@ -45,6 +46,9 @@
     return t("age.d", { n: Math.floor(s / 86400) });
   }
 
+  /** A name within a sentence: one that runs from right to left must not turn the sentence round. */
+  const isolated = (name) => (/[\u0590-\u08ff\u202a-\u202e\u2066-\u2069]/.test(name) ? `\u2068${name}\u2069` : name);
+
   const parts = (date, options) =>
     new Intl.DateTimeFormat(tsuji.page.lang, { timeZone: zone, hourCycle: "h23", ...options }).format(date);
 
@@ -56,8 +60,17 @@
     /** How long ago an RFC 3339 time was, in words. */
     since: (time) => age((tsuji.clock.now() - Date.parse(time)) / 1000),
     time: (ms) => parts(ms, { hour: "2-digit", minute: "2-digit", second: "2-digit" }),
-    dateTime: (ms) =>
-      parts(ms, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+    /** Date and time as the server writes them (charts.py): with the year where it isn't this one. */
+    dateTime(ms) {
+      const year = (moment) => parts(moment, { year: "numeric" }).replace("年", "");
+      const shown = year(ms) === year(tsuji.clock.now()) ? "" : year(ms);
+      const clock = parts(ms, { hour: "2-digit", minute: "2-digit" });
+      if (tsuji.page.lang === "ja") {
+        return `${shown && `${shown}年`}${parts(ms, { month: "long", day: "numeric" })} ${clock}`;
+      }
+      const [day, month] = [parts(ms, { day: "numeric" }), parts(ms, { month: "short" })];
+      return `${day} ${month} ${shown && `${shown} `}${clock}`;
+    },
     /** The Tokyo wall clock as a datetime-local field takes it. */
     local(ms) {
       return new Date(ms + 9 * 3600e3).toISOString().slice(0, 16);
@@ -69,7 +82,7 @@
     /** What an area is called; a mesh cell by what stands in it, if anything does. */
     areaName(properties) {
       const near = tsuji.catalogue.near.get(properties.code);
-      if (near) return t("near", { name: tsuji.format.thingName(near) });
+      if (near) return t("near", { name: isolated(tsuji.format.thingName(near)) });
       if (tsuji.format.isMesh(properties)) return t("mesh", { code: properties.code });
       return (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name;
     },

@@ -1,14 +1,22 @@
-// The address holds the view, so that it can be sent to a colleague.
+// The address holds the view, so that it can be sent to a colleague and that "back" leads back.
 (function () {
   "use strict";
   const tsuji = window.tsuji;
+  const STEPS = ["set", "figure", "area", "thing", "at"]; // what "back" takes back
+  const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i;
+  const SLACK_MS = 60000; // a reader's clock may be a little behind
   let timer = null;
+  let step = false; // whether what is about to be written is a step of its own
+  let restoring = false;
 
   function moment(text) {
     // A "+" of an offset that wasn't escaped has become a space.
-    const ms = Date.parse((text || "").replace(" ", "+"));
+    const said = (text || "").replace(" ", "+");
+    const ms = RFC_3339.test(said) ? Date.parse(said) : NaN;
     return Number.isFinite(ms) ? new Date(ms).toISOString().replace(".000Z", "Z") : null;
   }
+
+  const isFuture = (at) => Date.parse(at) > Date.now() + SLACK_MS;
 
   function view(text) {
     const [zoom, lat, lng] = (text || "").split("/").map(Number);
@@ -21,18 +29,40 @@
   function read() {
     const query = new URLSearchParams(window.location.search);
     const theme = query.get("theme");
+    const at = moment(query.get("at"));
     return {
       set: query.get("set"),
-      figure: query.get("figure"),
+      figure: isFigure(query.get("figure")) ? query.get("figure") : tsuji.page.figure,
       area: query.get("area"),
       thing: query.get("area") ? null : query.get("thing"),
       themeAsked: theme === "dark" || theme === "light",
       theme: theme === "dark" || theme === "light" ? theme : preferred(),
       langAsked: query.has("lang"),
-      at: moment(query.get("at")),
+      at: at && isFuture(at) ? null : at,
       view: view(query.get("view")),
     };
   }
+
+  /** What the address asks for and can't have, each with the name of its parameter. */
+  function wrong() {
+    const query = new URLSearchParams(window.location.search);
+    const at = moment(query.get("at"));
+    const sound = {
+      figure: isFigure,
+      at: moment,
+      view,
+      lang: (value) => value === "ja" || value === "en",
+      theme: (value) => value === "dark" || value === "light",
+    };
+    return {
+      unknown: Object.keys(sound)
+        .filter((key) => query.get(key) && !sound[key](query.get(key)))
+        .map((key) => ({ key, value: query.get(key) })),
+      future: at && isFuture(at) ? at : null,
+    };
+  }
+
+  const isFigure = (id) => tsuji.page.figures.some((figure) => figure.id === id);
 
   function preferred() {
     return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
@@ -60,13 +90,41 @@
       .join("&");
   }
 
-  function write() {
+  /** Follow the state: `changed` are its keys; an address that is only made complete is no step. */
+  function write(changed) {
+    if (restoring) return;
+    if (STEPS.some((key) => changed.has(key)) && tsuji.address.steps) step = true;
     clearTimeout(timer);
     // Browsers refuse more than some hundred changes in half a minute: a drag must count as one.
-    timer = setTimeout(() => {
-      window.history.replaceState(window.history.state, "", `${window.location.pathname}?${query()}`);
-    }, 150);
+    timer = setTimeout(put, step ? 0 : 150);
   }
 
-  tsuji.address = { read, query, write };
+  function put() {
+    const where = `${window.location.pathname}?${query()}`;
+    if (step) window.history.pushState(null, "", where);
+    else window.history.replaceState(window.history.state, "", where);
+    step = false;
+  }
+
+  /** The reader has gone back or forth: show what that address shows; the theme stays as it is. */
+  window.addEventListener("popstate", () => {
+    if (!tsuji.page) return;
+    clearTimeout(timer);
+    step = false;
+    const { set, figure, area, thing, at, view: seen } = read();
+    restoring = true;
+    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, at });
+    restoring = false;
+    if (seen) tsuji.map.show(seen);
+    tsuji.tell("restored");
+  });
+
+  tsuji.address = {
+    read,
+    wrong,
+    query,
+    write,
+    /** Whether changes are the reader's steps by now, not the page's own completing of its address. */
+    steps: false,
+  };
 })();

@@ -4,6 +4,7 @@
   const tsuji = window.tsuji;
   const SVG_AREAS = 600; // beyond, elements cost more than a canvas
   const SVG_THINGS = 500;
+  const EDGE = 85; // degrees of latitude, beyond which Mercator's map has no room
 
   const areas = new Map(); // code -> layer
   const things = new Map(); // id -> layer
@@ -16,6 +17,7 @@
   let areasOnCanvas = false;
   let thingsOnCanvas = false;
   let moved = false; // whether the reader, not we, chose the view
+  let fitting = false; // whether the map moves because we fit it
 
   const api = {
     map: () => map,
@@ -111,7 +113,7 @@
     if (!map || !shapes) return;
     if (!force && drawn(shapes)) {
       api.repaint();
-      if (!moved) api.fitAreas();
+      if (!moved) settle();
       return;
     }
     shown = shapes;
@@ -131,7 +133,7 @@
     });
     areaLayer.addTo(map);
     api.repaint();
-    if (!moved) api.fitAreas();
+    if (!moved) settle();
     showChosen();
   }
 
@@ -165,7 +167,8 @@
     for (const [id, feature] of known) {
       const [lng, lat] = feature.geometry.coordinates;
       const shape = tsuji.paint.SHAPES[feature.properties.kind] || "square";
-      const layer = tsuji.makeMarker([lat, lng], { ...options, shape });
+      // The map ends at 85°: a sensor that claims to be at a pole stands at its edge.
+      const layer = tsuji.makeMarker([Math.max(-EDGE, Math.min(EDGE, lat)), lng], { ...options, shape });
       layer.feature = feature;
       layer.bindTooltip(tsuji.tips.thing, { className: "tip", opacity: 1, direction: "top", offset: [0, -6] });
       selectable(layer, () => tsuji.select({ thing: id }));
@@ -191,10 +194,30 @@
 
   function fit(bounds) {
     if (!map || !bounds.isValid()) return;
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const calm = fitting || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     map.fitBounds(bounds, { ...padding(), maxZoom: 16, animate: !calm && map.tsujiFitted === true });
     map.tsujiFitted = true;
   }
+
+  /** Fit the areas unasked: that is no choice of the reader's. */
+  function settle() {
+    fitting = true;
+    api.fitAreas();
+    fitting = false;
+  }
+
+  /** Header or banner have taken room from the map, or given it back. */
+  function resized() {
+    map.invalidateSize({ animate: false });
+    if (!moved && map.tsujiFitted) settle();
+  }
+
+  /** Show a view that the reader has had before. */
+  api.show = ({ lat, lng, zoom }) => {
+    if (!map) return;
+    moved = true;
+    map.setView([lat, lng], zoom, { animate: false });
+  };
 
   /** Show where most sensors are, or all areas where there is none: Tokyo's islands, a thousand
    * kilometres out at sea, must not make a dot of its wards. */
@@ -234,10 +257,13 @@
   }
 
   api.fitThings = () => {
-    const bounds = window.L.latLngBounds([]);
-    for (const layer of things.values()) bounds.extend(layer.getLatLng());
-    fit(bounds);
+    const points = [...things.values()].map((layer) => layer.getLatLng());
+    const likely = points.filter(isLikely);
+    fit(window.L.latLngBounds(likely.length ? likely : points));
   };
+
+  /** Whether a position is one where sensors stand: not a pole's, nor the zeros of one never set. */
+  const isLikely = ({ lat, lng }) => Math.abs(lat) < EDGE && (lat !== 0 || lng !== 0);
 
   /** Bring the selected area or thing out from under the panel. */
   function showChosen() {
@@ -267,7 +293,7 @@
       map.setView([view.lat, view.lng], view.zoom, { animate: false });
     }
     map.on("dragstart zoomstart", () => {
-      if (map.tsujiFitted) moved = true;
+      if (map.tsujiFitted && !fitting) moved = true;
     });
     map.on("moveend", () => {
       const { lat, lng } = map.getCenter();
@@ -276,6 +302,7 @@
     map.on("click", () => tsuji.select({}));
     map.on("tooltipopen", ({ tooltip }) => (told = tooltip._source));
     map.on("tooltipclose", () => (told = null));
+    new ResizeObserver(() => requestAnimationFrame(resized)).observe(map.getContainer());
     tsuji.tiles.attach(map);
     drawThings();
     drawAreas(true);

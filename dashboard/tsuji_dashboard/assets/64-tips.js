@@ -28,7 +28,8 @@
     const found = tsuji.paint.reading(properties.code);
     const code = tsuji.format.areaCode(properties);
     const head = document.createDocumentFragment();
-    head.append(make("strong", {}, tsuji.format.areaName(properties)));
+    const name = tsuji.format.areaName(properties);
+    head.append(make("strong", { title: name }, name));
     if (code) head.append(make("div", { class: "tip-foot" }, code));
     if (!found) {
       return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", {}, blank(properties)));
@@ -74,7 +75,7 @@
     return make(
       "div",
       {},
-      make("strong", {}, tsuji.format.thingName(properties)),
+      make("strong", { title: tsuji.format.thingName(properties) }, tsuji.format.thingName(properties)),
       make("div", { class: "tip-label" }, tsuji.format.kind(properties.kind)),
       ...rows,
       make("div", { class: "tip-foot" }, standing(properties.id)),

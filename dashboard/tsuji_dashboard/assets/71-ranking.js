@@ -78,7 +78,9 @@
     for (const { code, properties, found } of known) {
       const parts = row(code);
       const near = tsuji.catalogue.near.get(code);
-      write(parts.name, near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties));
+      const name = near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties);
+      write(parts.name, name);
+      parts.name.title = name;
       write(parts.value, tsuji.format.value(figure, found.value));
       write(parts.n, tsuji.format.number(found.n, 0));
       parts.swatch.style.background = tsuji.paint.colour(figure, found.value);

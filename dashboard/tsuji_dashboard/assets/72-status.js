@@ -61,7 +61,8 @@
     const { at } = tsuji.state.get();
     if (at && status.startsWith("past")) {
       const time = tsuji.format.dateTime(Date.parse(at));
-      return { kind: "past", text: tsuji.t(status === "past_failed" ? "banner.past_failed" : "banner.past", { time }) };
+      const said = tsuji.t(status === "past_failed" ? "banner.past_failed" : "banner.past", { time });
+      return { kind: "past", text: [said, ...remarks.values()].join(" ") };
     }
     if (status === "away" || status === "lost") {
       if (Date.now() - lost < 1500) return null; // a stream that is renewed is no trouble
@@ -69,8 +70,7 @@
       const fields = { time: tsuji.format.time(asOf), age: tsuji.format.age((tsuji.clock.now() - asOf) / 1000) };
       return { kind: "away", text: tsuji.t(`banner.${status}`, fields) };
     }
-    const [subject] = remarks.keys();
-    return subject ? { kind: subject, text: remarks.get(subject) } : null;
+    return remarks.size ? { kind: [...remarks.keys()].join(" "), text: [...remarks.values()].join(" ") } : null;
   }
 
   function banner() {

@@ -67,7 +67,8 @@
     if (!selection || !body) return;
     const live = !tsuji.state.get().at;
     const known = selection.kind === "area" ? tsuji.data.areas.get(selection.id) : tsuji.data.things.get(selection.id);
-    const readings = (live && known && (selection.kind === "area" ? known : known.latest)) || {};
+    // A past moment's areas come with the panel, its things with the map.
+    const readings = (known && (selection.kind === "thing" ? known.latest : live && known)) || {};
     for (const element of body.querySelectorAll("[data-value]")) {
       const key = element.dataset.figure || element.dataset.property;
       const now = readings[key];

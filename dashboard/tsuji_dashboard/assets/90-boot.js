@@ -8,10 +8,11 @@
     if (!page || tsuji.page) return Boolean(tsuji.page);
     tsuji.page = page;
     const asked = tsuji.address.read();
-    if (!page.figures.some((figure) => figure.id === asked.figure)) asked.figure = page.figure;
+    const wrong = tsuji.address.wrong();
     Object.assign(tsuji.state.get(), asked);
     hatch();
     tsuji.tell("boot");
+    complain(wrong);
     applyTheme();
     button("zoom-in", () => tsuji.map.map().zoomIn());
     button("zoom-out", () => tsuji.map.map().zoomOut());
@@ -22,8 +23,11 @@
       tsuji.state.set({ theme, themeAsked: true });
     });
     const language = tsuji.byId("language");
-    language.addEventListener("click", () => {
+    language.addEventListener("click", (event) => {
       language.href = `?${tsuji.address.query({ lang: language.getAttribute("hreflang") })}`;
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      window.location.replace(language.href);
     });
     props("figure", { value: tsuji.state.get().figure });
     tsuji.catalogue.loadSets();
@@ -35,6 +39,15 @@
     }
     whenMapped();
     return true;
+  }
+
+  /** Tell all that the address asks for in vain, until the reader makes a choice. */
+  function complain({ unknown, future }) {
+    if (unknown.length) {
+      const named = unknown.map(({ key, value }) => tsuji.t("banner.parameter", { key, value })).join(tsuji.t("banner.and"));
+      tsuji.status.remark("address", "banner.unknown_parameters", { named });
+    }
+    if (future) tsuji.status.remark("future", "banner.future", { time: tsuji.format.dateTime(Date.parse(future)) });
   }
 
   function button(id, action) {
@@ -112,6 +125,7 @@
       set = first(sets).id;
       tsuji.state.set({ set, area: null });
     }
+    tsuji.address.steps = true;
     props("area-set", { data: options, value: set });
     credit();
   }
@@ -153,9 +167,13 @@
     const unknown = area && !tsuji.catalogue.area.has(area);
     tsuji.status.remark("shapes", unknown ? "banner.unknown_area" : null, { id: area });
   });
+  tsuji.on("restored", () => props("figure", { value: tsuji.state.get().figure }));
   tsuji.on("state", (changed) => {
-    tsuji.address.write();
+    tsuji.address.write(changed);
     const { set, at } = tsuji.state.get();
+    if (tsuji.address.steps && ["set", "figure", "area", "thing", "at"].some((key) => changed.has(key))) {
+      for (const subject of ["address", "future"]) tsuji.status.remark(subject, null);
+    }
     if (changed.has("theme") && tsuji.page) applyTheme();
     if (!tsuji.page || !set) return;
     if (changed.has("set")) {

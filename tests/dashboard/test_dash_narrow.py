@@ -1,0 +1,120 @@
+"""What must hold whatever the window's size and however odd the things in it are."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from city import MESH, City, live, until
+
+Open = Callable[..., Page]
+NARROW = (390, 844)
+THREE_STATES = """() => {
+  const some = (n, state) => Array.from({length: n}, (_, i) => ({id: `${state}-${i}`, state, latest: {}}));
+  const things = [...some(188, "live"), ...some(15, "silent"), ...some(12, "waiting")];
+  window.tsuji.data.load({areas: [], things});
+}"""
+BOX = """selector => {
+  const box = document.querySelector(selector).getBoundingClientRect();
+  return [box.left, box.top, box.right, box.bottom];
+}"""
+
+FILLED = """() => {
+  const map = window.tsuji.map.map();
+  return map.getSize().y === document.querySelector("main").clientHeight;
+}"""
+IN_SIGHT = """codes => codes.every(code => {
+  const map = window.tsuji.map.map();
+  const bounds = window.tsuji.map.areas.get(code).getBounds();
+  return map.latLngToContainerPoint(bounds.getSouthWest()).y <= map.getSize().y;
+})"""
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+@pytest.mark.parametrize("width", [320, 390, 860])
+def test_three_states_of_things_fit_into_the_header(
+    city: City, open_page: Open, lang: str, width: int
+) -> None:
+    page = open_page(city.address(set=MESH, lang=lang), size=(width, 844))
+    live(page)
+    page.evaluate(THREE_STATES)
+    expect(page.locator(".count")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for pill in page.locator(".count").all():
+        box = pill.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert width - page.evaluate(BOX, ".switches")[2] <= 13  # at the right edge
+
+
+def test_the_scale_lies_beside_the_credits(city: City, open_page: Open) -> None:
+    page = open_page(city.address(set=MESH), size=NARROW)
+    live(page)
+    scale = page.evaluate(BOX, ".leaflet-control-scale")
+    credit = page.evaluate(BOX, "#credit")
+    assert scale[2] <= credit[0] or scale[3] <= credit[1]
+
+
+@pytest.mark.parametrize("size", [NARROW, (1440, 900)])
+def test_the_map_is_fitted_again_when_a_banner_takes_room(
+    city: City, open_page: Open, size: tuple[int, int]
+) -> None:
+    page = open_page(city.address(set=MESH), size=size)
+    live(page)
+    cells = [city.cell("pole-1"), city.cell("counter-east")]
+    for key in ("banner.geometry", None):
+        page.evaluate("key => window.tsuji.status.remark('shapes', key)", key)
+        until(page, FILLED)
+        until(page, IN_SIGHT, cells)
+    page.evaluate("window.tsuji.map.map().setView([35.6, 139.6], 11, {animate: false})")
+    page.evaluate("window.tsuji.status.remark('shapes', 'banner.geometry')")
+    until(page, FILLED)
+    assert page.evaluate("window.tsuji.map.map().getZoom()") == 11
+
+
+def test_a_position_at_a_pole_does_not_spoil_the_view_of_all_sensors(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    page.evaluate("""() => {
+      const odd = (id, coordinates) => window.tsuji.catalogue.things.set(id, {
+        type: "Feature", id, geometry: {type: "Point", coordinates},
+        properties: {id, name: id, kind: "smart_pole", state: "live", latest: {}}});
+      odd("pole", [180, -90]);
+      odd("zero", [0, 0]);
+      window.tsuji.tell("things");
+    }""")
+    page.get_by_role("button", name="Show all sensors").click()
+    until(page, "() => window.tsuji.map.map().getBounds().contains([-37.8149, 144.9666])")
+    page.wait_for_timeout(600)
+    assert page.evaluate("window.tsuji.map.map().getBounds().getSouth()") > -80
+
+
+def test_a_long_name_takes_two_lines_and_one_that_turns_turns_nothing_else(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, figure="air_temperature", lang="en"))
+    live(page)
+    long = "\u202e" + "endless " * 25
+    cell = page.evaluate(
+        """long => {
+          const thing = window.tsuji.catalogue.things.get("pole-1");
+          thing.properties.name_en = long;
+          window.tsuji.tell("things");
+          return [...window.tsuji.catalogue.near].find(([, near]) => near.id === "pole-1")[0];
+        }""",
+        long,
+    )
+    name = page.locator(f"#ranking tr[data-code='{cell}'] .row-name")
+    expect(name).to_have_attribute("title", long)
+    box = name.bounding_box()
+    assert box is not None
+    assert box["height"] < 45
+    page.evaluate("code => void window.tsuji.map.areas.get(code).openTooltip()", cell)
+    head = page.locator(".tip strong").last
+    assert head.evaluate("e => e.textContent") == f"Near \u2068{long}\u2069"
+    box = head.bounding_box()
+    assert box is not None
+    assert box["height"] < 45
