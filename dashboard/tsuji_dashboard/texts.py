@@ -251,7 +251,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "chart.empty_silent": (
         "この24時間のうち集計が済んだ区間に、観測値はありません。機器の最終受信は {time} です。",
-        "There are no observations in the completed steps of these 24 hours. The sensor was last heard at {time}.",
+        "There are no observations in the completed steps of these 24 hours. "
+        "The sensor was last heard at {time}.",
     ),
     "chart.empty_waiting": (
         "この機器からの観測値はまだ届いていません。",
