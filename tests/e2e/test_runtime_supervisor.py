@@ -74,7 +74,9 @@ def test_output_goes_to_a_log_of_its_own(supervisor, tmp_path, eventually):
 def test_signals_that_python_ignores_work_in_children(supervisor, eventually):
     supervisor.add(shell("piper", "grep SigIgn /proc/self/status; exec sleep 100"))
     eventually(lambda: supervisor.log_lines("piper"))
-    assert supervisor.log_lines("piper")[0].split()[1].strip("0") == ""
+    mask = int(supervisor.log_lines("piper")[0].split()[1], 16)
+    # but for those that the C library keeps for itself
+    assert {n for n in signal.valid_signals() if mask >> (n - 1) & 1} == set()
 
 
 def test_stop_goes_from_the_highest_stage_down(tmp_path):
