@@ -12,6 +12,7 @@ import psutil
 from tsuji_platform.runtime import debian, mosquitto, mqtt, process
 from tsuji_platform.runtime.account import Account
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
+from tsuji_platform.runtime.choice import Choice
 from tsuji_platform.runtime.files import write
 from tsuji_platform.runtime.home import Instance, programs_folder
 from tsuji_platform.runtime.mosquitto import MAX_PACKET_BYTES, Mosquitto
@@ -23,25 +24,6 @@ _PORT_FILE = "port"
 _RELEASE_S = 20
 """Longer than it takes a broker of ours to end when asked, and when killed."""
 _PROGRAM_NAMES = ("mosquitto", "python")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerChoice:
-    """Which broker is used.
-
-    Attributes:
-        url: its address, for the children's environment (`TSUJI_BROKER_URL`).
-        description: what it is, in one line.
-        why: why this one.
-        notice: what people should know about it, None where all is as it should be.
-        child: the server to run; None where it is somebody else's.
-    """
-
-    url: str
-    description: str
-    why: str
-    notice: str | None = None
-    child: Child | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +42,7 @@ class EmbeddedBroker:
 Program = Mosquitto | EmbeddedBroker
 
 
-def choose(
-    settings: BrokerSettings, instance: Instance, progress: Progress = quiet
-) -> BrokerChoice:
+def choose(settings: BrokerSettings, instance: Instance, progress: Progress = quiet) -> Choice:
     """Choose the broker, fetching it where that is needed.
 
     Args:
@@ -74,7 +54,7 @@ def choose(
         SetupError: where no broker can be had, or the port that was asked for is taken.
     """
     if settings.broker_url:
-        return BrokerChoice(
+        return Choice(
             url=settings.broker_url,
             description="the broker of TSUJI_BROKER_URL",
             why="TSUJI_BROKER_URL is set",
@@ -85,7 +65,7 @@ def choose(
     if before and port != before and not settings.broker_port:
         moved = f"The broker moved from port {before}, which another program has taken, to {port}."
         notice = f"{notice} {moved}" if notice else moved
-    return BrokerChoice(
+    return Choice(
         url=f"mqtt://127.0.0.1:{port}",
         description=program.description,
         why=why,

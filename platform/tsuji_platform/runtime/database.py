@@ -8,10 +8,10 @@ from pathlib import Path
 from tsuji_platform.runtime import debian, postgres
 from tsuji_platform.runtime.account import Account
 from tsuji_platform.runtime.basics import Progress, SetupError, quiet
+from tsuji_platform.runtime.choice import Choice
 from tsuji_platform.runtime.cluster import Cluster
 from tsuji_platform.runtime.home import Instance, programs_folder
 from tsuji_platform.runtime.postgres import Programs
-from tsuji_platform.runtime.process import Child
 from tsuji_platform.settings import DatabaseSettings
 
 FETCHED_MAJOR = 17
@@ -21,25 +21,6 @@ _WITHOUT = (
     "old observations take more room. To have it, install TimescaleDB for PostgreSQL, or set "
     "TSUJI_DATABASE_URL."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseChoice:
-    """Which database is used.
-
-    Attributes:
-        url: its address, for the children's environment (`TSUJI_DATABASE_URL`).
-        description: what it is, in one line.
-        why: why this one.
-        notice: what people should know about it, None where all is as it should be.
-        child: the server to run; None where it is somebody else's.
-    """
-
-    url: str
-    description: str
-    why: str
-    notice: str | None = None
-    child: Child | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +53,7 @@ class Edition:
         return f"PostgreSQL {self.major} with{'' if self.timescaledb else 'out'} TimescaleDB"
 
 
-def choose(
-    settings: DatabaseSettings, instance: Instance, progress: Progress = quiet
-) -> DatabaseChoice:
+def choose(settings: DatabaseSettings, instance: Instance, progress: Progress = quiet) -> Choice:
     """Choose the database, fetching programs and creating the data where that is needed.
 
     Args:
@@ -86,7 +65,7 @@ def choose(
         SetupError: where no database can be had, or the existing data fits no program.
     """
     if settings.database_url:
-        return DatabaseChoice(
+        return Choice(
             url=settings.database_url,
             description="the database of TSUJI_DATABASE_URL",
             why="TSUJI_DATABASE_URL is set",
@@ -105,7 +84,7 @@ def choose(
         timescaledb=edition.timescaledb if edition else programs.timescaledb is not None,
     )
     cluster.prepare(progress)
-    return DatabaseChoice(
+    return Choice(
         url=cluster.url,
         description=programs.description,
         why=why,
