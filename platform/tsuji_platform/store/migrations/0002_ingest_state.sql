@@ -15,7 +15,7 @@ ALTER TABLE ingest_counter ADD CONSTRAINT ingest_counter_balanced
     CHECK (received = stored + duplicate + corrected + rejected);
 
 CREATE TABLE registry (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     version bigint NOT NULL
 );
 COMMENT ON TABLE registry IS
