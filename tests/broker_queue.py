@@ -28,6 +28,17 @@ class BrokerQueue:
         return bool(self._count("subscriptions", f"topic = '{OBSERVATIONS_FILTER}'"))
 
     @property
+    def filters(self) -> set[str]:
+        """What its session subscribes to."""
+        with closing(sqlite3.connect(self._address, uri=True, timeout=5)) as connection:
+            query = "SELECT topic FROM subscriptions WHERE client_id = ?"
+            return {topic for (topic,) in connection.execute(query, [self._client_id])}
+
+    def shares(self, group: str) -> bool:
+        """Whether it has a session that collects its share of a group's observations."""
+        return f"$share/{group}/{OBSERVATIONS_FILTER}" in self.filters
+
+    @property
     def unacknowledged(self) -> int:
         """Messages that it has not acknowledged, delivered or not."""
         return self._count("client_msgs")

@@ -49,12 +49,18 @@ class HubProcesses:
             check=False,
         )
 
-    def start(self, name: str) -> None:
-        """Start a long-running command; for API and dashboard wait until they answer."""
+    def start(self, name: str, command: str | None = None, **environment: str) -> None:
+        """Start a long-running command; for API and dashboard wait until they answer.
+
+        Args:
+            name: under which it is known here.
+            command: what it is, where several of a kind run under names of their own.
+            environment: settings of its own.
+        """
         with self.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "tsuji", name],
-                env={**os.environ, **self.environment},
+                [sys.executable, "-m", "tsuji", command or name],
+                env={**os.environ, **self.environment, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

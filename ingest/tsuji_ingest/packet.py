@@ -19,7 +19,8 @@ class Packet:
         mid: the broker's packet id, needed to acknowledge.
         qos: quality of service with which it was delivered.
         connection: during which connection it came; packet ids mean nothing in another one.
-        retained: whether the broker had kept it and hands it out to a new subscription.
+        retained: whether it need not be news: the broker had kept it and hands it out to a new
+            subscription, or it goes to each ingest of a group.
     """
 
     topic: str

@@ -59,7 +59,9 @@ class Ingest:
         on_things_changed: Callable[[], None] | None = None,
     ) -> None:
         self._packets: queue.SimpleQueue[Packet] = queue.SimpleQueue()
-        self._subscriber = Subscriber(broker, settings.ingest_id, self._packets.put)
+        self._subscriber = Subscriber(
+            broker, settings.ingest_id, self._packets.put, settings.ingest_group
+        )
         self._writer = Writer(database_url, settings.ingest_id)
         self._batch: Batch[Packet] = Batch(
             settings.ingest_batch,

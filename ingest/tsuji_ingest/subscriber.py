@@ -17,6 +17,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tsuji_ingest.decoders import filters, own
 from tsuji_ingest.network import BufferedClient, BufferedSocket
 from tsuji_ingest.packet import Packet
+from tsuji_platform.contract.topics import THINGS_FILTER, is_thing_topic
 from tsuji_platform.settings import BrokerAddress
 
 _log = logging.getLogger(__name__)
@@ -35,18 +36,33 @@ class Subscriber:
     The broker keeps what we have not acknowledged and what comes while we are away. MQTT 3.1.1,
     since paho builds property tables for every MQTT 5 message, at half the speed.
 
+    In a group the members divide the messages among them (`$share/group/filter`); registrations go
+    to each of them, since the broker hands out what it has retained to an ordinary subscription only
+    and each is to end with the newest.
+
     Args:
         address: the broker.
         client_id: must stay the same, the broker keeps the session under it.
         deliver: called in the network thread for each packet; must only enqueue.
+        group: of the shared subscription; None takes all messages.
     """
 
     def __init__(
-        self, address: BrokerAddress, client_id: str, deliver: Callable[[Packet], None]
+        self,
+        address: BrokerAddress,
+        client_id: str,
+        deliver: Callable[[Packet], None],
+        group: str | None = None,
     ) -> None:
         self._address = address
         self._deliver = deliver
-        self._filters = filters()
+        self._grouped = group is not None
+        plain = filters()
+        self._filters = tuple(
+            one if group is None or one == THINGS_FILTER else f"$share/{group}/{one}"
+            for one in plain
+        )
+        self._others = [one for one in plain if one not in self._filters]
         self._connection = 0
         self._connected = threading.Event()
         self._subscribe_due: float | None = None
@@ -192,6 +208,8 @@ class Subscriber:
 
     def _subscribe(self) -> None:
         self._subscribe_due = None
+        if self._others:  # the session may have been one that took all
+            self._client.unsubscribe(self._others)
         self._client.subscribe([(topic, _QOS) for topic in self._filters])
 
     def _on_subscribe(
@@ -206,7 +224,8 @@ class Subscriber:
             _log.error(
                 "the broker does not let us subscribe to %s; check our rights there", refused
             )
-        if set(refused) & set(own.DECODER.filters):  # without the other formats ingest goes on
+        # without the other formats ingest goes on
+        if any(topic.endswith(own.DECODER.filters) for topic in refused):
             self._subscribe_due = time.monotonic() + _SUBSCRIBE_AGAIN_S
             return
         self._connected.set()
@@ -231,6 +250,6 @@ class Subscriber:
                 mid=message.mid,
                 qos=message.qos,
                 connection=self._connection,
-                retained=message.retain,
+                retained=message.retain or (self._grouped and is_thing_topic(topic)),
             )
         )

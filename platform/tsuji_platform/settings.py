@@ -107,6 +107,12 @@ class IngestSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="MQTT client id; must stay the same, the broker keeps the backlog under it",
     )
+    ingest_group: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="name of a shared subscription: ingests of one group, each with an id of its own, "
+        "divide what comes (default: this one takes all)",
+    )
     ingest_batch: int = Field(
         2_000, ge=1, le=50_000, description="messages in one database transaction at the most"
     )

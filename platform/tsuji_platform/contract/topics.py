@@ -67,6 +67,11 @@ def parse_topic(topic: str) -> Topic:
     return Topic(thing_id=check_thing_id(parts[3]), is_observations=len(parts) == 5)
 
 
+def is_thing_topic(topic: str) -> bool:
+    """Whether this is the topic of a registration, whatever the thing's id."""
+    return topic.startswith(f"{_ROOT}/") and topic.count("/") == _ROOT.count("/") + 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatastreamId:
     """A datastream as SensorThings names it: `thing_id:observed_property`.

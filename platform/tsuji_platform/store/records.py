@@ -20,8 +20,8 @@ class Received:
         thing: what a registration said.
         observations: the believed readings.
         rejections: what was refused.
-        retained: whether the broker had kept it and handed it out anew, as it does at every
-            subscription: it need not be news.
+        retained: whether it need not be news: the broker had kept it and handed it out anew, as it
+            does at every subscription, or it went to each ingest of a group.
     """
 
     topic: str

@@ -73,6 +73,7 @@ class RetryWriter(Writer):
                 retried.untouched += 1
             else:
                 work.append((message, rows))
+        self._forget_if_changed(connection)
         things = _newly_registered(connection, [message for message, _ in work])
         retried.things_changed = self._register(connection, things)
         self._learn(connection, [message for message, _ in work])

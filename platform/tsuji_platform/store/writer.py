@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow
@@ -12,7 +13,7 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Healable, Received, Saved, Tally
-from tsuji_platform.store.refusals import digest, refusals
+from tsuji_platform.store.refusals import refusals
 
 _SQL = queries.load("writing")
 STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
@@ -35,6 +36,7 @@ class Writer:
         self._ingest_id = ingest_id
         self._connection: Connection | None = None
         self._keys: dict[str, dict[str, int]] = {}
+        self._registry: int | None = None
         self._detour = 0
         self._longest_detour = 0
 
@@ -85,8 +87,8 @@ class Writer:
                     if healed:
                         batch = self._claim(connection, healed, tally)
                     else:
-                        batch = _news(connection, batch)
                         tally.received = sum(len(m.observations) + len(m.rejections) for m in batch)
+                    self._forget_if_changed(connection)
                     changed = self._register(connection, batch)
                     self._store(connection, batch, tally, waited=bool(healed))
                     if not tally.balanced():
@@ -126,6 +128,14 @@ class Writer:
             tally.received += max(-repeated, 0)  # today's rules find more in it than was counted
         return batch
 
+    def _forget_if_changed(self, connection: Connection) -> None:
+        """Look up anew what others have registered or taken back since the last look."""
+        row = connection.execute(_SQL["registry_version"]).fetchone()
+        version = None if row is None else row["version"]
+        if version != self._registry:
+            self._keys.clear()
+            self._registry = version
+
     def _register(self, connection: Connection, batch: Sequence[Received]) -> bool:
         """Register or update the things of a batch; the last message of each counts."""
         things: dict[str, Thing] = {m.thing.thing_id: m.thing for m in batch if m.thing}
@@ -148,7 +158,10 @@ class Writer:
             declared = connection.execute(_SQL["declare_datastreams"], values).fetchall()
             if updated or declared:
                 changed = True
-                self._keys.pop(thing_id, None)
+        if changed:
+            connection.execute(_SQL["registry_changed"])
+            self._keys.clear()
+            self._registry = None
         return changed
 
     def _store(
@@ -156,7 +169,8 @@ class Writer:
     ) -> None:
         self._learn(connection, batch)
         rows: dict[tuple[int, datetime], Row] = {}
-        refused: list[dict[str, object]] = []
+        refused: list[dict[str, Any]] = []
+        perhaps_old: list[dict[str, Any]] = []
         for message in batch:
             unknown: dict[Reason, list[str]] = {}
             for one in message.observations:
@@ -176,12 +190,16 @@ class Writer:
                         continue
                     tally.corrected += 1
                 rows[key, one.phenomenon_time] = row
-            refused += refusals(message, unknown, tally)
+            (perhaps_old if message.retained else refused).extend(refusals(message, unknown, tally))
         if refused:
             # in the order of a key, so that two writers can't block each other
             refused.sort(key=itemgetter("digest"))
             with connection.cursor() as cursor:
                 cursor.executemany(_SQL["keep_rejected"], refused)
+        for refusal in sorted(perhaps_old, key=itemgetter("digest")):
+            if not connection.execute(_SQL["keep_rejected_once"], refusal).fetchall():
+                tally.received -= refusal["value_count"]
+                tally.rejected -= refusal["value_count"]
         if rows:
             self._insert(connection, list(rows.values()), tally, waited=waited)
 
@@ -253,21 +271,6 @@ class Writer:
                 "rejected": tally.rejected,
             },
         )
-
-
-def _news(connection: Connection, batch: Sequence[Received]) -> Sequence[Received]:
-    """Leave out retained messages that are kept as rejected already: they were not sent again."""
-    keys = {
-        number: [digest(message, one.reason) for one in message.rejections]
-        for number, message in enumerate(batch)
-        if message.retained and message.rejections
-    }
-    if not keys:
-        return batch
-    asked = {"digests": [key for some in keys.values() for key in some]}
-    known = {row["digest"] for row in connection.execute(_SQL["known_digests"], asked)}
-    old = {number for number, some in keys.items() if known.issuperset(some)}
-    return [message for number, message in enumerate(batch) if number not in old]
 
 
 def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]) -> None:

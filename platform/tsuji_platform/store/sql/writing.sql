@@ -30,6 +30,14 @@ WITH listed AS (
 )
 SELECT datastream_id FROM listed UNION ALL SELECT datastream_id FROM dropped;
 
+-- name: registry_version
+SELECT version FROM registry;
+
+-- name: registry_changed
+-- In the transaction that changes things or datastreams: who has looked them up looks again.
+INSERT INTO registry (version) VALUES (1)
+ON CONFLICT (singleton) DO UPDATE SET version = registry.version + 1;
+
 -- name: datastream_keys
 -- The declared datastreams of some things, and the things without any.
 SELECT thing.thing_id, datastream.observed_property, datastream.datastream_id
@@ -107,8 +115,14 @@ ON CONFLICT (digest) DO UPDATE SET
     value_count = rejected_message.value_count + excluded.value_count,
     last_received_at = excluded.last_received_at;
 
--- name: known_digests
-SELECT digest FROM rejected_message WHERE digest = ANY (%(digests)s);
+-- name: keep_rejected_once
+-- For what need not have been sent again: where it is kept already nothing is returned.
+INSERT INTO rejected_message (digest, topic, payload, thing_id, reason, detail, observed_properties,
+    value_count, first_received_at, last_received_at)
+VALUES (%(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
+    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s)
+ON CONFLICT (digest) DO NOTHING
+RETURNING rejected_id;
 
 -- name: healable
 -- Messages that were refused only because the thing or its datastream was unknown, and no longer is.
