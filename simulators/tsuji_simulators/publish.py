@@ -3,6 +3,12 @@
 3.1.1 rather than 5, because a publisher needs nothing that 5 adds and paho is nearly twice as fast
 with it. What `publish` has accepted is kept until the broker has acknowledged it, and sent again
 after every reconnection; the number of such messages is bounded, and `publish` waits at the bound.
+
+What was acknowledged just before a connection was lost is sent once more as well: Mosquitto (2.1.2,
+with its SQLite plugin) acknowledges about a millisecond before it commits, at QoS 2, too, so a broker
+that is killed can forget what it has acknowledged. To send a message again is harmless, as ingest knows
+what it has, as long as no older value goes out behind a newer one: everything goes out again in its
+first order.
 """
 
 import logging
@@ -20,11 +26,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tsuji_platform.contract import Observation, Thing, encode_observations, encode_thing
 from tsuji_platform.contract.topics import observations_topic, thing_topic
 from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.outbox import Message, Outbox, Receipt
 
 logger = logging.getLogger(__name__)
 
 MAX_UNACKNOWLEDGED = 1_000
 """Far below the 65,535 message ids of MQTT, beyond which paho refuses a message without raising."""
+RESEND_S = 2.0
+"""A thousand times as long as the broker may need from its acknowledgement to its commit."""
+_RESEND_MOST = 5_000
+"""Together with the largest window fewer than there are message ids."""
 _STOP_CHECK_S = 0.2
 
 
@@ -42,25 +53,13 @@ class Counts:
 
     published: int
     acknowledged: int
+    sent_again: int = 0
+    """Acknowledged messages that were sent once more after a lost connection."""
 
     @property
     def unacknowledged(self) -> int:
         """Messages taken that the broker has not acknowledged yet."""
         return self.published - self.acknowledged
-
-
-class Receipt:
-    """What `publish` gives for a message that it has taken.
-
-    paho's own receipt can't be asked for a message that was taken while there was no connection: it
-    goes on raising after the message has arrived.
-    """
-
-    __slots__ = ("is_acknowledged",)
-
-    def __init__(self) -> None:
-        self.is_acknowledged = False
-        """Whether the broker has acknowledged the message."""
 
 
 class Publisher:
@@ -73,8 +72,11 @@ class Publisher:
         address: the broker, and who we are there.
         client_id: fixed ids push each other off the broker, so the default ends in random digits.
         max_unacknowledged: `publish` waits while so many messages are unacknowledged.
+        resend_s: what was acknowledged at most so long before the last acknowledgement of a connection
+            that was lost is sent once more over the next one, seconds; 0 trusts the broker with it.
         stop: once it is set, what waits raises `PublisherClosedError`.
-        on_progress: called after each acknowledgement, from the network thread: it must be quick.
+        on_progress: called after each message's acknowledgement, mostly from the network thread: it
+            must be quick.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Publisher:
         *,
         client_id: str = "tsuji-simulators",
         max_unacknowledged: int = MAX_UNACKNOWLEDGED,
+        resend_s: float = RESEND_S,
         stop: threading.Event | None = None,
         on_progress: Callable[[Counts], None] | None = None,
     ) -> None:
@@ -94,9 +97,12 @@ class Publisher:
         self._changed = threading.Condition()
         self._published = 0
         self._acknowledged = 0
-        self._taken = 0  # and not acknowledged: also those that paho is just being given
-        self._receipts: dict[int, Receipt] = {}
-        self._early: set[int] = set()  # acknowledged before `publish` knew the message's id
+        self._sent_again = 0
+        self._taken = 0  # and not acknowledged: also those that are about to be put into the outbox
+        self._outbox = Outbox(resend_s, _RESEND_MOST)
+        self._sending = threading.Lock()  # whoever gives messages to paho, in the outbox's order
+        self._on_their_way: dict[int, Message] = {}  # by their ids on this connection
+        self._early: set[int] = set()  # acknowledged before we knew the message's id
         self._connected = False
         self._said_absent = False
         self._closed = False
@@ -106,7 +112,7 @@ class Publisher:
             protocol=MQTTProtocolVersion.MQTTv311,
         )
         self._client.max_queued_messages_set(0)
-        self._client.max_inflight_messages_set(max_unacknowledged)
+        self._client.max_inflight_messages_set(0)  # what is sent again comes on top of our window
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
@@ -133,7 +139,14 @@ class Publisher:
     def counts(self) -> Counts:
         """What was done so far."""
         with self._changed:
-            return Counts(published=self._published, acknowledged=self._acknowledged)
+            return self._counts()
+
+    def _counts(self) -> Counts:
+        return Counts(
+            published=self._published,
+            acknowledged=self._acknowledged,
+            sent_again=self._sent_again,
+        )
 
     @property
     def is_connected(self) -> bool:
@@ -146,27 +159,44 @@ class Publisher:
         Raises:
             PublisherClosedError: closed before there was room.
             PublishError: paho refused the message.
+            ValueError: nothing can be published on this topic.
         """
+        if not topic or "+" in topic or "#" in topic:
+            raise ValueError(
+                f"a message can't be published on {topic!r}: name one topic, no filter"
+            )
+        message = Message(topic=topic, payload=payload, retain=retain)
         with self._changed:
             self._wait_for(lambda: self._taken < self._window)
             self._taken += 1
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        # Any other code (no connection, connection lost) means that paho keeps the message, and
-        # sends it once there is a connection. This one means that it is lost.
-        if info.rc == MQTT_ERR_QUEUE_SIZE:
+        with self._sending:
             with self._changed:
-                self._taken -= 1
-                self._changed.notify_all()
-            raise PublishError(f"paho refused a message on {topic}: {info.rc!r}")
-        receipt = Receipt()
+                self._outbox.add(message)
+                self._published += 1
+                connected = self._connected
+            # Before there is a connection it waits in the outbox, whose turn comes first.
+            if connected and not self._send(message):
+                with self._changed:
+                    self._outbox.withdraw(message)
+                    self._published -= 1
+                    self._taken -= 1
+                    self._changed.notify_all()
+                raise PublishError(f"paho refused a message on {topic}: it has too many already")
+        return message.receipt
+
+    def _send(self, message: Message) -> bool:
+        """Give one message to paho; False where it would not take it."""
+        info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+        # Any other code (no connection, connection lost) means that it goes out over the next one.
+        if info.rc == MQTT_ERR_QUEUE_SIZE:
+            return False
         with self._changed:
-            self._published += 1
-            if info.mid in self._early:
-                self._early.discard(info.mid)
-                receipt.is_acknowledged = True
-            else:
-                self._receipts[info.mid] = receipt
-        return receipt
+            if info.mid not in self._early:
+                self._on_their_way[info.mid] = message
+                return True
+            self._early.discard(info.mid)
+        self._confirm(message)
+        return True
 
     def publish_things(self, things: Iterable[Thing]) -> None:
         """Say, retained, what each thing is, and wait until the broker has all of it."""
@@ -179,7 +209,7 @@ class Publisher:
         return self.publish(observations_topic(thing_id), encode_observations(observations))
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Wait until the broker has acknowledged everything.
+        """Wait until the broker has acknowledged everything, what has to be sent again included.
 
         Returns:
             False where it had not within `timeout_s`.
@@ -188,7 +218,7 @@ class Publisher:
             PublisherClosedError: closed meanwhile.
         """
         with self._changed:
-            return self._wait_for(lambda: self._taken == 0, timeout_s)
+            return self._wait_for(lambda: self._taken == 0 and self._outbox.waiting == 0, timeout_s)
 
     def wait(self, receipts: Sequence[Receipt]) -> None:
         """Wait until the broker has acknowledged these.
@@ -223,13 +253,29 @@ class Publisher:
             raise PublisherClosedError("the publisher was closed")
         return True
 
-    def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
+    def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
             logger.warning("broker %s refused us: %s; trying again", self._shown, reason)
             return
-        self._connected = True
+        with self._sending:
+            client.drop_out_messages()  # paho would send these first, and what came before them never
+            with self._changed:
+                self._on_their_way.clear()
+                self._early.clear()
+                self._outbox.lose()  # once more: an acknowledgement may have been noted late
+                self._connected = True
+                messages = self._outbox.all()
+                again = sum(message.receipt.is_acknowledged for message in messages)
+                self._sent_again += again
+            for message in messages:
+                self._send(message)
         self._said_absent = False
         logger.info("connected to broker %s", self._shown)
+        if again:
+            logger.info(
+                "%d messages that the broker may have acknowledged too early are sent once more",
+                again,
+            )
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
         if not self._said_absent:
@@ -239,7 +285,10 @@ class Publisher:
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, reason: Any, _p: Any
     ) -> None:
-        was_connected, self._connected = self._connected, False
+        with self._changed:
+            was_connected, self._connected = self._connected, False
+            if was_connected and not self._closed:
+                self._outbox.lose()
         if was_connected and not self._closed:
             logger.warning("broker %s is gone (%s); trying again", self._shown, reason)
 
@@ -247,14 +296,18 @@ class Publisher:
         # paho holds its lock over outgoing messages here: take no other lock than ours, which is
         # never held while paho is called.
         with self._changed:
-            self._acknowledged += 1
-            self._taken -= 1
-            receipt = self._receipts.pop(mid, None)
-            if receipt is None:
+            message = self._on_their_way.pop(mid, None)
+            if message is None:
                 self._early.add(mid)
-            else:
-                receipt.is_acknowledged = True
-            counts = Counts(published=self._published, acknowledged=self._acknowledged)
+                return
+        self._confirm(message)
+
+    def _confirm(self, message: Message) -> None:
+        with self._changed:
+            is_first = self._outbox.confirm(message, monotonic())
+            self._acknowledged += is_first
+            self._taken -= is_first
+            counts = self._counts()
             self._changed.notify_all()
-        if self._on_progress is not None:
+        if is_first and self._on_progress is not None:
             self._on_progress(counts)

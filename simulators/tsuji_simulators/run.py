@@ -21,7 +21,8 @@ import numpy as np
 
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.fleet import PERIOD_S, Member, Scenario
-from tsuji_simulators.publish import Publisher, PublisherClosedError, Receipt
+from tsuji_simulators.outbox import Receipt
+from tsuji_simulators.publish import Publisher, PublisherClosedError
 from tsuji_simulators.signals import observations, results
 from tsuji_simulators.state import Span, State
 

@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from proxy import Proxy
 from tsuji_platform.contract import decode_observations, decode_thing, parse_topic
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
@@ -135,6 +136,84 @@ def test_broker_restarts_lose_nothing_that_was_taken(
             within=30,
             what="every message arrives",
         )
+
+
+@pytest.fixture
+def network(address: BrokerAddress) -> Iterator[Proxy]:
+    """What lies between a publisher and the broker."""
+    with Proxy((address.host, address.port)) as proxy:
+        yield proxy
+
+
+def _said(listener: Listener) -> list[int]:
+    return [int(message.payload) for message in listener.messages]
+
+
+def test_what_was_acknowledged_just_before_a_loss_is_sent_again_ahead_of_the_rest(
+    address: BrokerAddress, network: Proxy, eventually: Eventually
+) -> None:
+    """Corrections of one value: whatever the broker has forgotten, the last one comes last."""
+    with Publisher(BrokerAddress(host="127.0.0.1", port=network.port)) as publisher:
+        for number in range(5):
+            publisher.publish("test/value", str(number).encode())
+        assert publisher.flush(timeout_s=10)
+        network.stall()
+        for number in range(5, 10):
+            publisher.publish("test/value", str(number).encode())
+        assert not publisher.flush(timeout_s=0.2)
+        network.cut()
+        eventually(lambda: not publisher.is_connected)
+        for number in range(10, 15):
+            publisher.publish("test/value", str(number).encode())
+        with listening(address) as listener:
+            network.heal()
+            assert publisher.flush(timeout_s=10)
+            eventually(lambda: len(listener.messages) >= 15)
+            assert _said(listener) == list(range(15))
+        counts = publisher.counts
+        assert (counts.published, counts.acknowledged, counts.sent_again) == (15, 15, 5)
+
+
+def test_a_flush_waits_for_what_is_sent_again(network: Proxy, eventually: Eventually) -> None:
+    with Publisher(BrokerAddress(host="127.0.0.1", port=network.port)) as publisher:
+        publisher.publish("test/flush", b"1")
+        assert publisher.flush(timeout_s=10)
+        network.cut()
+        eventually(lambda: not publisher.is_connected)
+        assert not publisher.flush(timeout_s=0.2)
+        network.heal()
+        assert publisher.flush(timeout_s=10)
+        assert publisher.counts.sent_again == 1
+
+
+def test_nothing_is_sent_again_where_that_is_switched_off(
+    address: BrokerAddress, network: Proxy, eventually: Eventually
+) -> None:
+    near = BrokerAddress(host="127.0.0.1", port=network.port)
+    with Publisher(near, resend_s=0) as publisher, listening(address) as listener:
+        for number in range(5):
+            publisher.publish("test/once", str(number).encode())
+        assert publisher.flush(timeout_s=10)
+        network.cut()
+        eventually(lambda: not publisher.is_connected)
+        network.heal()
+        eventually(lambda: publisher.is_connected)
+        publisher.publish("test/once", b"5")
+        assert publisher.flush(timeout_s=10)
+        eventually(lambda: len(listener.messages) >= 6)
+        assert _said(listener) == list(range(6))
+        assert publisher.counts.sent_again == 0
+
+
+def test_a_topic_on_which_nothing_can_be_published_is_refused_at_once(
+    address: BrokerAddress,
+) -> None:
+    with Publisher(address) as publisher:
+        for topic in ("", "tsuji/#", "tsuji/+/x"):
+            with pytest.raises(ValueError, match="name one topic"):
+                publisher.publish(topic, b"")
+        publisher.publish("test/fine", b"")
+        assert publisher.flush(timeout_s=10)
 
 
 def test_closing_wakes_whoever_waits(broker: PrivateServer, address: BrokerAddress) -> None:
