@@ -1,8 +1,9 @@
 """Messages for tests, made the way devices make them and read the way ingest reads them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from tsuji_platform.contract import (
     Observation,

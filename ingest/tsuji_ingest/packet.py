@@ -1,15 +1,15 @@
 """A received MQTT message, and what a decoder says of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from tsuji_platform.contract import Observation, Rejection, Thing
 from tsuji_platform.store.records import Received
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One received MQTT message.
 
     Attributes:

@@ -5,7 +5,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tsuji_ingest.batch import Batch
 from tsuji_ingest.decoders import decode, refused

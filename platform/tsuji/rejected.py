@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec import structs
 
 from tsuji import wiring
 from tsuji.terminal import dump, printable
@@ -259,7 +260,7 @@ def _read_again(message: "Retryable") -> "Received":
     from tsuji_ingest.packet import Packet
 
     now = Packet(topic=message.topic, payload=message.payload, received_at=datetime.now(UTC))
-    return replace(decode(now), received_at=message.last_received_at)
+    return structs.replace(decode(now), received_at=message.last_received_at)
 
 
 def _assign(database: "Database") -> None:

@@ -1,9 +1,9 @@
 """Rejected messages: kept once each with their reasons, and taken in when their cause is gone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from samples import (
     RECEIVED,

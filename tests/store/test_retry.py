@@ -1,11 +1,11 @@
 """Rejected messages read again: what is believed now goes in, the rest stays, the counters balance."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from samples import RECEIVED, T0, after, broken, message, observations, packed, registration
 from tsuji_platform.contract import Reason, Rejection

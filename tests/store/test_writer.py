@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from msgspec.structs import force_setattr
 
 from samples import T0, after, broken, message, observations, registration
 from tsuji_platform.contract import Reason, Rejection
@@ -115,7 +116,7 @@ def test_an_empty_batch_is_fine(writer: Writer, reader: Reader) -> None:
 def _refused_by_the_database() -> Received:
     """A message that passes no decoder; the database is the last to say no."""
     impossible = observations("pole", after(minutes=1), air_temperature=1)
-    object.__setattr__(impossible[0], "result", None)
+    force_setattr(impossible[0], "result", None)
     return Received(
         topic="t", payload=b"x", received_at=T0, thing_id="pole", observations=impossible
     )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tsuji_platform.contract.rejection import Reason, RejectedError, quote
 
@@ -50,6 +51,7 @@ def observations_topic(thing_id: str) -> str:
     return f"{_ROOT}/{check_thing_id(thing_id)}/observations"
 
 
+@lru_cache(maxsize=16_384)  # only what is good is kept, and that is short
 def parse_topic(topic: str) -> Topic:
     """Parse a topic.
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from tsuji_platform.contract import Reason
 from tsuji_platform.store import queries
+from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, refusals
-from tsuji_platform.store.writer import Row, Writer, copy_stage, insert_waiting
+from tsuji_platform.store.writer import Writer, copy_stage, insert_waiting
 
 _SQL = queries.load("rejected")
 _WRITING = queries.load("writing")

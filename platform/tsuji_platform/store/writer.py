@@ -1,6 +1,6 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -9,18 +9,16 @@ import psycopg
 from psycopg.rows import DictRow
 
 from tsuji_platform.contract import Observation, Reason, Thing
-from tsuji_platform.store import queries
+from tsuji_platform.store import copy_format, queries
+from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Healable, Received, Saved, Tally
 from tsuji_platform.store.refusals import refusals
 
 _SQL = queries.load("writing")
-STAGE_TYPES = ("int4", "int4", "timestamptz", "float8", "timestamptz")
-
-Row = tuple[int, int | None, datetime, float, datetime]
-
 _LONGEST_DETOUR = 63
+_NO_KEYS: Mapping[str, int] = {}
 
 
 class Writer:
@@ -60,10 +58,14 @@ class Writer:
         return self._transact(batch, Tally(messages=len(batch)), ())
 
     def healable(self, limit: int = 1000) -> list[Healable]:
-        """Rejected messages whose thing or datastream has appeared since."""
+        """Rejected messages whose thing or datastream has appeared since; of many the newest.
+
+        They come in the order of their arrival: of values for the same time the last is right, and
+        what is in the table already stays.
+        """
         with translated():
             rows = self._open().execute(_SQL["healable"], {"limit": limit}).fetchall()
-        return [Healable(received_at=row.pop("last_received_at"), **row) for row in rows]
+        return [Healable(received_at=row.pop("last_received_at"), **row) for row in reversed(rows)]
 
     def heal(self, messages: Sequence[tuple[Healable, Received]]) -> Saved:
         """Store rejected messages that can be read now, and take them off the rejected.
@@ -167,14 +169,24 @@ class Writer:
     def _store(
         self, connection: Connection, batch: Sequence[Received], tally: Tally, *, waited: bool
     ) -> None:
-        self._learn(connection, batch)
         rows: dict[tuple[int, datetime], Row] = {}
         refused: list[dict[str, Any]] = []
         perhaps_old: list[dict[str, Any]] = []
+        learned = False
         for message in batch:
             unknown: dict[Reason, list[str]] = {}
+            received_at = message.received_at
+            whose, keys = None, _NO_KEYS
             for one in message.observations:
-                key = self._key(one)
+                if one.thing_id != whose:
+                    whose = one.thing_id
+                    keys = self._keys.get(whose, _NO_KEYS)
+                key = keys.get(one.observed_property)
+                if key is None and not learned:
+                    learned = True
+                    self._learn(connection, batch)
+                    keys = self._keys.get(one.thing_id, _NO_KEYS)
+                    key = keys.get(one.observed_property)
                 if key is None:
                     known_thing = one.thing_id in self._keys
                     reason = (
@@ -182,15 +194,20 @@ class Writer:
                     )
                     unknown.setdefault(reason, []).append(one.observed_property)
                     continue
-                row = (key, one.period_s, one.phenomenon_time, one.result, message.received_at)
-                earlier = rows.get((key, one.phenomenon_time))
-                if earlier is not None:
-                    if (earlier[1], earlier[3]) == (one.period_s, one.result):
-                        tally.duplicate += 1
-                        continue
+                time = one.phenomenon_time
+                row = (key, one.period_s, time, one.result, received_at)
+                earlier = rows.setdefault((key, time), row)
+                if earlier is row:
+                    continue
+                if (earlier[1], earlier[3]) == (one.period_s, one.result):
+                    tally.duplicate += 1
+                else:
                     tally.corrected += 1
-                rows[key, one.phenomenon_time] = row
-            (perhaps_old if message.retained else refused).extend(refusals(message, unknown, tally))
+                    rows[key, time] = row
+            if message.rejections or unknown:
+                (perhaps_old if message.retained else refused).extend(
+                    refusals(message, unknown, tally)
+                )
         if refused:
             # in the order of a key, so that two writers can't block each other
             refused.sort(key=itemgetter("digest"))
@@ -204,7 +221,8 @@ class Writer:
             self._insert(connection, list(rows.values()), tally, waited=waited)
 
     def _key(self, one: Observation) -> int | None:
-        return self._keys.get(one.thing_id, {}).get(one.observed_property)
+        keys = self._keys.get(one.thing_id)
+        return None if keys is None else keys.get(one.observed_property)
 
     def _learn(self, connection: Connection, batch: Sequence[Received]) -> None:
         """Look up the datastreams of things of which nothing, or not this, is known yet."""
@@ -247,9 +265,7 @@ class Writer:
         try:
             with connection.transaction(), connection.cursor() as cursor:
                 with cursor.copy(_SQL["copy_observations"]) as copy:
-                    copy.set_types(STAGE_TYPES[:-1])
-                    for row in rows:
-                        copy.write_row(row[:-1])
+                    copy.write(copy_format.observations(rows))
                 cursor.execute(_SQL["advance_latest"], _newest(rows))
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
             self._longest_detour = min(2 * self._longest_detour + 1, _LONGEST_DETOUR)
@@ -273,12 +289,10 @@ class Writer:
         )
 
 
-def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]) -> None:
+def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Sequence[Row]) -> None:
     """Bring rows to the connection's landing place."""
     with cursor.copy(_SQL["copy_stage"]) as copy:
-        copy.set_types(STAGE_TYPES)
-        for row in rows:
-            copy.write_row(row)
+        copy.write(copy_format.staged(rows))
 
 
 def insert_waiting(
