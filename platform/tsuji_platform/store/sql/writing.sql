@@ -126,15 +126,42 @@ RETURNING rejected_id;
 
 -- name: healable
 -- Messages that were refused only because the thing or its datastream was unknown, and no longer is.
-SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
-FROM rejected_message AS r
-WHERE reason = 'unregistered_thing'
-        AND EXISTS (SELECT FROM thing WHERE thing.thing_id = r.thing_id)
-    OR reason = 'undeclared_datastream'
-        AND EXISTS (SELECT FROM datastream AS d
-                    WHERE d.thing_id = r.thing_id AND d.declared
-                        AND d.observed_property = ANY (r.observed_properties))
-ORDER BY rejected_id
+-- Of each thing the newest first: what goes in first stays. It begins with the things, and steps from
+-- one set of undeclared properties to the next, so that it costs little however much is waiting.
+WITH RECURSIVE undeclared AS (
+    (SELECT thing_id, observed_properties FROM rejected_message
+     WHERE reason = 'undeclared_datastream'
+     ORDER BY thing_id, observed_properties LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM undeclared CROSS JOIN LATERAL (
+        SELECT thing_id, observed_properties FROM rejected_message AS r
+        WHERE reason = 'undeclared_datastream'
+            AND (r.thing_id, r.observed_properties)
+                > (undeclared.thing_id, undeclared.observed_properties)
+        ORDER BY thing_id, observed_properties LIMIT 1
+    ) AS following
+)
+SELECT waited.* FROM (
+    SELECT r.* FROM thing CROSS JOIN LATERAL (
+        SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+        FROM rejected_message
+        WHERE rejected_message.thing_id = thing.thing_id AND reason = 'unregistered_thing'
+        ORDER BY last_received_at DESC LIMIT %(limit)s
+    ) AS r
+    UNION ALL
+    SELECT r.* FROM undeclared CROSS JOIN LATERAL (
+        SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+        FROM rejected_message
+        WHERE rejected_message.thing_id = undeclared.thing_id
+            AND rejected_message.observed_properties = undeclared.observed_properties
+            AND reason = 'undeclared_datastream'
+        ORDER BY last_received_at DESC LIMIT %(limit)s
+    ) AS r
+    WHERE EXISTS (SELECT FROM datastream
+                  WHERE datastream.thing_id = undeclared.thing_id AND declared
+                      AND datastream.observed_property = ANY (undeclared.observed_properties))
+) AS waited
+ORDER BY last_received_at DESC, rejected_id DESC
 LIMIT %(limit)s;
 
 -- name: claim_rejected
