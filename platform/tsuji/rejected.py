@@ -16,6 +16,7 @@ from msgspec import structs
 from tsuji import wiring
 from tsuji.terminal import dump, printable
 from tsuji_platform.contract import Reason
+from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings
 
 if TYPE_CHECKING:
@@ -163,12 +164,8 @@ def retry(
             if absent:
                 raise _missing(absent)
         outcome = Retried()
-        after, newest = 0, rejected.newest_id()
         try:
-            while page := rejected.to_retry(
-                which, rejected_ids or None, after=after, newest=newest
-            ):
-                after = max(message.rejected_id for message in page)
+            for page in rejected.to_retry(which, rejected_ids or None):
                 outcome.add(_retry(writer, page))
         finally:
             writer.close()
@@ -247,20 +244,27 @@ def _retry(writer: "RetryWriter", page: "Sequence[Retryable]") -> "Retried":
     except RowRefusedError as error:
         if len(page) > 1:  # one of them can't be kept: the others must not suffer
             half = len(page) // 2
-            outcome = _retry(writer, page[:half])
-            outcome.add(_retry(writer, page[half:]))
+            outcome = _retry(writer, page[half:])  # the newest first, like the pages
+            outcome.add(_retry(writer, page[:half]))
             return outcome
         typer.echo(f"{page[0].rejected_id}: the database refuses it: {printable(str(error))}")
         return Retried(untouched=1)
 
 
 def _read_again(message: "Retryable") -> "Received":
-    """Decode by today's clock, which may have reached a time that was in the future."""
+    """Decode by today's clock, which may have reached a time that was in the future.
+
+    When it came may have been read from a wrong clock: what is believed now must be believed again, too,
+    should it have to wait for its thing.
+    """
     from tsuji_ingest.decoders import decode
     from tsuji_ingest.packet import Packet
 
-    now = Packet(topic=message.topic, payload=message.payload, received_at=datetime.now(UTC))
-    return structs.replace(decode(now), received_at=message.last_received_at)
+    received = decode(
+        Packet(topic=message.topic, payload=message.payload, received_at=datetime.now(UTC))
+    )
+    earliest = (one.phenomenon_time - FUTURE_TOLERANCE for one in received.observations)
+    return structs.replace(received, received_at=max((message.last_received_at, *earliest)))
 
 
 def _assign(database: "Database") -> None:

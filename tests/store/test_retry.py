@@ -116,6 +116,25 @@ def test_another_reason_takes_the_place_of_the_first(
     assert balanced() == Tally(messages=1, received=3, rejected=2, duplicate=1)
 
 
+def test_what_is_refused_for_the_reason_of_its_neighbours_from_now_on_is_kept_beside_them(
+    writer: Writer, retrier: RetryWriter, rejected: Rejected, rows: Callable, balanced: Callable
+) -> None:
+    early = observations("pole", T0, wind_speed=1)
+    late = observations("pole", after(days=1), rainfall=2)
+    future = Rejection(reason=Reason.FUTURE_TIME, detail="a day ahead")
+    writer.save([registration("pole"), replace(mixed(future), observations=early)])
+    assert {row.reason for row in rejected.find()} == {"future_time", "undeclared_datastream"}
+    outcome = retrier.retry([replace(mixed(), observations=early + late)])
+    assert outcome == Retried(tally=Tally(), changed=1)
+    (row,) = rejected.find()
+    assert (row.reason, row.value_count) == ("undeclared_datastream", 2)
+
+    writer.save([registration("pole", "rainfall")])
+    (found,) = writer.healable()
+    assert found.observed_properties == ["rainfall", "wind_speed"]
+    assert balanced() == Tally(messages=3, received=2, rejected=2)
+
+
 def test_repetitions_become_duplicates_and_values_accepted_before_count_nothing_twice(
     writer: Writer, retrier: RetryWriter, rows: Callable, balanced: Callable
 ) -> None:
@@ -239,13 +258,27 @@ def test_what_the_database_refuses_changes_nothing(
     assert retrier.retry([mixed(air_temperature=20)]).settled == 1
 
 
+def test_of_values_for_the_same_time_the_last_to_arrive_goes_in(
+    writer: Writer, retrier: RetryWriter, rejected: Rejected, rows: Callable, balanced: Callable
+) -> None:
+    writer.save([registration("pole")])
+    read_as = {}
+    for degrees in range(7):
+        payload = bytes([degrees])
+        read_as[payload] = mixed(payload=payload, air_temperature=degrees)
+        writer.save([replace(mixed(HEAT, payload=payload), received_at=after(minutes=degrees))])
+    for page in rejected.to_retry(RejectedFilter(), limit=2):
+        retrier.retry([read_as[one.payload] for one in page])
+    assert rows() == {("pole", "air_temperature", T0): 6.0}
+    assert balanced() == Tally(messages=8, received=7, stored=1, duplicate=6)
+
+
 def test_pages_go_through_what_was_there_at_the_beginning(
     writer: Writer, retrier: RetryWriter, rejected: Rejected
 ) -> None:
     writer.save([mixed(NAME, payload=bytes([i])) for i in range(7)])
-    newest, after_id, seen = rejected.newest_id(), 0, []
-    while page := rejected.to_retry(RejectedFilter(), None, after=after_id, newest=newest, limit=3):
-        after_id = max(one.rejected_id for one in page)
+    seen = []
+    for page in rejected.to_retry(RejectedFilter(), limit=3):
         seen += [one.payload for one in page]
         retrier.retry([mixed(WIND, payload=one.payload) for one in page])  # kept anew each time
     assert sorted(seen) == [bytes([i]) for i in range(7)]

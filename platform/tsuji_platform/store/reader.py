@@ -130,7 +130,8 @@ class Reader:
 
     def rejected_by_reason(self) -> dict[str, int]:
         """How many rejected messages are kept, by reason."""
-        return Rejected(self._database).by_reason()
+        kept = Rejected(self._database).by_reason()
+        return {reason: amount.messages for reason, amount in kept.items()}
 
 
 def floor_to_step(time: datetime, step: timedelta) -> datetime:

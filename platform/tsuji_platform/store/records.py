@@ -195,6 +195,25 @@ class RejectedCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedOfThing:
+    """How much is kept of one thing for one reason; `messages_lately` came in the time asked for."""
+
+    reason: str
+    messages: int
+    value_count: int
+    messages_lately: int
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """So many rejected messages, which stand for so many values, repetitions included."""
+
+    messages: int
+    value_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retryable:
     """A rejected message as it came, however many reasons it was refused for."""
 

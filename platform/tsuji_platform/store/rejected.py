@@ -1,12 +1,17 @@
 """Looks at rejected messages, and purges them; `retry` takes them in."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.records import (
+    Amount,
     RejectedCount,
     RejectedFilter,
+    RejectedOfThing,
     RejectedRow,
     Retryable,
 )
@@ -45,10 +50,52 @@ class Rejected:
         rows = self._database.rows(_SQL["rejected_summary"], asdict(which))
         return [RejectedCount(**row) for row in rows]
 
-    def by_reason(self) -> dict[str, int]:
-        """How many messages are kept, by reason."""
+    def by_reason(self) -> dict[str, Amount]:
+        """How much is kept, by reason."""
         rows = self._database.rows(_SQL["rejected_by_reason"])
-        return {row["reason"]: row["messages"] for row in rows}
+        return {row.pop("reason"): Amount(**row) for row in rows}
+
+    def of_thing(self, thing_id: str, lately: datetime) -> list[RejectedOfThing]:
+        """How much is kept of one thing by reason, and how many messages of that came after `lately`."""
+        rows = self._database.rows(
+            _SQL["rejected_of_thing"], {"thing_id": thing_id, "lately": lately}
+        )
+        return [RejectedOfThing(**row) for row in rows]
+
+    def counts(
+        self,
+        *,
+        limit: int,
+        after: tuple[str | None, str] | None = None,
+        reason: str | None = None,
+        thing_id: str | None = None,
+    ) -> list[RejectedCount]:
+        """How much is kept by thing and reason, in this order; what is nobody's comes last.
+
+        Args:
+            limit: rows at the most.
+            after: thing and reason of the row before the first.
+            reason: only of this reason.
+            thing_id: only of this thing.
+        """
+        after_thing, after_reason = after or (None, None)
+        rows = self._database.rows(
+            _SQL["rejected_counts"],
+            {
+                "limit": limit,
+                "after_thing_id": after_thing,
+                "after_reason": after_reason,
+                "after_the_last_thing": after is not None and after_thing is None,
+                "reason": reason,
+                "thing_id": thing_id,
+            },
+        )
+        return [RejectedCount(**row) for row in rows]
+
+    def forgotten(self) -> Amount:
+        """How much is kept no longer, since it was too old or too much."""
+        (row,) = self._database.rows(_SQL["forgotten"])
+        return Amount(**row)
 
     def purge(self, which: RejectedFilter) -> tuple[int, int]:
         """Delete what fits; returns how many messages and values that were.
@@ -58,33 +105,26 @@ class Rejected:
         rows = self._database.rows(_SQL["purge_rejected"], asdict(which))
         return len(rows), sum(row["value_count"] for row in rows)
 
-    def newest_id(self) -> int:
-        """The highest id so far, 0 where nothing is kept."""
-        (row,) = self._database.rows(_SQL["newest_rejected"])
-        return int(row["rejected_id"] or 0)
-
     def to_retry(
-        self,
-        which: RejectedFilter,
-        rejected_ids: list[int] | None,
-        *,
-        after: int,
-        newest: int,
-        limit: int = 100,
-    ) -> list[Retryable]:
-        """One page of messages with `after` < id ≤ `newest`, by id.
+        self, which: RejectedFilter, rejected_ids: list[int] | None = None, *, limit: int = 100
+    ) -> Iterator[list[Retryable]]:
+        """Pages of what is kept now, the newest page first, each in the order of arrival.
 
-        The next page begins behind the last one's id. What a retry keeps anew has an id above the
-        `newest` of its beginning, so that it comes to an end.
+        Of values for the same time the last to arrive is right, and what is in the table already stays:
+        so what goes in first must be the newest. What a retry keeps anew does not come up again.
         """
-        rows = self._database.rows(
-            _SQL["rejected_to_retry"],
-            {
-                **asdict(which),
-                "rejected_ids": rejected_ids,
-                "after": after,
-                "newest": newest,
-                "limit": limit,
-            },
-        )
-        return [Retryable(**row) for row in rows]
+        (row,) = self._database.rows(_SQL["newest_rejected"])
+        values = asdict(which) | {"rejected_ids": rejected_ids, "newest": row["rejected_id"] or 0}
+        yield from self._pages(values, limit)
+
+    def _pages(self, values: dict[str, Any], limit: int) -> Iterator[list[Retryable]]:
+        below: dict[str, Any] = {"below_time": None, "below_id": None}
+        while rows := self._database.rows(
+            _SQL["rejected_to_retry"], values | below | {"limit": limit}
+        ):
+            below = {
+                "below_time": rows[-1]["last_received_at"],
+                "below_id": rows[-1]["rejected_id"],
+            }
+            page = {(row["topic"], row["payload"]): Retryable(**row) for row in reversed(rows)}
+            yield list(page.values())

@@ -114,14 +114,16 @@ class RetryWriter(Writer):
                 message.received_at,
             )
         now = {row["reason"]: row for row in refusals(message, unknown, Tally())}
+        more = {row["reason"]: _more(row, now.get(row["reason"])) for row in rows}
+        given_up = any(count < 0 for count in more.values())
         for row in rows:
-            again = now.get(row["reason"])
-            if again is not None and again["value_count"] * row["seen"] >= row["value_count"]:
-                del now[row["reason"]]
-                outcome.left += 1
-            else:
+            # what is given up for one reason may be refused for another from now on, beside what was
+            if more[row["reason"]] < 0 or (given_up and more[row["reason"]] > 0):
                 outcome.dropped.append(row["rejected_id"])
                 outcome.claimed += row["value_count"]
+            else:
+                del now[row["reason"]]
+                outcome.left += 1
         outcome.refused = list(now.values())
         return outcome
 
@@ -145,6 +147,12 @@ class RetryWriter(Writer):
             copy_stage(cursor, rows)
             for key in insert_waiting(cursor, rows):
                 owners[key].stored += 1
+
+
+def _more(row: dict[str, Any], again: dict[str, Any] | None) -> int:
+    """How many more values are refused now than then, for the reason of this row."""
+    counted = 0 if again is None else again["value_count"] * row["seen"]
+    return int(counted - row["value_count"])
 
 
 def _lock(connection: Connection, batch: Sequence[Received]) -> list[list[dict[str, Any]]]:

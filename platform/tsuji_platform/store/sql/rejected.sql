@@ -24,7 +24,44 @@ GROUP BY reason, thing_id
 ORDER BY messages DESC, reason, thing_id;
 
 -- name: rejected_by_reason
-SELECT reason, count(*) AS messages FROM rejected_message GROUP BY reason ORDER BY reason;
+SELECT reason, count(*) AS messages, sum(value_count)::bigint AS value_count
+FROM rejected_message GROUP BY reason ORDER BY reason;
+
+-- name: rejected_of_thing
+-- What is kept of one thing by reason, and how much of it came lately.
+SELECT reason, count(*) AS messages, sum(value_count)::bigint AS value_count,
+    count(*) FILTER (WHERE last_received_at > %(lately)s) AS messages_lately,
+    max(last_received_at) AS last_received_at
+FROM rejected_message WHERE thing_id = %(thing_id)s GROUP BY reason ORDER BY reason;
+
+-- name: rejected_counts
+-- One page of what is kept by thing and reason; what is nobody's comes last.
+SELECT * FROM (
+    (SELECT thing_id, reason, count(*) AS messages, sum(value_count)::bigint AS value_count,
+        max(last_received_at) AS last_received_at
+    FROM rejected_message
+    WHERE thing_id IS NOT NULL AND NOT %(after_the_last_thing)s
+        AND (%(after_thing_id)s::text IS NULL
+            OR (thing_id, reason) > (%(after_thing_id)s, %(after_reason)s))
+        AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+        AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    GROUP BY thing_id, reason ORDER BY thing_id, reason LIMIT %(limit)s)
+    UNION ALL
+    (SELECT thing_id, reason, count(*) AS messages, sum(value_count)::bigint AS value_count,
+        max(last_received_at) AS last_received_at
+    FROM rejected_message
+    WHERE thing_id IS NULL AND %(thing_id)s::text IS NULL
+        AND (NOT %(after_the_last_thing)s OR reason > %(after_reason)s)
+        AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    GROUP BY thing_id, reason ORDER BY reason LIMIT %(limit)s)
+) AS counted
+ORDER BY thing_id NULLS LAST, reason LIMIT %(limit)s;
+
+-- name: forgotten
+-- What all ingests together have forgotten since the beginning.
+SELECT coalesce(sum(forgotten_messages), 0)::bigint AS messages,
+    coalesce(sum(forgotten_values), 0)::bigint AS value_count
+FROM ingest_counter;
 
 -- name: purge_rejected
 -- What purging takes away is gone; the counters stay, since it was received and rejected.
@@ -43,19 +80,17 @@ RETURNING value_count;
 SELECT max(rejected_id) AS rejected_id FROM rejected_message;
 
 -- name: rejected_to_retry
--- One page of messages by id, each once, whatever number of reasons it was refused for.
-SELECT max(rejected_id) AS rejected_id, topic, payload, max(last_received_at) AS last_received_at
-FROM (
-    SELECT rejected_id, topic, payload, last_received_at FROM rejected_message
-    WHERE rejected_id > %(after)s AND rejected_id <= %(newest)s
-        AND (%(rejected_ids)s::bigint[] IS NULL OR rejected_id = ANY (%(rejected_ids)s))
-        AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-        AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
-        AND (%(since)s::timestamptz IS NULL OR last_received_at >= %(since)s)
-        AND (%(before)s::timestamptz IS NULL OR last_received_at < %(before)s)
-    ORDER BY rejected_id LIMIT %(limit)s
-) AS page
-GROUP BY topic, payload;
+-- One page of rejected messages, the newest first, each once for each reason that it was refused for.
+SELECT rejected_id, topic, payload, last_received_at FROM rejected_message
+WHERE rejected_id <= %(newest)s
+    AND (%(below_time)s::timestamptz IS NULL
+        OR (last_received_at, rejected_id) < (%(below_time)s, %(below_id)s))
+    AND (%(rejected_ids)s::bigint[] IS NULL OR rejected_id = ANY (%(rejected_ids)s))
+    AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+    AND (%(since)s::timestamptz IS NULL OR last_received_at >= %(since)s)
+    AND (%(before)s::timestamptz IS NULL OR last_received_at < %(before)s)
+ORDER BY last_received_at DESC, rejected_id DESC LIMIT %(limit)s;
 
 -- name: lock_rejected
 -- All that is kept of some messages, for all reasons; in the order of the key, like those that write it.
