@@ -16,6 +16,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         topic: as received.
         payload: as received.
         received_at: by the hub's clock, aware.
+        arrived_s: the same by a clock that does not jump, monotonic seconds.
         mid: the broker's packet id, needed to acknowledge.
         qos: quality of service with which it was delivered.
         connection: during which connection it came; packet ids mean nothing in another one.
@@ -26,6 +27,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     topic: str
     payload: bytes
     received_at: datetime
+    arrived_s: float = 0.0
     mid: int = 0
     qos: int = 0
     connection: int = 0

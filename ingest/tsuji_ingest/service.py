@@ -1,26 +1,32 @@
 """The ingest process: packets in, one transaction a batch, acknowledgement after commit."""
 
+import contextlib
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from tsuji_ingest.batch import Batch
 from tsuji_ingest.decoders import decode, refused
+from tsuji_ingest.ledger import Ledger, value_count
+from tsuji_ingest.metrics import Endpoint
 from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
+from tsuji_ingest.things import ThingsFollower
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import DatabaseAwayError, RowRefusedError, SchemaError, StoreError, Writer
-from tsuji_platform.store.records import Healable, Received
+from tsuji_platform.store.records import Healable, Received, Tally
 
 _log = logging.getLogger(__name__)
 _HEAL_EVERY_S = 10.0
 _HEAL_AT_ONCE = 500
 _IDLE_S = 0.5
+_REPORT_EVERY_S = 2.0
 _BATCH_BYTES = 4_000_000
 """Payload in one transaction at the most: hostile messages grow fiftyfold while they are read."""
 _BATCHES_AHEAD = 2
@@ -63,7 +69,9 @@ class Ingest:
         self._subscriber = Subscriber(
             broker, settings.ingest_id, self._packets.put, settings.ingest_group
         )
-        self._writer = Writer(database_url, settings.ingest_id)
+        self._ledger = Ledger()
+        self._writer = Writer(database_url, settings.ingest_id, self._ledger.state)
+        self._settings = settings
         self._batch: Batch[Packet] = Batch(
             settings.ingest_batch,
             settings.ingest_wait_ms / 1000,
@@ -74,11 +82,10 @@ class Ingest:
         self._decoded: queue.Queue[Work] = queue.Queue(_BATCHES_AHEAD)
         self._defect: Exception | None = None
         self._stop = threading.Event()
-        self._things_changed = threading.Event()
-        self._on_things_changed = on_things_changed
-        self._away_since: float | None = None
+        self._things = ThingsFollower(on_things_changed)
         self._noted = ""
         self._heal_due = 0.0
+        self._report_due = 0.0
 
     @property
     def connected(self) -> bool:
@@ -89,15 +96,33 @@ class Ingest:
         """Ask `run` to end; what is not committed stays with the broker."""
         self._stop.set()
 
+    @property
+    def ledger(self) -> Ledger:
+        """What became of what was received."""
+        return self._ledger
+
     def run(self) -> None:
-        """Take in messages until `stop` is called."""
-        helpers = [
-            threading.Thread(target=self._follow_things, name="things", daemon=True),
-            threading.Thread(target=self._decode, name="decode", daemon=True),
-        ]
-        for helper in helpers:
-            helper.start()
-        self._things_changed.set()  # an ingest that was killed may have left things unassigned
+        """Take in messages until `stop` is called.
+
+        Raises:
+            EndpointError: where it can't say how it fares on the address that was asked for.
+        """
+        with contextlib.ExitStack() as stack:
+            if self._settings.ingest_port is not None:
+                endpoint = Endpoint(
+                    self._settings.ingest_host,
+                    self._settings.ingest_port,
+                    self._settings.ingest_id,
+                    self._ledger,
+                    lambda: self.connected,
+                )
+                stack.callback(endpoint.close)
+            self._run()
+
+    def _run(self) -> None:
+        decoder = threading.Thread(target=self._decode, name="decode", daemon=True)
+        decoder.start()
+        self._things.start()
         self._subscriber.start()
         try:
             while not self._stop.is_set():
@@ -106,9 +131,8 @@ class Ingest:
             self._stop.set()
             self._subscriber.stop()
             self._writer.close()
-            self._things_changed.set()
-            for helper in helpers:
-                helper.join(timeout=5)
+            self._things.stop()
+            decoder.join(timeout=5)
         if self._defect is not None:
             raise self._defect
 
@@ -122,8 +146,11 @@ class Ingest:
         else:
             if self._store(work):
                 self._subscriber.acknowledge([packet for packet, _ in work])
-        if time.monotonic() >= self._heal_due:
+        now = time.monotonic()
+        if now >= self._heal_due:
             self._heal()
+        if now >= self._report_due:
+            self._report()
 
     def _decode(self) -> None:
         """Gather and read packets while the database is busy with those before."""
@@ -136,7 +163,9 @@ class Ingest:
                 else:
                     self._fill()
                 if self._batch.due:
-                    self._hand_over([(packet, decode(packet)) for packet in self._batch.take()])
+                    work = [(packet, decode(packet)) for packet in self._batch.take()]
+                    self._ledger.took([received for _, received in work])
+                    self._hand_over(work)
         except Exception as error:  # noqa: BLE001 - raised again by `run`, which must not wait for ever
             self._defect = error
             self._stop.set()
@@ -160,8 +189,10 @@ class Ingest:
     def _store(self, work: Work) -> bool:
         """Store messages, however long the database is away; False when stopped meanwhile."""
         received = [one for _, one in work]
+        values = sum(map(value_count, received))
         delay = _RETRY_FIRST_S
         while not self._stop.is_set():
+            self._ledger.storing(values)
             try:
                 saved = self._writer.save(received)
             except (DatabaseAwayError, SchemaError) as error:
@@ -172,40 +203,68 @@ class Ingest:
             except StoreError as error:
                 return self._store_apart(work, str(error))
             self._note_back()
+            self._settle(work, values, saved.tally)
             if saved.things_changed:
                 self._heal_due = 0.0
-                self._things_changed.set()
+                self._things.changed()
             return True
         return False
+
+    def _settle(self, work: Work, values: int, tally: Tally) -> None:
+        elapsed_s, now = time.monotonic(), datetime.now(UTC)
+        self._ledger.settled(
+            values,
+            tally,
+            [elapsed_s - packet.arrived_s for packet, _ in work if not packet.retained],
+            [
+                (now - one.observations[-1].phenomenon_time).total_seconds()
+                for _, one in work
+                if one.observations
+            ],
+        )
+        self._report_due = elapsed_s + _REPORT_EVERY_S
 
     def _store_apart(self, work: Work, why: str) -> bool:
         """One of these can't be kept: halve until it stands alone, and keep that as rejected."""
         if len(work) > 1:
             half = len(work) // 2
             return self._store(work[:half]) and self._store(work[half:])
-        ((packet, _),) = work
+        ((packet, received),) = work
         _log.error("the database refuses a message on %r: %s", packet.topic, why)
-        return self._save_refusal(refused(packet, None, f"the database refuses it: {why}"))
-
-    def _save_refusal(self, refusal: Received) -> bool:
+        refusal = refused(packet, None, f"the database refuses it: {why}", value_count(received))
         while not self._stop.is_set():
+            self._ledger.storing(value_count(received))
             try:
-                self._writer.save([refusal])
+                saved = self._writer.save([refusal])
             except StoreError as error:  # not even that: then there is no way on but to wait
                 self._note_away(error)
                 self._stop.wait(_RETRY_LONGEST_S)
                 continue
+            self._settle(work, value_count(received), saved.tally)
             return True
         return False
+
+    def _report(self) -> None:
+        """Let the database know how we fare where nothing has been stored for a while."""
+        self._report_due = time.monotonic() + _REPORT_EVERY_S
+        self._ledger.storing(0)
+        try:
+            self._writer.report()
+        except StoreError as error:
+            self._note_away(error)
+        else:
+            self._note_back()
 
     def _heal(self) -> None:
         """Bring in what was rejected only because its thing was not known yet."""
         self._heal_due = time.monotonic() + _HEAL_EVERY_S
+        self._ledger.storing(0)
         try:
             healable = self._writer.healable(_HEAL_AT_ONCE)
             if not healable:
                 return
             saved = self._writer.heal([(message, _decode_again(message)) for message in healable])
+            self._ledger.healed(saved.tally)
             _log.info(
                 "%d rejected messages could be read now, %d values stored",
                 len(healable),
@@ -218,27 +277,8 @@ class Ingest:
         except StoreError as error:
             self._note_away(error)
 
-    def _follow_things(self) -> None:
-        while not self._stop.is_set():
-            self._things_changed.wait()
-            self._stop.wait(0.2)  # registrations come in crowds
-            self._things_changed.clear()
-            if self._stop.is_set() or self._on_things_changed is None:
-                continue
-            try:
-                self._on_things_changed()
-            except Exception as error:  # noqa: BLE001 - whatever it is, things must not stay unassigned
-                _log.warning(
-                    "things are not assigned to areas yet: %s",
-                    error,
-                    exc_info=not isinstance(error, StoreError),
-                )
-                self._stop.wait(_RETRY_LONGEST_S)
-                self._things_changed.set()
-
     def _note_away(self, error: StoreError) -> None:
-        if self._away_since is None:
-            self._away_since = time.monotonic()
+        self._ledger.away(str(error))
         # once for an outage, whatever it shows of itself; other causes once each, not per attempt
         cause = "away" if isinstance(error, DatabaseAwayError) else str(error)
         if cause != self._noted:
@@ -246,9 +286,9 @@ class Ingest:
             _log.error("%s; messages wait at the broker until it returns", error)
 
     def _note_back(self) -> None:
-        if self._away_since is not None:
-            _log.info("the database is back after %.1f s", time.monotonic() - self._away_since)
-            self._away_since = None
+        away_s = self._ledger.back()
+        if away_s is not None:
+            _log.info("the database is back after %.1f s", away_s)
             self._noted = ""
 
 

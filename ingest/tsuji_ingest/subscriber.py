@@ -247,6 +247,7 @@ class Subscriber:
                 topic=topic,
                 payload=bytes(message.payload),
                 received_at=datetime.now(UTC),
+                arrived_s=time.monotonic(),
                 mid=message.mid,
                 qos=message.qos,
                 connection=self._connection,

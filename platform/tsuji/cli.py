@@ -111,11 +111,15 @@ def _is_mendable(error: Exception) -> bool:
     """Whether the error is one of the packages' own, whose text says what to do."""
     from tsuji_geo.areas import AreaError
     from tsuji_ingest.decoders import DecoderError
+    from tsuji_ingest.metrics import EndpointError
     from tsuji_platform.store import StoreError
     from tsuji_simulators.fleet import ScenarioError
     from tsuji_simulators.recorded.recording import RecordingError
 
-    return isinstance(error, (StoreError, AreaError, DecoderError, RecordingError, ScenarioError))
+    return isinstance(
+        error,
+        (StoreError, AreaError, DecoderError, EndpointError, RecordingError, ScenarioError),
+    )
 
 
 def _fail(text: str, *, last: bool = True) -> None:

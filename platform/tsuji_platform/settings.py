@@ -113,6 +113,15 @@ class IngestSettings(BaseSettings):
         description="name of a shared subscription: ingests of one group, each with an id of its own, "
         "divide what comes (default: this one takes all)",
     )
+    ingest_host: str = Field(
+        "127.0.0.1", description="address on which ingest says how it fares, with a port set"
+    )
+    ingest_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_535,
+        description="port of ingest's /metrics (Prometheus) and /health (default: none)",
+    )
     ingest_batch: int = Field(
         2_000, ge=1, le=50_000, description="messages in one database transaction at the most"
     )

@@ -112,11 +112,10 @@ def _check_owner(received: Received) -> None:
             )
 
 
-def refused(packet: Packet, thing_id: str | None, detail: str) -> Received:
-    """A message that could be read but not kept."""
-    return packet.read_as(
-        thing_id, rejections=[Rejection(reason=Reason.NOT_STORABLE, detail=detail)]
-    )
+def refused(packet: Packet, thing_id: str | None, detail: str, value_count: int = 1) -> Received:
+    """A message that could be read but not kept, and how many values that makes."""
+    rejection = Rejection(reason=Reason.NOT_STORABLE, detail=detail)
+    return packet.read_as(thing_id, rejections=[rejection] * max(value_count, 1))
 
 
 def installed(found: Sequence[EntryPoint] | None = None) -> list[Decoder]:

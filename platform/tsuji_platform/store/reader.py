@@ -8,7 +8,14 @@ from tsuji_platform.analytics.readings import Reading, Step
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
-from tsuji_platform.store.records import Counters, RejectedRow, Tally, ThingRow
+from tsuji_platform.store.records import (
+    Counters,
+    IngestRow,
+    IngestState,
+    RejectedRow,
+    Tally,
+    ThingRow,
+)
 from tsuji_platform.store.rejected import Rejected
 
 _SQL = queries.load("reading")
@@ -121,8 +128,20 @@ class Reader:
     def counters(self) -> Counters:
         """What all ingests together have done."""
         (row,) = self._database.rows(_SQL["counters"])
-        last_stored_at = row.pop("last_stored_at")
-        return Counters(tally=Tally(**row), last_stored_at=last_stored_at)
+        last_stored_at, waiting = row.pop("last_stored_at"), row.pop("waiting")
+        return Counters(tally=Tally(**row), waiting=waiting, last_stored_at=last_stored_at)
+
+    def ingests(self, within: timedelta) -> list[IngestRow]:
+        """Every ingest that has written of itself within that time, by id."""
+        return [
+            IngestRow(
+                ingest_id=row.pop("ingest_id"),
+                seen_at=row.pop("seen_at"),
+                state=IngestState(waiting=row.pop("waiting"), lag_s=row.pop("lag_s")),
+                tally=Tally(**row),
+            )
+            for row in self._database.rows(_SQL["ingests"], {"within": within})
+        ]
 
     def rejected(self, limit: int = 100) -> list[RejectedRow]:
         """The newest rejected messages, payloads included."""

@@ -50,6 +50,40 @@ class Tally:
         """Whether every received value is accounted for."""
         return self.received == self.stored + self.duplicate + self.corrected + self.rejected
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            messages=self.messages + other.messages,
+            received=self.received + other.received,
+            stored=self.stored + other.stored,
+            duplicate=self.duplicate + other.duplicate,
+            corrected=self.corrected + other.corrected,
+            rejected=self.rejected + other.rejected,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestState:
+    """How an ingest fares.
+
+    Attributes:
+        waiting: values that it has received and not committed.
+        lag_s: from arrival to commit; 95 % of the last minute's messages were quicker. None without any.
+    """
+
+    waiting: int = 0
+    lag_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestRow:
+    """One ingest as it was when it last wrote of itself."""
+
+    ingest_id: str
+    tally: Tally
+    state: IngestState
+    seen_at: datetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
@@ -243,8 +277,7 @@ class Retried:
 
     def add(self, other: "Retried") -> None:
         """Count others' outcome in."""
-        for name in ("messages", "received", "stored", "duplicate", "corrected", "rejected"):
-            setattr(self.tally, name, getattr(self.tally, name) + getattr(other.tally, name))
+        self.tally += other.tally
         self.settled += other.settled
         self.changed += other.changed
         self.untouched += other.untouched
@@ -253,9 +286,16 @@ class Retried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What all ingests together have done since the beginning."""
+    """What all ingests together have done since the beginning.
+
+    Attributes:
+        tally: what is committed.
+        waiting: values received and not committed when each ingest last wrote of itself.
+        last_stored_at: when something new was last stored.
+    """
 
     tally: Tally = field(default_factory=Tally)
+    waiting: int = 0
     last_stored_at: datetime | None = None
 
 

@@ -1,6 +1,6 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -10,15 +10,18 @@ from psycopg.rows import DictRow
 
 from tsuji_platform.contract import Observation, Reason, Thing
 from tsuji_platform.store import copy_format, queries
+from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
-from tsuji_platform.store.records import Healable, Received, Saved, Tally
+from tsuji_platform.store.records import Healable, IngestState, Received, Saved, Tally
 from tsuji_platform.store.refusals import refusals
 
 _SQL = queries.load("writing")
 _LONGEST_DETOUR = 63
 _NO_KEYS: Mapping[str, int] = {}
+_KEY, _TIME = itemgetter(0), itemgetter(2)
+"""Of a row: its datastream and its phenomenon time."""
 
 
 class Writer:
@@ -27,11 +30,15 @@ class Writer:
     Args:
         url: PostgreSQL address.
         ingest_id: under which name the counters are kept.
+        state: says how the ingest fares, for its row among the counters; None leaves that as it is.
     """
 
-    def __init__(self, url: str, ingest_id: str) -> None:
+    def __init__(
+        self, url: str, ingest_id: str, state: Callable[[], IngestState] | None = None
+    ) -> None:
         self._url = url
         self._ingest_id = ingest_id
+        self._state = state
         self._connection: Connection | None = None
         self._keys: dict[str, dict[str, int]] = {}
         self._registry: int | None = None
@@ -56,6 +63,19 @@ class Writer:
             RowRefusedError: the database refuses something in it; nothing was kept.
         """
         return self._transact(batch, Tally(messages=len(batch)), ())
+
+    def report(self) -> None:
+        """Keep how the ingest fares, without anything to store.
+
+        Raises:
+            DatabaseAwayError: nothing was kept.
+        """
+        try:
+            with translated():
+                self._count(self._open(), Tally())
+        except StoreError:
+            self.close()
+            raise
 
     def healable(self, limit: int = 1000) -> list[Healable]:
         """Rejected messages whose thing or datastream has appeared since; of many the newest.
@@ -250,6 +270,8 @@ class Writer:
                 counted = cursor.execute(_SQL["put_observations"]).fetchone() or {}
                 inserted, corrected = counted["inserted"], counted["corrected"]
                 cursor.execute(_SQL["update_latest"])
+                if inserted or corrected:
+                    note_changed(cursor, map(_KEY, rows), map(_TIME, rows))
         tally.stored += inserted
         tally.corrected += corrected
         tally.duplicate += len(rows) - inserted - corrected
@@ -267,6 +289,7 @@ class Writer:
                 with cursor.copy(_SQL["copy_observations"]) as copy:
                     copy.write(copy_format.observations(rows))
                 cursor.execute(_SQL["advance_latest"], _newest(rows))
+                note_changed(cursor, map(_KEY, rows), map(_TIME, rows))
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
             self._longest_detour = min(2 * self._longest_detour + 1, _LONGEST_DETOUR)
             self._detour = self._longest_detour
@@ -275,10 +298,14 @@ class Writer:
         return True
 
     def _count(self, connection: Connection, tally: Tally) -> None:
+        state = None if self._state is None else self._state()
         connection.execute(
             _SQL["count"],
             {
                 "ingest_id": self._ingest_id,
+                "seen": state is not None,
+                "waiting": 0 if state is None else state.waiting,
+                "lag_s": None if state is None else state.lag_s,
                 "messages": tally.messages,
                 "received": tally.received,
                 "stored": tally.stored,
@@ -306,6 +333,7 @@ def insert_waiting(
     if inserted:
         new = [row for row in rows if (row[0], row[2]) in inserted]
         cursor.execute(_SQL["advance_latest"], _newest(new))
+        note_changed(cursor, map(_KEY, new), map(_TIME, new))
     return list(inserted)
 
 

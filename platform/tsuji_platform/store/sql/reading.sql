@@ -87,5 +87,10 @@ SELECT max(usual) AS period_s FROM (
 SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
     coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
     coalesce(sum(corrected), 0)::bigint AS corrected, coalesce(sum(rejected), 0)::bigint AS rejected,
-    max(last_stored_at) AS last_stored_at
+    coalesce(sum(waiting), 0)::bigint AS waiting, max(last_stored_at) AS last_stored_at
 FROM ingest_counter;
+
+-- name: ingests
+-- Every ingest that has written of itself lately.
+SELECT ingest_id, messages, received, stored, duplicate, corrected, rejected, waiting, lag_s, seen_at
+FROM ingest_counter WHERE seen_at > now() - %(within)s::interval ORDER BY ingest_id;

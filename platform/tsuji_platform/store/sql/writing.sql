@@ -174,11 +174,12 @@ DELETE FROM rejected_message USING mine WHERE rejected_message.rejected_id = min
 RETURNING rejected_message.rejected_id, value_count;
 
 -- name: count
--- Moves the counters of one ingest; in the transaction of the rows that they count.
+-- Moves the counters of one ingest, in the transaction of the rows that they count; and how it fares.
 INSERT INTO ingest_counter AS c (ingest_id, messages, received, stored, duplicate, corrected, rejected,
-    last_stored_at)
+    last_stored_at, waiting, lag_s, seen_at)
 VALUES (%(ingest_id)s, %(messages)s, %(received)s, %(stored)s, %(duplicate)s, %(corrected)s, %(rejected)s,
-    CASE WHEN %(stored)s > 0 THEN now() END)
+    CASE WHEN %(stored)s > 0 THEN now() END,
+    %(waiting)s, %(lag_s)s, CASE WHEN %(seen)s THEN now() END)
 ON CONFLICT (ingest_id) DO UPDATE SET
     messages = c.messages + excluded.messages,
     received = c.received + excluded.received,
@@ -186,7 +187,10 @@ ON CONFLICT (ingest_id) DO UPDATE SET
     duplicate = c.duplicate + excluded.duplicate,
     corrected = c.corrected + excluded.corrected,
     rejected = c.rejected + excluded.rejected,
-    last_stored_at = coalesce(excluded.last_stored_at, c.last_stored_at);
+    last_stored_at = coalesce(excluded.last_stored_at, c.last_stored_at),
+    waiting = CASE WHEN %(seen)s THEN excluded.waiting ELSE c.waiting END,
+    lag_s = CASE WHEN %(seen)s THEN excluded.lag_s ELSE c.lag_s END,
+    seen_at = coalesce(excluded.seen_at, c.seen_at);
 
 -- name: announce
 -- Tells listeners, once this transaction is committed, that there is something new.

@@ -1,0 +1,132 @@
+"""What ingest says of itself over HTTP adds up, while it works, while it waits, and afterwards."""
+
+import re
+import socket
+from collections.abc import Callable
+
+import httpx
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from broker_queue import BrokerQueue
+from hub_processes import HubProcesses
+from samples import after, observations, thing
+from tsuji_platform.runtime.mqtt import free_port
+from tsuji_platform.runtime.private import PrivateServer
+from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.publish import Publisher
+
+OUTCOMES = ("stored", "duplicate", "corrected", "rejected")
+
+
+class Watched:
+    """A running ingest and what it says."""
+
+    def __init__(self, hub: HubProcesses) -> None:
+        self.port = free_port()
+        hub.environment["TSUJI_INGEST_PORT"] = str(self.port)
+        hub.start("ingest")
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
+
+    @property
+    def health(self) -> dict:
+        try:
+            return self.get("/health").json()
+        except httpx.TransportError:
+            return {"status": "starting"}
+
+    @property
+    def figures(self) -> dict[tuple[str, ...], float]:
+        families = text_string_to_metric_families(self.get("/metrics").text)
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+    def check_balance(self) -> None:
+        figures = self.figures
+        assert figures[("tsuji_ingest_values_received_total",)] == figures[
+            ("tsuji_ingest_values_waiting",)
+        ] + sum(figures["tsuji_ingest_values_total", outcome] for outcome in OUTCOMES)
+
+
+@pytest.fixture
+def watched(hub: HubProcesses) -> Watched:
+    return Watched(hub)
+
+
+def test_figures_add_up_while_the_database_stands_and_afterwards(
+    watched: Watched,
+    hub_url: str,
+    broker: PrivateServer,
+    eventually: Callable[..., None],
+) -> None:
+    eventually(lambda: watched.health["status"] == "ok", within=20)
+    with Publisher(BrokerAddress.parse(broker.url)) as publisher:
+        publisher.publish_things([thing("gate", "pedestrians")])
+        eventually(lambda: watched.health["messages"] >= 1)
+
+        def publish(count: int) -> None:
+            for minute in range(count):
+                publisher.publish_observations(
+                    "gate", observations("gate", after(minutes=minute), 60, pedestrians=minute)
+                )
+            publisher.flush()
+
+        publish(300)
+        publisher.publish("tsuji/v1/things/gate/observations", b"not JSON")
+        publisher.flush()
+        eventually(lambda: watched.health["stored"] == 300 and watched.health["rejected"] == 1)
+        watched.check_balance()
+        with psycopg.connect(hub_url) as lock:
+            lock.execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE")
+            publish(500)  # the first 300 once more, and 200 new ones
+            eventually(lambda: watched.health["waiting"] == 500)
+            watched.check_balance()
+            lock.rollback()
+        eventually(lambda: watched.health["waiting"] == 0)
+        watched.check_balance()
+        health = watched.health
+        assert (health["stored"], health["duplicate"], health["rejected"]) == (500, 300, 1)
+        assert health["received"] == 801
+        figures = watched.figures
+        assert figures["tsuji_ingest_commit_seconds_bucket", "+Inf"] == 802
+        assert figures[("tsuji_ingest_commit_seconds_sum",)] > 0
+        assert figures["tsuji_ingest_observation_age_seconds_bucket", "+Inf"] == 800
+        assert figures[("tsuji_ingest_broker_connected",)] == 1
+        assert figures[("process_resident_memory_bytes",)] > 1e6
+
+
+def test_health_says_that_it_waits_for_the_broker(
+    watched: Watched, broker: PrivateServer, eventually: Callable[..., None]
+) -> None:
+    eventually(lambda: watched.health["status"] == "ok", within=20)
+    broker.stop()
+    eventually(lambda: watched.health["status"] == "waiting")
+    assert watched.health["broker"] == {"connected": False}
+    assert watched.health["database"]["ok"]
+    broker.start()
+    eventually(lambda: watched.health["status"] == "ok", within=20)
+
+
+def test_other_paths_are_told_what_there_is(
+    watched: Watched, eventually: Callable[..., None]
+) -> None:
+    eventually(lambda: watched.health["status"] == "ok", within=20)
+    answer = watched.get("/")
+    assert answer.status_code == 404
+    assert "/metrics" in answer.json()["detail"]
+
+
+def test_a_port_that_is_taken_is_named(hub: HubProcesses, broker: PrivateServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        hub.environment["TSUJI_INGEST_PORT"] = str(port)
+        done = hub.run("ingest")
+    assert done.returncode == 1
+    assert re.search(rf"^tsuji: can't listen on 127.0.0.1:{port} .*TSUJI_INGEST_PORT", done.stderr)
+    assert BrokerQueue(broker, "tsuji-ingest").filters == set()
