@@ -70,6 +70,7 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/area-sets/{area_set}/areas/{code}/series",
         "/v1/area-sets/{area_set}/snapshot",
         "/v1/live",
+        "/v1/rejected",
     } == set(paths)
     operations = [one for path in paths.values() for one in path.values()]
     assert all(one["summary"] and one["description"] and one["tags"] for one in operations)
@@ -102,6 +103,7 @@ def test_answers_match_their_described_shapes(api: TestClient) -> None:
         ("/v1/area-sets/squares/areas/W/series?figure=footfall", "AreaSeries"),
         ("/v1/things/pole-1/series?observed_property=rainfall", "ThingSeries"),
         ("/v1/things/pole-1", "ThingDetail"),
+        ("/v1/rejected", "RejectedCounts"),
         ("/v1/health", "Health"),
     ]:
         assert set(api.get(path).json()) == set(schemas[schema]["properties"]), path

@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from tsuji_platform.api import errors
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
-from tsuji_platform.api.routers import area_sets, health, live, things, vocabulary
+from tsuji_platform.api.routers import area_sets, health, live, rejected, things, vocabulary
 from tsuji_platform.settings import ApiSettings
 from tsuji_platform.store import Database
 
@@ -51,8 +51,8 @@ def create_app(hub: Hub) -> FastAPI:
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["ETag"]
     )
     errors.install(app)
-    for router in (health.router, vocabulary.router, things.router, area_sets.router, live.router):
-        app.include_router(router, prefix="/v1", responses=errors.DESCRIBED)
+    for one in (health, vocabulary, things, area_sets, live, rejected):
+        app.include_router(one.router, prefix="/v1", responses=errors.DESCRIBED)
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:

@@ -13,7 +13,7 @@ from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
-from tsuji_platform.store import Areas, Database, Reader
+from tsuji_platform.store import Areas, Database, Reader, Rejected
 from tsuji_platform.store.records import AreaSet, ThingRow
 
 
@@ -41,10 +41,12 @@ class Hub:
     clock: Callable[[], datetime] = _utc_now
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
+    rejected: Rejected = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reader", Reader(self.database))
         object.__setattr__(self, "areas", Areas(self.database))
+        object.__setattr__(self, "rejected", Rejected(self.database))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.

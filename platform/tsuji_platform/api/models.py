@@ -92,11 +92,22 @@ class Thing(BaseModel):
     )
 
 
+class RejectedOfThing(BaseModel):
+    """What is kept of a thing's messages that were rejected for one reason."""
+
+    reason: str = Field(examples=["implausible_value"])
+    messages: int = Field(description="kept messages; the same again is not kept twice")
+    values: int = Field(description="what they stand for, repetitions included")
+    messages_24h: int = Field(description="of these messages, those that came within 24 hours")
+    last_received_at: Time
+
+
 class ThingDetail(Thing):
-    """A thing with its newest observations and its areas."""
+    """A thing with its newest observations, its areas and what of it was rejected."""
 
     latest: dict[str, ThingLatest] = Field(description="by observed property")
     areas: list[AreaOfThing]
+    rejected: list[RejectedOfThing] = Field(description="by reason; empty where all was believed")
 
 
 class Things(BaseModel):
@@ -255,6 +266,36 @@ class IngestHealth(BaseModel):
     age_s: float | None = Field(description="seconds since something new was stored")
 
 
+class RejectedAmount(BaseModel):
+    """So many rejected messages."""
+
+    messages: int = Field(description="the same again is not kept twice")
+    values: int = Field(description="what they stand for, repetitions included")
+
+
+class RejectedHealth(BaseModel):
+    """Rejected messages: what is kept of them, and what no longer."""
+
+    kept: int = Field(description="messages")
+    by_reason: dict[str, RejectedAmount] = Field(description="of those that are kept")
+    forgotten: RejectedAmount = Field(description="kept no longer: they were too old or too many")
+
+
+class RejectedCount(RejectedAmount):
+    """What is kept of one thing's messages that were rejected for one reason."""
+
+    thing: str | None = Field(description="id as in the topic; null where it names none")
+    reason: str = Field(examples=["unregistered_thing"])
+    last_received_at: Time
+
+
+class RejectedCounts(BaseModel):
+    """One page of counts."""
+
+    items: list[RejectedCount]
+    next: str | None = Field(description="address of the next page; null on the last")
+
+
 class ThingsHealth(BaseModel):
     """Things by state."""
 
@@ -275,6 +316,7 @@ class Health(BaseModel):
     database: DatabaseHealth
     ingest: IngestHealth | None
     things: ThingsHealth | None
+    rejected: RejectedHealth | None = None
 
 
 GeoJson = dict[str, Any]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from tsuji_platform.analytics import freshness
 from tsuji_platform.api import models
 from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.api.routers import rejected
 from tsuji_platform.store import StoreError
 
 router = APIRouter(tags=["health"])
@@ -68,4 +69,5 @@ def _health(hub: Hub) -> models.Health:
             silent=states[freshness.State.SILENT],
             waiting=states[freshness.State.WAITING],
         ),
+        rejected=rejected.health(hub),
     )

@@ -10,6 +10,7 @@ from tsuji_platform.analytics import combine
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import At, HubDep, SpanDep
+from tsuji_platform.api.routers import rejected
 from tsuji_platform.api.routers.series import fill, resolve
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.topics import THING_ID
@@ -73,7 +74,7 @@ def _feature(row: ThingRow, state: dict[str, Any]) -> dict[str, Any]:
 
 @router.get("/things/{thing_id}", summary="One thing with its newest observations")
 def one_thing(hub: HubDep, thing_id: str) -> models.ThingDetail:
-    """A thing, what it said last, and the areas that it stands in."""
+    """A thing, what it said last, the areas that it stands in, and what of it was rejected."""
     row = hub.thing(thing_id)
     latest = {
         it.observed_property: models.ThingLatest(
@@ -83,7 +84,9 @@ def one_thing(hub: HubDep, thing_id: str) -> models.ThingDetail:
     }
     areas = [models.AreaOfThing(**area) for area in hub.areas.of_thing(thing_id)]
     thing = shape.thing(row, hub.clock())
-    return models.ThingDetail(**thing.model_dump(), latest=latest, areas=areas)
+    return models.ThingDetail(
+        **thing.model_dump(), latest=latest, areas=areas, rejected=rejected.of_thing(hub, thing_id)
+    )
 
 
 @router.get("/things/{thing_id}/series", summary="One observed property of a thing over time")
