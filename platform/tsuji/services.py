@@ -29,14 +29,14 @@ def migrate(
 
 
 def ingest() -> None:
-    """Take in messages from the broker until stopped."""
+    """Take in messages from the broker until stopped, and keep the rollups up to date."""
     from tsuji.area_sets import by_kind
     from tsuji_ingest.service import Ingest
-    from tsuji_platform.store import Areas, Database
+    from tsuji_platform.store import Areas, Database, kept_fresh
 
     wiring.set_up_logging()
     settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
-    with Database(url, size=2) as database:
+    with Database(url, size=2) as database, kept_fresh(url):
         areas = Areas(database)
         service = Ingest(url, broker, settings, lambda: areas.assign_all(by_kind))
         on_stop_signal(service.stop)

@@ -36,16 +36,18 @@ def test_the_edition_is_named(hub_database: Database) -> None:
     assert "Apache" in str(hub_database.edition())
 
 
-def test_observations_are_a_hypertable_only_where_there_is_timescaledb(store_url: str) -> None:
+def test_observations_and_rollups_are_hypertables_only_where_there_is_timescaledb(
+    store_url: str,
+) -> None:
     with psycopg.connect(store_url) as connection:
         (extension,) = connection.execute(
             "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'"
         ).fetchone()
         if extension:
             rows = connection.execute(
-                "SELECT hypertable_name FROM timescaledb_information.hypertables"
+                "SELECT hypertable_name FROM timescaledb_information.hypertables ORDER BY 1"
             ).fetchall()
-            assert rows == [("observation",)]
+            assert rows == [("observation",), ("rollup_5min",), ("rollup_hour",)]
         else:
             assert "timescaledb" not in store_url
             assert connection.execute("SELECT to_regclass('observation')").fetchone() != (None,)

@@ -8,6 +8,7 @@ from tsuji_platform.store.migrate import migrate, pending
 from tsuji_platform.store.reader import Reader, floor_to_step
 from tsuji_platform.store.rejected import Rejected
 from tsuji_platform.store.retry import RetryWriter
+from tsuji_platform.store.rollups import Refresher, kept_fresh
 from tsuji_platform.store.writer import Writer
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Database",
     "DatabaseAwayError",
     "Reader",
+    "Refresher",
     "Rejected",
     "RetryWriter",
     "RowRefusedError",
@@ -23,6 +25,7 @@ __all__ = [
     "Writer",
     "changes",
     "floor_to_step",
+    "kept_fresh",
     "migrate",
     "pending",
 ]
