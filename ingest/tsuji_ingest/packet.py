@@ -16,7 +16,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         topic: as received.
         payload: as received.
         received_at: by the hub's clock, aware.
-        arrived_s: the same by a clock that does not jump, monotonic seconds.
+        arrived_s: the same by a clock that does not jump, monotonic seconds; 0 where not known.
         mid: the broker's packet id, needed to acknowledge.
         qos: quality of service with which it was delivered.
         connection: during which connection it came; packet ids mean nothing in another one.
@@ -57,5 +57,6 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             thing=thing,
             observations=observations,
             rejections=rejections,
+            arrived_s=self.arrived_s or None,
             retained=self.retained,
         )

@@ -102,6 +102,21 @@ def test_the_newest_come_first(writer: Writer, reader: Reader) -> None:
     assert times == [after(minutes=4), after(minutes=3), after(minutes=2)]
 
 
+def test_ids_follow_the_order_of_arrival(writer: Writer, reader: Reader) -> None:
+    for batch in range(3):
+        writer.save(
+            [
+                received_at(broken(TOPIC, bytes([batch, i]), rejection("x")), after(seconds=batch))
+                for i in range(20)
+            ]
+        )
+    rows = reader.rejected()
+    assert [row.payload for row in rows] == [
+        bytes([batch, i]) for batch in reversed(range(3)) for i in reversed(range(20))
+    ]
+    assert [row.rejected_id for row in rows] == sorted((r.rejected_id for r in rows), reverse=True)
+
+
 def test_a_value_of_an_unknown_thing_waits_until_the_thing_is_known(
     writer: Writer, reader: Reader, rows: Callable
 ) -> None:

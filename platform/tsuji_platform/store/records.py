@@ -17,6 +17,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
         topic: as received.
         payload: as received.
         received_at: by the hub's clock, aware.
+        arrived_s: the same by this process's monotonic clock, None where that is not known.
         thing_id: whose it is, None where the topic doesn't say.
         thing: what a registration said.
         observations: the believed readings.
@@ -28,6 +29,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     payload: bytes
     received_at: datetime
+    arrived_s: float | None = None
     thing_id: str | None = None
     thing: Thing | None = None
     observations: Sequence[Observation] = ()

@@ -1,11 +1,18 @@
 """What is kept of a refused message: one row for each reason, found again by its digest."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from tsuji_platform.contract import Reason
+from tsuji_platform.store import queries
+from tsuji_platform.store.database import Connection
 from tsuji_platform.store.records import Received, Tally
+from tsuji_platform.uptime import boot_id, uptime_s
+
+_SQL = queries.load("writing")
 
 _DETAILS_KEPT = 5
 
@@ -27,6 +34,7 @@ def refusals(
     for reason, properties in unknown.items():
         text = _UNKNOWN[reason].format(message.thing_id, ", ".join(properties))
         refused[reason] = [text] * len(properties)
+    arrived = _since_boot(message.arrived_s)
     for reason, details in refused.items():
         tally.rejected += len(details)
         yield {
@@ -41,7 +49,28 @@ def refusals(
             else [],
             "value_count": len(details),
             "received_at": message.received_at,
+            "boot_id": None if arrived is None else boot_id(),
+            "uptime_s": arrived,
         }
+
+
+def keep(connection: Connection, refused: list[dict[str, Any]]) -> None:
+    """Keep refusals, or count them where the same is kept already.
+
+    Their ids follow their arrival. They are written in the order of their key, so that two writers can't
+    block each other.
+    """
+    if not refused:
+        return
+    numbers = connection.execute(_SQL["next_rejected_ids"], {"count": len(refused)})
+    rows = [one | number for one, number in zip(refused, numbers, strict=True)]
+    rows.sort(key=itemgetter("digest"))
+    with connection.cursor() as cursor:
+        cursor.executemany(_SQL["keep_rejected"], rows)
+
+
+def _since_boot(arrived_s: float | None) -> float | None:
+    return None if arrived_s is None else uptime_s() - (time.monotonic() - arrived_s)
 
 
 def _summary(details: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 from tsuji_platform.contract import Reason
@@ -12,7 +11,7 @@ from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Received, Retried, Tally
-from tsuji_platform.store.refusals import digest, refusals
+from tsuji_platform.store.refusals import digest, keep, refusals
 from tsuji_platform.store.writer import Writer, copy_stage, insert_waiting
 
 _SQL = queries.load("rejected")
@@ -131,11 +130,7 @@ class RetryWriter(Writer):
         dropped = [rejected_id for outcome in outcomes for rejected_id in outcome.dropped]
         if dropped:
             connection.execute(_SQL["drop_rejected"], {"rejected_ids": dropped})
-        refused = [row for outcome in outcomes for row in outcome.refused]
-        if refused:
-            refused.sort(key=itemgetter("digest"))
-            with connection.cursor() as cursor:
-                cursor.executemany(_WRITING["keep_rejected"], refused)
+        keep(connection, [row for outcome in outcomes for row in outcome.refused])
         owners = {key: outcome for outcome in outcomes for key in outcome.rows}
         if not owners:
             return

@@ -15,7 +15,7 @@ from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.records import Healable, IngestState, Received, Saved, Tally
-from tsuji_platform.store.refusals import refusals
+from tsuji_platform.store.refusals import keep, refusals
 
 _SQL = queries.load("writing")
 _LONGEST_DETOUR = 63
@@ -228,11 +228,7 @@ class Writer:
                 (perhaps_old if message.retained else refused).extend(
                     refusals(message, unknown, tally)
                 )
-        if refused:
-            # in the order of a key, so that two writers can't block each other
-            refused.sort(key=itemgetter("digest"))
-            with connection.cursor() as cursor:
-                cursor.executemany(_SQL["keep_rejected"], refused)
+        keep(connection, refused)
         for refusal in sorted(perhaps_old, key=itemgetter("digest")):
             if not connection.execute(_SQL["keep_rejected_once"], refusal).fetchall():
                 tally.received -= refusal["value_count"]

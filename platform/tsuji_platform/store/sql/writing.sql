@@ -105,15 +105,22 @@ WHERE latest.phenomenon_time < excluded.phenomenon_time
     OR (latest.phenomenon_time = excluded.phenomenon_time
         AND (latest.result, latest.period_s) IS DISTINCT FROM (excluded.result, excluded.period_s));
 
+-- name: next_rejected_ids
+SELECT nextval(pg_get_serial_sequence('rejected_message', 'rejected_id')) AS rejected_id
+FROM generate_series(1, %(count)s);
+
 -- name: keep_rejected
-INSERT INTO rejected_message (digest, topic, payload, thing_id, reason, detail, observed_properties,
-    value_count, first_received_at, last_received_at)
-VALUES (%(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
-    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s)
+INSERT INTO rejected_message (rejected_id, digest, topic, payload, thing_id, reason, detail,
+    observed_properties, value_count, first_received_at, last_received_at, boot_id, uptime_s)
+OVERRIDING SYSTEM VALUE
+VALUES (%(rejected_id)s, %(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
+    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s, %(boot_id)s,
+    %(uptime_s)s)
 ON CONFLICT (digest) DO UPDATE SET
     seen = rejected_message.seen + 1,
     value_count = rejected_message.value_count + excluded.value_count,
-    last_received_at = excluded.last_received_at;
+    last_received_at = excluded.last_received_at,
+    boot_id = excluded.boot_id, uptime_s = excluded.uptime_s;
 
 -- name: keep_rejected_once
 -- For what need not have been sent again: where it is kept already nothing is returned.
