@@ -4,11 +4,12 @@ PYTHON ?=
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: run test check bench clean lock format screenshots help
+.PHONY: run test faults check bench clean lock format screenshots help
 
 help:
 	@echo "make run          set up and show a live city; Ctrl-C stops it, its data stays"
 	@echo "make test         set up and run all checks and tests"
+	@echo "make faults       200 rounds of random faults (ROUNDS=n, SEED=n for one round again)"
 	@echo "make check        format, lint, types, import rules"
 	@echo "make bench        measure; prints ratios within one run"
 	@echo "make screenshots  take the README's pictures anew, of a hub that runs"
@@ -29,6 +30,10 @@ check:
 test: check
 	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
 	$(BIN)/python -m pytest $(ARGS)
+
+faults:
+	@tools/setup dev
+	ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -q -s --timeout=0 tests/faults/test_random_rounds.py
 
 bench:
 	@tools/setup dev

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 _QOS = 1
 _REFUSED = 0x80
 _SUBSCRIBE_AGAIN_S = 10.0
-_RECONNECT_FIRST_S = 1.0
-_RECONNECT_LONGEST_S = 8.0
+_RECONNECT_FIRST_S = 0.2
+_RECONNECT_LONGEST_S = 4.0
 _PACKETS_AT_ONCE = 2_000
 """Received before the next look at acknowledgements and the keep-alive."""
 

@@ -1,0 +1,292 @@
+"""Random faults in rounds, with devices publishing at full speed: nothing is lost, nothing is doubled.
+
+`make faults` runs 200 rounds (`ROUNDS=n` for another number), the tests a dozen. Each round follows
+from its seed, which is printed: `make faults SEED=n` runs that round alone (moments are counted in
+acknowledged messages, so a machine of another speed meets them elsewhere).
+
+One device trusts the broker: it never sends again what was acknowledged. What a killed broker takes of
+that is counted apart, and only what was acknowledged within a second before the kill may be missing.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devices import Device, Key, TrustingDevice, hour
+from fault_hub import GROUP, MEMBERS, FaultHub, Worker, fault_hub
+from fault_kinds import FAULTS, KILLED_BROKER, Fault
+from tsuji_platform.contract import decode_observations, parse_topic
+from tsuji_platform.store.records import Tally
+from tsuji_simulators.publish import Publisher
+
+SHORT_SELECTION = 12
+PATIENCE_S = 60
+KILL_TAKES_S = 1.0
+"""How long before its kill a broker may have acknowledged what it then forgot."""
+
+
+def _seeds() -> list[int]:
+    """A seed says, in this order of digits: chance, the first fault's place, one ingest or a group.
+
+    Every fault has its turn, kills the first; rounds with one ingest come before those with a group.
+    """
+    if "SEED" in os.environ:
+        return [int(os.environ["SEED"])]
+    rounds = int(os.environ.get("ROUNDS", SHORT_SELECTION))
+    places = random.sample(range(len(FAULTS)), k=len(FAULTS))
+    places.sort(key=lambda place: not FAULTS[place].name.startswith("kill"))
+    drawn = [
+        (random.randrange(10**6) * len(FAULTS) + places[number % len(places)]) * 2 + number % 2
+        for number in range(rounds)
+    ]
+    return sorted(drawn, key=lambda seed: seed % 2)
+
+
+def _faults(seed: int, generator: random.Random) -> list[Fault]:
+    first = FAULTS[seed // 2 % len(FAULTS)]
+    others = [fault for fault in FAULTS if fault is not first]
+    return [first, *generator.sample(others, k=generator.choice((0, 0, 1)))]
+
+
+@dataclass(kw_only=True)
+class Totals:
+    """What all rounds come to."""
+
+    rounds: int = 0
+    by_fault: Counter[str] = field(default_factory=Counter)
+    published: int = 0
+    taken_by_kills: int = 0
+
+
+class Rounds:
+    """The devices and what they have published, over all rounds."""
+
+    def __init__(self, hub: FaultHub, stack: ExitStack) -> None:
+        self._hub = hub
+        self.totals = Totals()
+
+        def publisher(**settings: float) -> Publisher:
+            return stack.enter_context(
+                Publisher(hub.device_address, max_unacknowledged=200, **settings)
+            )
+
+        self._devices = [Device("pole", publisher()), Device("gate", publisher())]
+        self._trusting = TrustingDevice("trusting", publisher(resend_s=0))
+        self._kills: list[float] = []
+        self._before = Tally()
+        for one in (*self._devices, self._trusting):
+            one.publisher.publish_things(one.things)
+
+    def run(self, number: int, seed: int) -> None:
+        """Run one round, and see that all of it is there."""
+        began, begun_at = time.monotonic(), datetime.now(UTC)
+        generator = random.Random(seed)
+        messages = generator.randrange(100, 600)
+        faults = _faults(seed, generator)
+        names = [fault.name for fault in faults]
+        published = self._published()
+        self._kills.clear()
+        try:
+            workers = [
+                Worker(one.run, number, f"{seed} {place}", messages)
+                for place, one in enumerate((*self._devices, self._trusting))
+            ]
+            for worker in workers:
+                worker.start()
+            self._strike(faults, generator, messages, workers)
+            for worker in workers:
+                worker.finish(PATIENCE_S)
+            published = self._published() - published
+            taken = self._check(number, faults, begun_at, published)
+        except BaseException:
+            print(f"round {number} FAILED: SEED={seed} {names}")
+            for member in self._hub.members:
+                print(f"--- {member}\n{self._hub.log(member)[-4000:]}")
+            raise
+        totals = self.totals
+        totals.rounds += 1
+        totals.by_fault.update(names)
+        totals.published += published
+        totals.taken_by_kills += taken
+        print(
+            f"round {number:3} SEED={seed:<8} {len(self._hub.members)} ingest  "
+            f"{' + '.join(names):45} {published:5} values  "
+            f"{time.monotonic() - began:4.1f} s{f'  the kill took {taken}' if taken else ''}",
+            flush=True,
+        )
+
+    def _published(self) -> int:
+        return sum(one.values for one in self._devices) + len(self._trusting.sent)
+
+    def _strike(
+        self,
+        faults: list[Fault],
+        generator: random.Random,
+        messages: int,
+        workers: list[Worker],
+    ) -> None:
+        """One after the other, or the second while the first lasts."""
+        apart = len({fault.strikes for fault in faults}) < len(faults)
+        with ExitStack() as all_of_them:
+            for fault in faults:
+                self._wait_for_messages(generator.randrange(messages), workers)
+                if fault.name == KILLED_BROKER:
+                    self._kills.append(time.monotonic())
+                all_of_them.enter_context(fault.trouble(self._hub, generator))
+                time.sleep(generator.uniform(0.02, 0.6))
+                if apart or generator.random() < 0.5:
+                    all_of_them.close()
+
+    def _wait_for_messages(self, number: int, workers: list[Worker]) -> None:
+        publishers = [one.publisher for one in self._devices]
+        begin = sum(one.counts.acknowledged for one in publishers)
+        deadline = time.monotonic() + 1  # a fault that lasts may let none through
+        while (
+            sum(one.counts.acknowledged for one in publishers) < begin + number
+            and any(worker.is_alive() for worker in workers)
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.002)
+
+    def _check(self, number: int, faults: list[Fault], begun_at: datetime, published: int) -> int:
+        """Wait until all is stored, and compare; returns what the kill of the broker took."""
+        # what a moment of this round is about, corrections of the round before, and the present
+        spans = [
+            (hour(number - 1), hour(number + 1)),
+            (begun_at - timedelta(seconds=1), datetime.now(UTC) + timedelta(seconds=1)),
+        ]
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            drained = self._hub.owed() == 0
+            rows = self._hub.rows(spans)
+            wrong = self._differences(rows, spans, number)
+            if (drained and not wrong) or time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        assert drained, f"the broker still keeps {self._hub.owed()} messages"
+        assert not wrong, wrong[:20]
+        taken = self._taken(rows, number)
+        self._check_counters(faults, published - taken)
+        return taken
+
+    def _differences(
+        self, rows: list[tuple[Key, float]], spans: list[tuple[datetime, datetime]], number: int
+    ) -> list[str]:
+        """What is not in the table as it was published."""
+        stored = dict(rows)
+        wrong = [f"{len(rows) - len(stored)} keys are there twice"] * (len(stored) < len(rows))
+        expected = {
+            key: values
+            for device in self._devices
+            for key, values in device.history.items()
+            if any(begin <= key[2] < end for begin, end in spans)
+        }
+        known = {one.key: one.result for one in self._trusting.sent}
+        for key, result in stored.items():
+            values = expected.pop(key, None)
+            if values is None:
+                if known.get(key) != result:
+                    wrong.append(f"{key} was never published as {result}")
+            elif result not in values:
+                wrong.append(f"{key} is {result}, published were {values}")
+            elif result != values[-1] and len(self._hub.members) == 1:
+                wrong.append(f"{key} is {result}, the last of {values} was published last")
+        waiting = self._kept_as_future() if expected else set()
+        wrong += [f"{key} is missing" for key in expected if key not in waiting]
+        return wrong
+
+    def _kept_as_future(self) -> set[Key]:
+        """What a clock in the past has refused; it is kept."""
+        now = datetime.now(UTC)
+        return {
+            (one.thing_id, one.observed_property, one.phenomenon_time)
+            for row in self._hub.rejected()
+            if row.reason == "future_time"
+            for one in decode_observations(
+                parse_topic(row.topic).thing_id, row.payload, now
+            ).observations
+        }
+
+    def _taken(self, rows: list[tuple[Key, float]], number: int) -> int:
+        """What was acknowledged to the trusting device and is not there."""
+        stored = dict(rows)
+        begin, end = hour(number), hour(number + 1)
+        missing = [
+            one
+            for one in self._trusting.sent
+            if begin <= one.key[2] < end and one.key not in stored
+        ]
+        for one in missing:
+            acknowledged = one.receipt.acknowledged_at
+            assert acknowledged is not None
+            assert any(kill - KILL_TAKES_S < acknowledged < kill + 1 for kill in self._kills), (
+                f"{one.key} was acknowledged and is lost, and no kill of the broker explains it"
+            )
+        return len(missing)
+
+    def _check_counters(self, faults: list[Fault], arrived: int) -> None:
+        tally, before = self._hub.tally(), self._before
+        self._before = tally
+        assert tally.balanced(), tally
+        refusals = self._hub.rejected()
+        assert tally.rejected == sum(row.value_count for row in refusals)
+        bad = {one for device in self._devices for one in device.bad}
+        kept = {(row.topic, row.payload) for row in refusals if row.reason != "future_time"}
+        assert kept == bad
+        if all(not fault.repeats for fault in faults):
+            assert tally.received - before.received == arrived, "something was received twice"
+        else:
+            assert tally.received - before.received >= arrived
+
+    def finish(self) -> None:
+        """Compare everything once more, at rest, and say what it came to."""
+        keys = {key for device in self._devices for key in device.history}
+        begin = min((*(key[2] for key in keys), hour(0)))
+        rows = self._hub.rows([(begin, datetime.now(UTC) + timedelta(days=3))])
+        tally, totals = self._hub.tally(), self.totals
+        trusting = {one.key for one in self._trusting.sent}
+        stored = {key for key, _ in rows}
+        assert len(stored) == len(rows), "doubled"
+        assert stored <= keys | trusting
+        assert tally.stored == len(stored)
+        assert self._hub.wrong_latest() == 0
+        kept = self._kept_as_future() - stored
+        lost = len(keys - stored - kept)
+        print(
+            f"\n{totals.rounds} rounds: "
+            + ", ".join(f"{name} {n}" for name, n in sorted(totals.by_fault.items()))
+            + f"\npublished {totals.published}, received {tally.received}, stored {tally.stored}, "
+            f"duplicate {tally.duplicate}, corrected {tally.corrected}, rejected {tally.rejected}"
+            f"\nlost {lost}, kept as of the future {len(kept)}, doubled {len(rows) - len(stored)}"
+            f"\nof {len(self._trusting.sent)} values that were never sent again, kills of the broker "
+            f"took {totals.taken_by_kills} that it had acknowledged"
+        )
+        assert lost == 0
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[FaultHub]:
+    with fault_hub(tmp_path) as hub:
+        yield hub
+
+
+def test_random_faults_lose_and_double_nothing(hub: FaultHub, eventually) -> None:
+    with ExitStack() as stack:
+        rounds: Rounds | None = None
+        for number, seed in enumerate(_seeds()):
+            members, group = (MEMBERS, GROUP) if seed % 2 else (MEMBERS[:1], None)
+            if hub.members != members:
+                hub.start(members, group)
+                eventually(hub.subscribed, within=30)
+            rounds = rounds or Rounds(hub, stack)
+            rounds.run(number + 1, seed)
+        assert rounds is not None
+        rounds.finish()
