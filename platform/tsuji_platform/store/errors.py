@@ -31,21 +31,48 @@ _TRANSIENT = (
     psycopg_pool.PoolTimeout,
     psycopg_pool.PoolClosed,
 )
+_DISK_FULL = "53100"
+_PRIVILEGE = "42501"
+"""Rights that are missing, and PostgreSQL's name for a disk that may only be read."""
+_LIMIT = "54"
+"""Class: larger than PostgreSQL can keep, whatever is tried again."""
+_UNKNOWN_NAME = "42"
+"""Class: a table, column, function or type is not what we expect; values have no part in it."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into the store's."""
+    """Turn the driver's errors into the store's.
+
+    What depends on a value is told apart from what depends on the database's state: only the first
+    may cost a message its place in the table.
+    """
     try:
         yield
-    except _TRANSIENT as error:
-        raise DatabaseAwayError(f"the database can't serve now: {_line(error)}") from error
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise RowRefusedError(_line(error)) from error
-    except psycopg.errors.UndefinedTable as error:
-        raise SchemaError(f"{_line(error)}; run `tsuji migrate`") from error
-    except psycopg.Error as error:
-        raise StoreError(_line(error)) from error
+    except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
+        raise _translation(error) from error
+
+
+def _translation(error: Exception) -> StoreError:
+    line = _line(error)
+    state = getattr(error, "sqlstate", None) or ""
+    # PostgreSQL has no code of its own for a quota
+    if state == _DISK_FULL or (isinstance(error, psycopg.InternalError) and "quota" in line):
+        return DatabaseAwayError(
+            f"the database can't serve now, its disk has no space left: {line}; make room on the volume "
+            "that holds its data"
+        )
+    if state == _PRIVILEGE:
+        return DatabaseAwayError(
+            f"the database can't serve now: {line}; give its role the rights, or make its disk writable"
+        )
+    if state.startswith(_LIMIT) or isinstance(error, psycopg.DataError | psycopg.IntegrityError):
+        return RowRefusedError(line)
+    if isinstance(error, _TRANSIENT):
+        return DatabaseAwayError(f"the database can't serve now: {line}")
+    if state.startswith(_UNKNOWN_NAME):
+        return SchemaError(f"{line}; run `tsuji migrate`")
+    return StoreError(line)
 
 
 def _line(error: Exception) -> str:
