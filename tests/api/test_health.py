@@ -6,12 +6,14 @@ from importlib.metadata import version
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from samples import message, registration
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.runtime.private import PrivateServer, private_database
 from tsuji_platform.store import Database, Writer, migrate
+from tsuji_platform.store.records import IngestState
 
 
 def test_health_counts_what_became_of_every_value(api: TestClient, writer: Writer, clock) -> None:
@@ -27,9 +29,54 @@ def test_health_counts_what_became_of_every_value(api: TestClient, writer: Write
     assert ingest["received"] == (
         ingest["stored"] + ingest["duplicate"] + ingest["corrected"] + ingest["rejected"]
     )
+    assert (ingest["waiting"], ingest["processes"]) == (0, [])
     assert ingest["last_stored_at"].endswith("Z")
     assert ingest["age_s"] < 120
     assert body["things"] == {"total": 5, "live": 0, "silent": 4, "waiting": 1}
+
+
+def test_each_ingest_says_how_it_fares(
+    api: TestClient, hub_database: Database, hub_url: str, clock
+) -> None:
+    clock.now = datetime.now(UTC)
+    for name, waiting, lag_s in (("a", 0, 0.25), ("b", 7, None)):
+        writer = Writer(hub_url, name, lambda w=waiting, s=lag_s: IngestState(waiting=w, lag_s=s))
+        writer.report()
+        writer.close()
+    before = api.get("/v1/health").json()["ingest"]
+    assert [
+        (one["id"], one["state"], one["waiting"], one["lag_s"]) for one in before["processes"]
+    ] == [
+        ("a", "ok", 0, 0.25),
+        ("b", "ok", 7, None),
+    ]
+    assert before["waiting"] == 7
+    assert before["received"] == 7 + sum(
+        before[outcome] for outcome in ("stored", "duplicate", "corrected", "rejected")
+    )
+    clock.now += timedelta(seconds=31)
+    body = api.get("/v1/health").json()
+    assert body["status"] == "degraded"
+    assert {one["state"] for one in body["ingest"]["processes"]} == {"silent"}
+
+
+def test_metrics_hold_what_health_says(api: TestClient, writer: Writer, clock) -> None:
+    clock.now = datetime.now(UTC)
+    writer.save([message("ghost", air_temperature=1)])
+    answer = api.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    figures = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    ingest = api.get("/v1/health").json()["ingest"]
+    for outcome in ("stored", "duplicate", "corrected", "rejected"):
+        assert figures["tsuji_values", outcome] == ingest[outcome]
+    assert figures[("tsuji_values_received",)] == ingest["received"]
+    assert figures["tsuji_rejected_messages", "unregistered_thing"] >= 1
+    assert figures["tsuji_things", "waiting"] == 1
+    assert figures[("tsuji_database_up",)] == 1
 
 
 def test_things_are_counted_by_state(api: TestClient) -> None:

@@ -56,6 +56,7 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
     assert document["info"]["title"] == "Tsuji data API"
     paths = document["paths"]
     assert {
+        "/metrics",
         "/v1/health",
         "/v1/figures",
         "/v1/observed-properties",

@@ -14,7 +14,15 @@ from starlette.middleware.gzip import GZipMiddleware
 from tsuji_platform.api import errors
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
-from tsuji_platform.api.routers import area_sets, health, live, rejected, things, vocabulary
+from tsuji_platform.api.routers import (
+    area_sets,
+    health,
+    live,
+    metrics,
+    rejected,
+    things,
+    vocabulary,
+)
 from tsuji_platform.settings import ApiSettings
 from tsuji_platform.store import Database
 
@@ -53,6 +61,8 @@ def create_app(hub: Hub) -> FastAPI:
     errors.install(app)
     for one in (health, vocabulary, things, area_sets, live, rejected):
         app.include_router(one.router, prefix="/v1", responses=errors.DESCRIBED)
+
+    app.include_router(metrics.router)  # where Prometheus looks for it
 
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:

@@ -253,8 +253,23 @@ class DatabaseHealth(BaseModel):
     edition: str | None = Field(examples=["TimescaleDB 2.19.3 (Apache) on PostgreSQL 17.6"])
 
 
+class IngestProcess(BaseModel):
+    """One ingest that has shown itself in the last day."""
+
+    id: str
+    state: Literal["ok", "silent"] = Field(
+        description="silent: it has not shown itself for half a minute; what the broker keeps for it "
+        "waits for its return"
+    )
+    waiting: int = Field(description="values received and not committed when it last showed itself")
+    lag_s: float | None = Field(
+        description="from arrival to commit: 95 % of its messages of a minute were quicker"
+    )
+    seen_at: Time
+
+
 class IngestHealth(BaseModel):
-    """Values since the beginning: received = stored + duplicate + corrected + rejected."""
+    """Values since the beginning: received = stored + duplicate + corrected + rejected + waiting."""
 
     messages: int
     received: int
@@ -262,6 +277,8 @@ class IngestHealth(BaseModel):
     duplicate: int
     corrected: int
     rejected: int
+    waiting: int = Field(description="received and not committed; the broker keeps their messages")
+    processes: list[IngestProcess]
     last_stored_at: datetime | None
     age_s: float | None = Field(description="seconds since something new was stored")
 
@@ -309,7 +326,8 @@ class Health(BaseModel):
     """How the hub is."""
 
     status: Literal["ok", "degraded", "down"] = Field(
-        description="degraded: nothing was stored for two minutes; down: the database is away"
+        description="degraded: nothing was stored for two minutes, or an ingest is silent; down: the "
+        "database is away"
     )
     time: Time
     version: str

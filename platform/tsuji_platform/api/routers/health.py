@@ -1,6 +1,7 @@
 """How the hub is, for people, load balancers and the command line."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
@@ -10,10 +11,13 @@ from tsuji_platform.api import models
 from tsuji_platform.api.hub import Hub, HubDep
 from tsuji_platform.api.routers import rejected
 from tsuji_platform.store import StoreError
+from tsuji_platform.store.records import IngestRow
 
 router = APIRouter(tags=["health"])
 
 _DEGRADED_AFTER_S = 120
+_SILENT_AFTER = timedelta(seconds=30)
+_REMEMBERED = timedelta(days=1)
 _VERSION = version("tsuji")
 
 
@@ -48,18 +52,22 @@ def _health(hub: Hub) -> models.Health:
         freshness.state(row.last_observed_at, row.period_s, now) for row in hub.things()
     )
     tally = counters.tally
+    processes = [_process(row, now) for row in hub.reader.ingests(_REMEMBERED)]
+    flows = age_s is not None and age_s < _DEGRADED_AFTER_S
     return models.Health(
-        status="ok" if age_s is not None and age_s < _DEGRADED_AFTER_S else "degraded",
+        status="ok" if flows and all(one.state == "ok" for one in processes) else "degraded",
         time=now,
         version=_VERSION,
         database=models.DatabaseHealth(ok=True, edition=str(hub.database.edition())),
         ingest=models.IngestHealth(
             messages=tally.messages,
-            received=tally.received,
+            received=tally.received + counters.waiting,
             stored=tally.stored,
             duplicate=tally.duplicate,
             corrected=tally.corrected,
             rejected=tally.rejected,
+            waiting=counters.waiting,
+            processes=processes,
             last_stored_at=stored_at,
             age_s=age_s,
         ),
@@ -70,4 +78,14 @@ def _health(hub: Hub) -> models.Health:
             waiting=states[freshness.State.WAITING],
         ),
         rejected=rejected.health(hub),
+    )
+
+
+def _process(row: IngestRow, now: datetime) -> models.IngestProcess:
+    return models.IngestProcess(
+        id=row.ingest_id,
+        state="silent" if now - row.seen_at > _SILENT_AFTER else "ok",
+        waiting=row.state.waiting,
+        lag_s=row.state.lag_s,
+        seen_at=row.seen_at,
     )
