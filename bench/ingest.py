@@ -4,13 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
+from prometheus_client.parser import text_string_to_metric_families
 
+from tsuji_ingest.histogram import BOUNDS_S
 from tsuji_platform.contract import Observation, Thing
+from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import (
     PrivateServer,
     private_broker,
@@ -18,7 +27,7 @@ from tsuji_platform.runtime.private import (
     private_folder,
 )
 from tsuji_platform.settings import BrokerAddress
-from tsuji_platform.store import migrate
+from tsuji_platform.store import copy_format, migrate
 from tsuji_simulators.publish import Publisher
 
 _PROPERTIES = (
@@ -33,116 +42,281 @@ _PROPERTIES = (
 )
 _THINGS = 100
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_CEILING_ROWS = 600_000
+_COPY_ROWS = 10_000
+_TWICE = 20
+"""One message in so many is published twice, where some are: 5 %."""
+_LIGHT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    results: int
+    messages: int
+    processes: int
+    twice: bool = False
+
+    @property
+    def label(self) -> str:
+        return (
+            f"{self.processes} process{'es' if self.processes > 1 else ''}, "
+            f"{self.results} result{'s' if self.results > 1 else ''}"
+            + (", 5 % twice" if self.twice else "")
+        )
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the messages, in the order in which they are published."""
+        return [
+            number
+            for number in range(self.messages)
+            for _ in range(2 if self.twice and number % _TWICE == 0 else 1)
+        ]
+
+
+_CASES = tuple(
+    _Case(results=results, messages=messages, processes=processes, twice=twice)
+    for processes in (1, 2)
+    for results, messages, twice in ((8, 60_000, False), (8, 60_000, True), (1, 150_000, False))
+)
 
 
 def run() -> None:
-    """Print the table of this part."""
-    print(f"{'':34}{'messages/s':>12}{'rows/s':>12}{'of ceiling':>12}{'CPU s/100k':>12}{'MiB':>8}")
+    """Print the tables of this part."""
+    print(
+        f"{'':28}{'messages/s':>12}{'rows/s':>12}{'of ceiling':>12}{'CPU s/100k':>12}{'MiB each':>10}"
+    )
     with private_database() as database:
-        ceiling = _ceiling(database, 400_000)
-        print(f"{'ceiling: binary COPY':34}{'':12}{ceiling:12,.0f}{1:12.0%}")
-    for results, messages, again in ((8, 40_000, 0), (8, 40_000, 5), (1, 100_000, 0)):
-        with private_database() as database, private_broker() as broker:
-            took, cpu, memory = _drain(database, broker, results, messages, again)
-        sent = messages + (messages * again) // 100
-        rows = sent * results
-        label = f"Tsuji, {results} results" + (f", {again} % twice" if again else "")
+        ceiling = _ceiling(database, packed=False)
+        print(f"{'ceiling: binary COPY':28}{'':12}{ceiling:12,.0f}{1:12.0%}", flush=True)
+    with private_database() as database:
+        ready = _ceiling(database, packed=True)
         print(
-            f"{label:34}{sent / took:12,.0f}{rows / took:12,.0f}{rows / took / ceiling:12.0%}"
-            f"{cpu / rows * 100_000:12.2f}{memory:8.0f}"
+            f"{'  of rows packed before':28}{'':12}{ready:12,.0f}{ready / ceiling:12.0%}",
+            flush=True,
         )
+    full = 0.0
+    for case in _CASES:
+        with _Stage(case) as stage:
+            took, cpu_s, peak = stage.drain()
+        sent = len(case.numbers)
+        rows = sent * case.results
+        print(
+            f"{case.label:28}{sent / took:12,.0f}{rows / took:12,.0f}{rows / took / ceiling:12.0%}"
+            f"{cpu_s / rows * 100_000:12.2f}{peak:10.0f}",
+            flush=True,
+        )
+        full = full or sent / took
+    case = _Case(results=8, messages=round(full / 10 * _LIGHT_S), processes=1)
+    with _Stage(case) as stage:
+        median, p95 = stage.follow(full / 10)
+    print(
+        f"\npublish to commit at a tenth of that ({full / 10:,.0f} messages/s of 8 results): "
+        f"half within {median}, 95 % within {p95}"
+    )
 
 
-def _ceiling(database: PrivateServer, rows: int) -> float:
-    """Rows per second of COPY in batches of 10,000 into the very table of Tsuji."""
+def _ceiling(database: PrivateServer, *, packed: bool) -> float:
+    """Rows per second of binary COPY in batches of 10,000 into the very table of Tsuji.
+
+    Args:
+        database: an empty one.
+        packed: whether the rows stand ready in the format of COPY; otherwise psycopg writes them one
+            by one, as a program would that has nothing else to do.
+    """
     migrate(database.url)
+    rows = [
+        (n % 800, None, _BEGIN + timedelta(seconds=n // 800), 1.5, _BEGIN)
+        for n in range(_CEILING_ROWS)
+    ]
+    batches = [rows[start : start + _COPY_ROWS] for start in range(0, len(rows), _COPY_ROWS)]
+    ready = [copy_format.observations(batch) if packed else b"" for batch in batches]
     with psycopg.connect(database.url) as connection:
         begun = time.perf_counter()
-        for start in range(0, rows, 10_000):
+        for batch, bytes_ in zip(batches, ready, strict=True):
             with connection.cursor().copy(
-                "COPY observation (datastream_id, phenomenon_time, result) FROM STDIN (FORMAT binary)"
+                "COPY observation (datastream_id, period_s, phenomenon_time, result)"
+                " FROM STDIN (FORMAT binary)"
             ) as copy:
-                copy.set_types(["int4", "timestamptz", "float8"])
-                for n in range(start, start + 10_000):
-                    copy.write_row((n % 800, _BEGIN + timedelta(seconds=n // 800), 1.5))
+                if packed:
+                    copy.write(bytes_)
+                else:
+                    copy.set_types(["int4", "int4", "timestamptz", "float8"])
+                    for row in batch:
+                        copy.write_row(row[:4])
             connection.commit()
-        return rows / (time.perf_counter() - begun)
+        return _CEILING_ROWS / (time.perf_counter() - begun)
 
 
-def _drain(
-    database: PrivateServer, broker: PrivateServer, results: int, messages: int, again: int
-) -> tuple[float, float, float]:
-    """Seconds, CPU seconds and peak MiB of an ingest that finds all messages waiting."""
-    migrate(database.url)
-    with private_folder() as home:
-        environment = {
+class _Stage:
+    """A database, a broker and ingests that know the things of one case."""
+
+    def __init__(self, case: _Case) -> None:
+        self._case = case
+        self._properties = _PROPERTIES[: case.results]
+        self._ports = [free_port() for _ in range(case.processes)]
+
+    def __enter__(self) -> "_Stage":
+        self._open = _servers()
+        self._database, broker, home = next(self._open)
+        migrate(self._database.url)
+        self._environment = {
             **os.environ,
-            "TSUJI_DATABASE_URL": database.url,
+            "TSUJI_DATABASE_URL": self._database.url,
             "TSUJI_BROKER_URL": broker.url,
             "TSUJI_HOME": str(home),
             "TSUJI_LOG_LEVEL": "warning",
         }
-        properties = _PROPERTIES[:results]
-        things = [
-            Thing(thing_id=f"t{n}", name="", longitude=139.7, latitude=35.7, datastreams=properties)
-            for n in range(_THINGS)
+        self._publisher = Publisher(BrokerAddress.parse(broker.url)).__enter__()
+        self._publisher.publish_things(
+            Thing(
+                thing_id=f"t{number}",
+                name="",
+                longitude=139.7,
+                latitude=35.7,
+                datastreams=self._properties,
+            )
+            for number in range(_THINGS)
+        )
+        with self._ingests():  # makes the sessions, so that the broker collects
+            self._wait("SELECT count(*) FROM datastream", _THINGS * len(self._properties))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._publisher.close()
+        next(self._open, None)
+
+    def drain(self) -> tuple[float, float, float]:
+        """Seconds, CPU seconds of all, and peak MiB of each ingest, where all messages wait already."""
+        for number in self._case.numbers:
+            self._publish(number, _BEGIN + timedelta(seconds=number // _THINGS))
+        self._publisher.flush()
+        total = len(self._case.numbers) * self._case.results
+        with self._ingests() as processes:
+            first = self._wait("SELECT sum(received)::bigint FROM ingest_counter", 1)
+            begun, cpu_begun = time.perf_counter(), _cpu_s(processes)
+            memory = _Memory(processes)
+            self._wait("SELECT sum(received)::bigint FROM ingest_counter", total)
+            took, cpu_s = time.perf_counter() - begun, _cpu_s(processes) - cpu_begun
+            share = total / (total - first)  # what the first batches brought was not timed
+            return took * share, cpu_s * share, memory.peak()
+
+    def follow(self, rate: float) -> tuple[str, str]:
+        """Bounds of the median and of 95 % of the times from publishing to commit, at so many a second."""
+        with self._ingests():
+            time.sleep(1)
+            begun = time.perf_counter()
+            for number in range(self._case.messages):
+                ahead = begun + number / rate - time.perf_counter()
+                if ahead > 0.002:
+                    time.sleep(ahead)
+                self._publish(number, datetime.now(UTC))
+            self._publisher.flush()
+            total = self._case.messages * self._case.results
+            self._wait("SELECT sum(received)::bigint FROM ingest_counter", total)
+            text = httpx.get(f"http://127.0.0.1:{self._ports[0]}/metrics").text
+        bins = [
+            (sample.labels["le"], sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "tsuji_ingest_observation_age_seconds_bucket"
         ]
-        with Publisher(BrokerAddress.parse(broker.url)) as publisher:
-            publisher.publish_things(things)
-            publisher.flush()
-            process = _start(environment)
-            _wait(database, "SELECT count(*) FROM thing", _THINGS, process)
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            for number in [*range(messages), *range((messages * again) // 100)]:
-                thing = things[number % _THINGS]
-                publisher.publish_observations(
-                    thing.thing_id,
-                    [
-                        Observation(
-                            thing_id=thing.thing_id,
-                            observed_property=name,
-                            phenomenon_time=_BEGIN + timedelta(seconds=number // _THINGS),
-                            result=1.5,
-                        )
-                        for name in properties
-                    ],
+        return _bound(bins, 0.5), _bound(bins, 0.95)
+
+    def _publish(self, number: int, time_: datetime) -> None:
+        thing_id = f"t{number % _THINGS}"
+        self._publisher.publish_observations(
+            thing_id,
+            [
+                Observation(
+                    thing_id=thing_id, observed_property=name, phenomenon_time=time_, result=1.5
                 )
-            publisher.flush()
-        process = _start(environment)
-        watched = psutil.Process(process.pid)
-        first = "SELECT count(*) FROM latest"
-        _wait(database, first, 1, process, every_s=0.002)
-        begun, cpu_begun = time.perf_counter(), sum(watched.cpu_times()[:2])
-        peak = 0.0
-        done = "SELECT coalesce(sum(received), 0)::bigint FROM ingest_counter"
-        with psycopg.connect(database.url, autocommit=True) as connection:
-            (before,) = connection.execute(done).fetchone() or (0,)
-            total = (messages + (messages * again) // 100) * results
-            while (connection.execute(done).fetchone() or (0,))[0] < total:
-                peak = max(peak, watched.memory_info().rss / 2**20)
-                time.sleep(0.02)
-        took = time.perf_counter() - begun
-        cpu = sum(watched.cpu_times()[:2]) - cpu_begun
-        process.send_signal(signal.SIGINT)
-        process.wait()
-    share = total / (total - before)  # what the first batch brought was not timed
-    return took * share, cpu * share, peak
+                for name in self._properties
+            ],
+        )
+
+    @contextmanager
+    def _ingests(self) -> Iterator[Sequence[psutil.Process]]:
+        grouped = {"TSUJI_INGEST_GROUP": "bench"} if self._case.processes > 1 else {}
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tsuji", "ingest"],
+                env={
+                    **self._environment,
+                    **grouped,
+                    "TSUJI_INGEST_ID": f"ingest-{number}",
+                    "TSUJI_INGEST_PORT": str(port),
+                },
+            )
+            for number, port in enumerate(self._ports)
+        ]
+        self._running = running
+        try:
+            for port in self._ports:
+                _until_ready(port)
+            yield [psutil.Process(process.pid) for process in running]
+        finally:
+            for process in running:
+                process.send_signal(signal.SIGINT)
+            for process in running:
+                process.wait()
+
+    def _wait(self, query: str, wanted: int) -> int:
+        with psycopg.connect(self._database.url, autocommit=True) as connection:
+            while True:
+                (reached,) = connection.execute(query.encode()).fetchone() or (None,)
+                if (reached or 0) >= wanted:
+                    return int(reached or 0)
+                for process in self._running:
+                    if process.poll() is not None:
+                        raise RuntimeError(f"an ingest ended with {process.returncode}")
+                time.sleep(0.01)
 
 
-def _start(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "tsuji", "ingest"], env=environment)
+def _servers() -> Iterator[tuple[PrivateServer, PrivateServer, Path]]:
+    with private_database() as database, private_broker() as broker, private_folder() as home:
+        yield database, broker, home
 
 
-def _wait(
-    database: PrivateServer,
-    query: str,
-    wanted: int,
-    process: "subprocess.Popen[bytes]",
-    every_s: float = 0.05,
-) -> None:
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        while (connection.execute(query).fetchone() or (0,))[0] < wanted:
-            if process.poll() is not None:
-                raise RuntimeError(f"ingest ended with {process.returncode}")
-            time.sleep(every_s)
+def _until_ready(port: int) -> None:
+    for _ in range(1_000):
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health")
+        except httpx.TransportError:
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError(f"no ingest answers on port {port}")
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> float:
+    return sum(sum(process.cpu_times()[:2]) for process in processes)
+
+
+class _Memory:
+    """The largest resident set of any of some processes, MiB, sampled from now on."""
+
+    def __init__(self, processes: Sequence[psutil.Process]) -> None:
+        self._processes = processes
+        self._peak = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(0.05):
+            sizes = [process.memory_info().rss / 2**20 for process in self._processes]
+            self._peak = max(self._peak, *sizes)
+
+    def peak(self) -> float:
+        self._stop.set()
+        self._thread.join()
+        return self._peak
+
+
+def _bound(bins: Sequence[tuple[str, float]], share: float) -> str:
+    total = bins[-1][1]
+    for bound, (_, reached) in zip(BOUNDS_S, bins, strict=False):
+        if reached >= share * total:
+            return f"{bound * 1000:,.0f} ms"
+    return f"more than {BOUNDS_S[-1]} s"

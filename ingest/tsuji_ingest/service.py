@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ _log = logging.getLogger(__name__)
 _HEAL_EVERY_S = 10.0
 _HEAL_AT_ONCE = 500
 _IDLE_S = 0.5
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from the others. A transaction is a dozen short waits for
+the database, and after each the usual 5 ms would go by while another thread decodes."""
 _REPORT_EVERY_S = 2.0
 _BATCH_BYTES = 4_000_000
 """Payload in one transaction at the most: hostile messages grow fiftyfold while they are read."""
@@ -120,6 +124,7 @@ class Ingest:
             self._run()
 
     def _run(self) -> None:
+        sys.setswitchinterval(_SWITCH_S)
         decoder = threading.Thread(target=self._decode, name="decode", daemon=True)
         decoder.start()
         self._things.start()
