@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
@@ -27,6 +27,18 @@ _OUTCOMES = ("stored", "duplicate", "corrected", "rejected")
 _REQUEST_TIMEOUT_S = 10
 
 
+class BrokerState(Protocol):
+    """How the connection to the broker fares."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted the subscription."""
+
+    @property
+    def dropped(self) -> int | None:
+        """Messages that it says to have dropped since its start; None where it does not say."""
+
+
 class EndpointError(Exception):
     """Ingest can't say how it fares on the address that was asked for."""
 
@@ -39,20 +51,20 @@ class Endpoint:
         port: port to listen on; 0 takes a free one.
         ingest_id: whose figures these are.
         ledger: the figures.
-        connected: whether the broker has accepted the subscription.
+        broker: how the connection to the broker fares.
 
     Raises:
         EndpointError: where it can't listen there.
     """
 
     def __init__(
-        self, host: str, port: int, ingest_id: str, ledger: Ledger, connected: Callable[[], bool]
+        self, host: str, port: int, ingest_id: str, ledger: Ledger, broker: BrokerState
     ) -> None:
         self._ingest_id = ingest_id
         self._ledger = ledger
-        self._connected = connected
+        self._broker = broker
         registry = CollectorRegistry()
-        registry.register(_Figures(ledger, connected))
+        registry.register(_Figures(ledger, broker))
         ProcessCollector(registry=registry)
         self._metrics: Callable[..., Iterable[bytes]] = make_wsgi_app(registry)
         try:
@@ -92,13 +104,13 @@ class Endpoint:
 
     def _health(self) -> dict[str, object]:
         account, state = self._ledger.account, self._ledger.state()
-        connected = self._connected()
+        connected = self._broker.connected
         away_since = account.away_since
         return {
             "status": "ok" if connected and away_since is None else "waiting",
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "ingest_id": self._ingest_id,
-            "broker": {"connected": connected},
+            "broker": {"connected": connected, "dropped": self._broker.dropped},
             "database": {
                 "ok": away_since is None,
                 "away_for_s": None if away_since is None else time.monotonic() - away_since,
@@ -113,9 +125,9 @@ class Endpoint:
 
 
 class _Figures(Collector):
-    def __init__(self, ledger: Ledger, connected: Callable[[], bool]) -> None:
+    def __init__(self, ledger: Ledger, broker: BrokerState) -> None:
         self._ledger = ledger
-        self._connected = connected
+        self._broker = broker
 
     def collect(self) -> Iterator[Metric]:
         account = self._ledger.account
@@ -154,8 +166,14 @@ class _Figures(Collector):
         yield GaugeMetricFamily(
             "tsuji_ingest_broker_connected",
             "Whether the broker has accepted the subscription.",
-            value=self._connected(),
+            value=self._broker.connected,
         )
+        if self._broker.dropped is not None:
+            yield GaugeMetricFamily(
+                "tsuji_ingest_broker_dropped_messages",
+                "Messages that the broker says to have dropped since its start, for any client.",
+                value=self._broker.dropped,
+            )
         yield _histogram(
             "tsuji_ingest_commit_seconds",
             "From the arrival of a message to its commit.",

@@ -18,6 +18,7 @@ from tsuji_ingest.metrics import Endpoint
 from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_ingest.things import ThingsFollower
+from tsuji_ingest.upkeep import Upkeep
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import DatabaseAwayError, RowRefusedError, SchemaError, StoreError, Writer
@@ -87,6 +88,7 @@ class Ingest:
         self._defect: Exception | None = None
         self._stop = threading.Event()
         self._things = ThingsFollower(on_things_changed)
+        self._upkeep = Upkeep(database_url, settings)
         self._noted = ""
         self._heal_due = 0.0
         self._report_due = 0.0
@@ -118,7 +120,7 @@ class Ingest:
                     self._settings.ingest_port,
                     self._settings.ingest_id,
                     self._ledger,
-                    lambda: self.connected,
+                    self._subscriber,
                 )
                 stack.callback(endpoint.close)
             self._run()
@@ -128,6 +130,7 @@ class Ingest:
         decoder = threading.Thread(target=self._decode, name="decode", daemon=True)
         decoder.start()
         self._things.start()
+        self._upkeep.start()
         self._subscriber.start()
         try:
             while not self._stop.is_set():
@@ -137,6 +140,7 @@ class Ingest:
             self._subscriber.stop()
             self._writer.close()
             self._things.stop()
+            self._upkeep.stop()
             decoder.join(timeout=5)
         if self._defect is not None:
             raise self._defect

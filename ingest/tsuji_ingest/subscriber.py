@@ -26,6 +26,8 @@ _REFUSED = 0x80
 _SUBSCRIBE_AGAIN_S = 10.0
 _RECONNECT_FIRST_S = 0.2
 _RECONNECT_LONGEST_S = 4.0
+_DROPPED = "$SYS/broker/publish/messages/dropped"
+"""Where Mosquitto says how many messages it had no room for."""
 _PACKETS_AT_ONCE = 2_000
 """Received before the next look at acknowledgements and the keep-alive."""
 
@@ -64,6 +66,10 @@ class Subscriber:
         )
         self._others = [one for one in plain if one not in self._filters]
         self._connection = 0
+        self._subscription: int | None = None
+        self.dropped: int | None = None
+        """Messages that the broker says to have dropped since its start, for whomever; None where it
+        does not say."""
         self._connected = threading.Event()
         self._subscribe_due: float | None = None
         client = BufferedClient(
@@ -210,11 +216,14 @@ class Subscriber:
         self._subscribe_due = None
         if self._others:  # the session may have been one that took all
             self._client.unsubscribe(self._others)
-        self._client.subscribe([(topic, _QOS) for topic in self._filters])
+        _, self._subscription = self._client.subscribe([(topic, _QOS) for topic in self._filters])
+        self._client.subscribe(_DROPPED, 0)  # if it does not let us, then it does not
 
     def _on_subscribe(
-        self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _: Any
+        self, _client: mqtt.Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _: Any
     ) -> None:
+        if mid != self._subscription:
+            return
         refused = [
             topic
             for topic, reason in zip(self._filters, reasons, strict=True)
@@ -242,6 +251,9 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:  # a broker must not pass such a topic on; ours is to say so
             topic = "a topic that is not UTF-8"
+        if topic == _DROPPED:
+            self._note_dropped(message.payload)
+            return
         self._deliver(
             Packet(
                 topic=topic,
@@ -254,3 +266,16 @@ class Subscriber:
                 retained=message.retain or (self._grouped and is_thing_topic(topic)),
             )
         )
+
+    def _note_dropped(self, payload: bytes | bytearray) -> None:
+        try:
+            dropped = int(payload[:20])
+        except ValueError:
+            return
+        if dropped > (self.dropped or 0):
+            _log.error(
+                "the broker has dropped %d messages since its start, those of other clients included: "
+                "what it may keep is full (max_queued_bytes, max_queued_messages)",
+                dropped,
+            )
+        self.dropped = dropped

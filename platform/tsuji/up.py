@@ -21,10 +21,12 @@ from tsuji_platform.settings import (
     BrokerSettings,
     DashboardSettings,
     DatabaseSettings,
+    IngestSettings,
     RuntimeSettings,
 )
 
 _PORTS_TRIED = 50
+_INGEST_PORT = 8100
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 30.0
 
@@ -59,7 +61,12 @@ def choose_port(wanted: int, is_set: bool, host: str, variable: str) -> int:
     raise SetupError(f"no port is free from {wanted} on; set {variable}")
 
 
-def check_ports(api: ApiSettings, dashboard: DashboardSettings, broker_: BrokerSettings) -> None:
+def check_ports(
+    ingest: IngestSettings,
+    api: ApiSettings,
+    dashboard: DashboardSettings,
+    broker_: BrokerSettings,
+) -> None:
     """Refuse a port that was asked for and is taken, before anything else is started.
 
     Raises:
@@ -69,6 +76,7 @@ def check_ports(api: ApiSettings, dashboard: DashboardSettings, broker_: BrokerS
         (settings, name, host)
         for settings, name, host in (
             (broker_, "broker_port", "127.0.0.1"),
+            (ingest, "ingest_port", ingest.ingest_host),
             (api, "api_port", api.api_host),
             (dashboard, "dashboard_port", dashboard.dashboard_host),
         )
@@ -99,16 +107,16 @@ class _Hub:
 
     def run(self) -> None:
         """Set up, start, watch; returns when asked to stop, with everything stopped."""
-        api, dashboard = ApiSettings(), DashboardSettings()
+        ingest, api, dashboard = IngestSettings(), ApiSettings(), DashboardSettings()
         self._say(f"data in {self._instance.home}")
-        check_ports(api, dashboard, BrokerSettings())
+        check_ports(ingest, api, dashboard, BrokerSettings())
         with (
             Supervisor(self._instance.log_folder, self._report) as supervisor,
             supervisor.signals(),
         ):
             try:
                 self._start_servers(supervisor)
-                self._start_services(supervisor, api, dashboard)
+                self._start_services(supervisor, ingest, api, dashboard)
                 self._show_addresses()
                 self._watch(supervisor)
             except SetupError:
@@ -145,8 +153,18 @@ class _Hub:
         }
 
     def _start_services(
-        self, supervisor: Supervisor, api: ApiSettings, dashboard: DashboardSettings
+        self,
+        supervisor: Supervisor,
+        ingest: IngestSettings,
+        api: ApiSettings,
+        dashboard: DashboardSettings,
     ) -> None:
+        ingest_port = choose_port(
+            ingest.ingest_port or _INGEST_PORT,
+            ingest.ingest_port is not None,
+            ingest.ingest_host,
+            "TSUJI_INGEST_PORT",
+        )
         api_port = choose_port(
             api.api_port, "api_port" in api.model_fields_set, api.api_host, "TSUJI_API_PORT"
         )
@@ -158,7 +176,9 @@ class _Hub:
         )
         self._api_url = f"http://{_reachable(api.api_host)}:{api_port}"
         self._dashboard_url = f"http://{_reachable(dashboard.dashboard_host)}:{dashboard_port}"
+        ingest_url = f"http://{_reachable(ingest.ingest_host)}:{ingest_port}"
         self._environment |= {
+            "TSUJI_INGEST_PORT": str(ingest_port),
             "TSUJI_API_PORT": str(api_port),
             "TSUJI_DASHBOARD_PORT": str(dashboard_port),
             "TSUJI_API_URL": self._api_url,
@@ -168,12 +188,13 @@ class _Hub:
             {
                 "database": self._environment["TSUJI_DATABASE_URL"],
                 "broker": self._environment["TSUJI_BROKER_URL"],
+                "ingest": ingest_url,
                 "api": self._api_url,
                 "dashboard": self._dashboard_url,
             },
         )
         children = [
-            self._service("ingest"),
+            self._service("ingest", lambda: _answers(f"{ingest_url}/health")),
             self._service("api", lambda: _answers(f"{self._api_url}/v1/figures")),
             self._service("dashboard", lambda: _answers(self._dashboard_url)),
         ]

@@ -288,3 +288,22 @@ def test_a_refused_subscription_is_named_and_tried_again(
     said = "the broker does not let us subscribe to ['tsuji/v1/things/+"
     eventually(lambda: caplog.text.count(said) >= 3, what="refused and tried again")
     assert not ingest.connected
+
+
+def test_what_the_broker_had_no_room_for_is_said(
+    start_refused, strict_broker, eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = strict_broker(
+        "allow_anonymous true\nmax_queued_messages 10\nmax_inflight_messages 5\nsys_interval 1"
+    )
+    address = replace(address, username=None, password=None)
+    first = start_refused(address)
+    eventually(lambda: first.connected)
+    first.stop()
+    eventually(lambda: not first.connected)
+    with Publisher(address) as publisher:
+        publish(publisher, range(100))
+        assert publisher.flush(timeout_s=10)
+    start_refused(address)
+    eventually(lambda: "the broker has dropped 90 messages" in caplog.text)
+    assert "max_queued_bytes" in caplog.text

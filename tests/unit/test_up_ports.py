@@ -7,7 +7,12 @@ import pytest
 
 from tsuji.up import check_ports
 from tsuji_platform.runtime.basics import SetupError
-from tsuji_platform.settings import ApiSettings, BrokerSettings, DashboardSettings
+from tsuji_platform.settings import (
+    ApiSettings,
+    BrokerSettings,
+    DashboardSettings,
+    IngestSettings,
+)
 
 
 @pytest.fixture
@@ -18,10 +23,12 @@ def taken() -> Iterator[int]:
 
 
 def check() -> None:
-    check_ports(ApiSettings(), DashboardSettings(), BrokerSettings())
+    check_ports(IngestSettings(), ApiSettings(), DashboardSettings(), BrokerSettings())
 
 
-@pytest.mark.parametrize("name", ["TSUJI_API_PORT", "TSUJI_DASHBOARD_PORT", "TSUJI_BROKER_PORT"])
+@pytest.mark.parametrize(
+    "name", ["TSUJI_API_PORT", "TSUJI_DASHBOARD_PORT", "TSUJI_BROKER_PORT", "TSUJI_INGEST_PORT"]
+)
 def test_a_taken_port_that_was_asked_for_is_refused(
     monkeypatch: pytest.MonkeyPatch, taken: int, name: str
 ) -> None:
