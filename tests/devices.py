@@ -40,6 +40,7 @@ class Device:
         history: every value that was published for a key, in order.
         bad: payloads that have to be kept as rejected, by topic.
         values: how many values were published, repetitions and bad ones included.
+        began: when it was made; some values are about moments after it.
     """
 
     def __init__(self, name: str, publisher: Publisher, things: int = 5) -> None:
@@ -49,6 +50,7 @@ class Device:
         self.history: dict[Key, list[float]] = {}
         self.bad: set[tuple[str, bytes]] = set()
         self.values = 0
+        self.began = datetime.now(UTC)
 
     @property
     def things(self) -> list[Thing]:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
+from paho.mqtt import publish
 from psycopg.conninfo import conninfo_to_dict
 
 from broker_queue import BrokerQueue
@@ -36,6 +39,10 @@ _COUNTERS = """
         coalesce(sum(stored), 0)::int, coalesce(sum(duplicate), 0)::int,
         coalesce(sum(corrected), 0)::int, coalesce(sum(rejected), 0)::int
     FROM ingest_counter
+"""
+_TABLES = """
+    SELECT string_agg(tablename, ', ') FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'migration'
 """
 _REJECTED = "SELECT topic, payload, reason, value_count FROM rejected_message"
 _WRONG_LATEST = """
@@ -86,6 +93,7 @@ class FaultHub:
             f"mqtt://127.0.0.1:{self.networks['broker-ingest'].port}",
             folder,
         )
+        self._broker_address = {"hostname": host, "port": port}
         self._group: str | None = None
         self.members: tuple[str, ...] = ()
 
@@ -95,12 +103,18 @@ class FaultHub:
         return BrokerAddress(host="127.0.0.1", port=self.networks["device-broker"].port)
 
     def start(self, members: Sequence[str], group: str | None) -> None:
-        """Run these ingests instead of those that run."""
+        """Run these ingests instead of those that run, and wait until the broker delivers to them."""
+        if (tuple(members), group) == (self.members, self._group):
+            return
         for member in self.members:
             self._processes.end(member)
         self.members, self._group = tuple(members), group
         for member in members:
             self.start_ingest(member)
+        deadline = time.monotonic() + 30
+        while not self._subscribed():
+            assert time.monotonic() < deadline, self.log(members[0])
+            time.sleep(0.02)
 
     def start_ingest(self, member: str) -> None:
         """Start one that was ended."""
@@ -113,12 +127,16 @@ class FaultHub:
         """End one, and wait until it has."""
         self._processes.end(member, number)
 
-    def subscribed(self) -> bool:
+    def _subscribed(self) -> bool:
         """Whether the broker collects for all of them, in the way that is meant."""
         queues = [BrokerQueue(self.broker, member) for member in self.members]
         if self._group is None:
             return all(queue.subscribed for queue in queues)
         return all(queue.shares(self._group) and not queue.subscribed for queue in queues)
+
+    def process(self, member: str) -> psutil.Process:
+        """An ingest's process."""
+        return psutil.Process(self._processes.pid(member))
 
     def owed(self) -> int:
         """Messages that the broker keeps for the ingests."""
@@ -161,6 +179,24 @@ class FaultHub:
             row = connection.execute(_WRONG_LATEST).fetchone()
         assert row is not None
         return int(row[0])
+
+    def begin_anew(self) -> None:
+        """Undo whatever a test has left broken, and forget all that has come in."""
+        self._processes.close()
+        self.clock.shift(0)
+        for network in self.networks.values():
+            network.heal()
+        self.server.volume.empty()
+        self.server.make_serve()
+        for member in MEMBERS:
+            self._processes.log(member).unlink(missing_ok=True)
+            # a clean session under its id ends the lasting one
+            publish.single("faults/end", client_id=member, **self._broker_address)
+        with self._connect() as connection:
+            tables = connection.execute(_TABLES).fetchone()
+            assert tables is not None
+            connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY")
+        self.members, self._group = (), None
 
     def close(self) -> None:
         """End the ingests and the networks."""

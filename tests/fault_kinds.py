@@ -2,7 +2,6 @@
 
 import random
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from functools import partial
 import psycopg
 
 from fault_hub import FaultHub
-from tsuji_platform.runtime.basics import SetupError
 
 DAY_S = 86_400
 
@@ -103,23 +101,7 @@ def full_disk(hub: FaultHub, _: random.Random) -> Iterator[None]:
         yield
     finally:
         hub.server.volume.empty()
-        _make_serve(hub)
-
-
-def _make_serve(hub: FaultHub) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if not hub.server.is_running:
-                hub.server.start()
-            with psycopg.connect(hub.server.url, connect_timeout=3) as connection:
-                connection.execute("SELECT 1")
-        except (SetupError, psycopg.Error):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+        hub.server.make_serve()
 
 
 @contextmanager

@@ -74,6 +74,10 @@ class HubProcesses:
                 pytest.fail(f"{name} does not start:\n{self.log(name).read_text()}")
             time.sleep(0.05)
 
+    def pid(self, name: str) -> int:
+        """The process's number."""
+        return self._running[name].pid
+
     def log(self, name: str) -> Path:
         """What the process printed."""
         return self._home / f"{name}.log"

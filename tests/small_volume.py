@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ import pytest
 
 from tsuji_platform.runtime import database
 from tsuji_platform.runtime.account import Account
+from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.runtime.cluster import Cluster
 from tsuji_platform.runtime.home import Instance
 from tsuji_platform.runtime.postgres import Programs
@@ -98,6 +100,22 @@ class SmallServer(PrivateServer):
     def is_running(self) -> bool:
         """Whether the server's process is there."""
         return self._process is not None and self._process.poll() is None
+
+    def make_serve(self) -> None:
+        """Do what an operator does: start the server where it has given up, until it answers."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if not self.is_running:
+                    self.start()
+                with psycopg.connect(self.url, connect_timeout=3) as connection:
+                    connection.execute("SELECT 1")
+            except (SetupError, psycopg.Error):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -1,0 +1,106 @@
+"""Compares the table with what devices have published: what is missing, made up, or of another value."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from devices import Device, Key, TrustingDevice
+from fault_hub import FaultHub
+from tsuji_platform.contract import decode_observations, parse_topic
+
+Span = tuple[datetime, datetime]
+
+
+class Reckoning:
+    """What devices have published to a hub against what it holds.
+
+    Args:
+        hub: where they publish.
+        devices: those that send again; none of their values may be missing.
+        trusting: those that don't, whose missing values are somebody else's to judge.
+    """
+
+    def __init__(
+        self, hub: FaultHub, devices: Sequence[Device], trusting: Sequence[TrustingDevice] = ()
+    ) -> None:
+        self._hub = hub
+        self.devices = devices
+        self._trusting = trusting
+
+    def settle(
+        self, spans: Sequence[Span], *, within: float, undecided: Callable[[Key], bool]
+    ) -> dict[Key, float]:
+        """Wait until the broker owes nothing and all is as it was published.
+
+        Args:
+            spans: of phenomenon time, end excluded; the rest of the table is not looked at.
+            within: seconds.
+            undecided: for which keys any published value will do, not only the last one.
+
+        Returns:
+            The values in the table.
+
+        Raises:
+            AssertionError: with what is wrong.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            owed = self._hub.owed()
+            rows = self._hub.rows(spans)
+            wrong = self._differences(rows, spans, undecided)
+            if owed == 0 and not wrong:
+                return dict(rows)
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"the broker still keeps {owed} messages; {len(wrong)} values are wrong: {wrong[:20]}"
+                )
+            time.sleep(0.02)
+
+    def _differences(
+        self,
+        rows: Sequence[tuple[Key, float]],
+        spans: Sequence[Span],
+        undecided: Callable[[Key], bool],
+    ) -> list[str]:
+        stored = dict(rows)
+        wrong = [f"{len(rows) - len(stored)} keys are there twice"] * (len(stored) < len(rows))
+        expected = {
+            key: values
+            for device in self.devices
+            for key, values in device.history.items()
+            if any(begin <= key[2] < end for begin, end in spans)
+        }
+        known = {one.key: one.result for device in self._trusting for one in device.sent}
+        for key, result in stored.items():
+            values = expected.pop(key, None)
+            if values is None:
+                if known.get(key) != result:
+                    wrong.append(f"{key} was never published as {result}")
+            elif result not in values:
+                wrong.append(f"{key} is {result}, published were {values}")
+            elif result != values[-1] and not undecided(key):
+                wrong.append(f"{key} is {result}, the last of {values} was published last")
+        kept = self.kept_as_future() if expected else set()
+        return wrong + [f"{key} is missing" for key in expected if key not in kept]
+
+    def kept_as_future(self) -> set[Key]:
+        """What a clock in the past has refused; it is kept."""
+        now = datetime.now(UTC)
+        return {
+            (one.thing_id, one.observed_property, one.phenomenon_time)
+            for row in self._hub.rejected()
+            if row.reason == "future_time"
+            for one in decode_observations(
+                parse_topic(row.topic).thing_id, row.payload, now
+            ).observations
+        }
+
+    def check_counters(self) -> None:
+        """See that the counters add up, and that what is kept as rejected is what had to be."""
+        tally = self._hub.tally()
+        assert tally.balanced(), tally
+        refusals = self._hub.rejected()
+        assert tally.rejected == sum(row.value_count for row in refusals)
+        bad = {one for device in self.devices for one in device.bad}
+        kept = {(row.topic, row.payload) for row in refusals if row.reason != "future_time"}
+        assert kept == bad
