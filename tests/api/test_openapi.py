@@ -36,7 +36,18 @@ def test_observed_properties_are_listed_with_their_ranges(api: TestClient) -> No
         "low": -50.0,
         "high": 60.0,
         "aggregation": "mean",
+        "quality": {
+            "step": {"at_once": 3.0, "per_minute": 0.1, "longest_gap_s": 1800},
+            "stuck": {
+                "after_s": 21_600,
+                "readings": 12,
+                "steady_up_to": None,
+                "steady_from": None,
+            },
+        },
     }
+    assert items["rainfall"]["quality"]["step"] is None
+    assert items["relative_humidity"]["quality"]["stuck"]["steady_from"] == 98
 
 
 def _references(node: Any) -> Iterator[str]:
@@ -63,6 +74,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/things",
         "/v1/things/{thing_id}",
         "/v1/things/{thing_id}/series",
+        "/v1/things/{thing_id}/observations",
+        "/v1/quality",
         "/v1/things.geojson",
         "/v1/latest",
         "/v1/area-sets",
@@ -104,6 +117,8 @@ def test_answers_match_their_described_shapes(api: TestClient) -> None:
         ("/v1/area-sets/squares/areas/W/series?figure=footfall", "AreaSeries"),
         ("/v1/things/pole-1/series?observed_property=rainfall", "ThingSeries"),
         ("/v1/things/pole-1", "ThingDetail"),
+        ("/v1/things/pole-1/observations", "Observations"),
+        ("/v1/quality", "Quality"),
         ("/v1/rejected", "RejectedCounts"),
         ("/v1/health", "Health"),
     ]:

@@ -23,6 +23,7 @@ def problem(answer: httpx.Response) -> dict:
     [
         ("/v1/things/nobody", "'nobody'", "/v1/things"),
         ("/v1/things/nobody/series?observed_property=rainfall", "'nobody'", "/v1/things"),
+        ("/v1/things/nobody/observations", "'nobody'", "/v1/things"),
         ("/v1/area-sets/atlantis/areas", "'atlantis'", "/v1/area-sets"),
         ("/v1/area-sets/atlantis/snapshot", "'atlantis'", "/v1/area-sets"),
         ("/v1/area-sets/atlantis/areas/W", "'atlantis'", "/v1/area-sets"),
@@ -101,6 +102,10 @@ PATHS = [
     "/v1/things/{}",
     "/v1/things/{}/series?observed_property=rainfall",
     "/v1/things/pole-1/series?observed_property={}",
+    "/v1/things/{}/observations",
+    "/v1/things/pole-1/observations?after={}",
+    "/v1/things/pole-1/observations?observed_property={}",
+    "/v1/things/pole-1/observations?quality={}",
     "/v1/things?after={}",
     "/v1/things?limit={}",
     "/v1/latest?thing={}",

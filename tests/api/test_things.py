@@ -59,9 +59,19 @@ def test_things_come_page_by_page(api: TestClient) -> None:
 def test_one_thing_comes_with_its_newest_values_and_its_areas(api: TestClient) -> None:
     answer = api.get("/v1/things/pole-1").json()
     assert answer["latest"] == {
-        "air_temperature": {"result": 12.0, "time": "2026-04-01T02:58:00Z", "unit": "Cel"},
-        "rainfall": {"result": 0.5, "time": "2026-04-01T02:58:00Z", "unit": "mm"},
-        "wind_from_direction": {"result": 350.0, "time": "2026-04-01T02:58:00Z", "unit": "deg"},
+        "air_temperature": {
+            "result": 12.0,
+            "time": "2026-04-01T02:58:00Z",
+            "unit": "Cel",
+            "quality": [],
+        },
+        "rainfall": {"result": 0.5, "time": "2026-04-01T02:58:00Z", "unit": "mm", "quality": []},
+        "wind_from_direction": {
+            "result": 350.0,
+            "time": "2026-04-01T02:58:00Z",
+            "unit": "deg",
+            "quality": [],
+        },
     }
     assert answer["areas"] == [
         {"area_set": "squares", "code": "W", "name": "区域W", "name_en": "Area W"},
@@ -81,6 +91,7 @@ def test_the_newest_observations_can_be_narrowed(api: TestClient) -> None:
         "time": "2026-04-01T02:40:00Z",
         "result": 4.5,
         "unit": "mm",
+        "quality": [],
     }
     assert api.get("/v1/latest?thing=nobody").json() == {"items": []}
 

@@ -19,6 +19,8 @@ from tsuji_platform.api.routers import (
     health,
     live,
     metrics,
+    observations,
+    quality,
     rejected,
     things,
     vocabulary,
@@ -26,6 +28,7 @@ from tsuji_platform.api.routers import (
 from tsuji_platform.settings import ApiSettings
 from tsuji_platform.store import Database
 
+_ROUTERS = (health, vocabulary, things, observations, quality, area_sets, live, rejected)
 _DESCRIPTION = """\
 Readings of the city's smart poles and footfall counters, area by area.
 
@@ -59,7 +62,7 @@ def create_app(hub: Hub) -> FastAPI:
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["ETag"]
     )
     errors.install(app)
-    for one in (health, vocabulary, things, area_sets, live, rejected):
+    for one in _ROUTERS:
         app.include_router(one.router, prefix="/v1", responses=errors.DESCRIBED)
 
     app.include_router(metrics.router)  # where Prometheus looks for it

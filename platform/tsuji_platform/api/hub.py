@@ -11,9 +11,10 @@ from fastapi import Depends, Query, Request
 from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.flags import NewestFlags
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
-from tsuji_platform.store import Areas, Database, Reader, Rejected
+from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.records import AreaSet, ThingRow
 
 
@@ -42,11 +43,15 @@ class Hub:
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
     rejected: Rejected = field(init=False)
+    quality: Quality = field(init=False)
+    flags: NewestFlags = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reader", Reader(self.database))
         object.__setattr__(self, "areas", Areas(self.database))
         object.__setattr__(self, "rejected", Rejected(self.database))
+        object.__setattr__(self, "quality", Quality(self.database))
+        object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.

@@ -5,8 +5,42 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tsuji_platform.contract.quality import Flag
+
 Time = Annotated[datetime, Field(description="RFC 3339, UTC", examples=["2026-04-01T00:00:00Z"])]
 Value = Annotated[float, Field(description="in the unit given beside it")]
+
+
+Flags = Annotated[
+    list[Flag],
+    Field(description="what looks wrong: `step`, `stuck`; empty where nothing does", examples=[[]]),
+]
+
+
+class StepLimit(BaseModel):
+    """The largest believable change; where most readings just before differ by more, it is a `step`."""
+
+    at_once: float = Field(
+        description="between two readings, however close, in the property's unit"
+    )
+    per_minute: float = Field(description="what each minute between them adds")
+    longest_gap_s: int = Field(description="readings farther apart are not compared")
+
+
+class StuckLimit(BaseModel):
+    """How long a reading may stay exactly the same before it is `stuck`."""
+
+    after_s: int
+    readings: int = Field(description="fewest readings in that time")
+    steady_up_to: float | None = Field(description="at this value and below it is natural")
+    steady_from: float | None = Field(description="at this value and above it is natural")
+
+
+class QualityLimits(BaseModel):
+    """When a reading is flagged; null where the question is not asked."""
+
+    step: StepLimit | None
+    stuck: StuckLimit | None
 
 
 class ObservedProperty(BaseModel):
@@ -20,6 +54,7 @@ class ObservedProperty(BaseModel):
     low: float = Field(description="smallest plausible result; smaller ones are rejected")
     high: float = Field(description="largest plausible result; larger ones are rejected")
     aggregation: str = Field(description="how results combine over time", examples=["mean"])
+    quality: QualityLimits
 
 
 class ObservedProperties(BaseModel):
@@ -60,6 +95,7 @@ class ThingLatest(BaseModel):
     result: Value
     time: Time
     unit: str = Field(description="UCUM code")
+    quality: Flags
 
 
 class AreaOfThing(BaseModel):
@@ -125,12 +161,54 @@ class LatestItem(BaseModel):
     time: Time
     result: Value
     unit: str = Field(description="UCUM code")
+    quality: Flags
 
 
 class Latest(BaseModel):
-    """The newest observations."""
+    """The newest observations; what looks wrong about those of all things is up to 30 s old."""
 
     items: list[LatestItem]
+
+
+class RawObservation(BaseModel):
+    """One observation as it was stored."""
+
+    observed_property: str
+    time: Time
+    result: Value
+    unit: str = Field(description="UCUM code")
+    period_s: int | None = Field(description="for counts: the seconds that end at `time`")
+    quality: Flags
+
+
+class Observations(BaseModel):
+    """One page of a thing's observations."""
+
+    thing: str
+    items: list[RawObservation]
+    next: str | None = Field(description="address of the next page; null on the last")
+
+
+class QualityItem(BaseModel):
+    """A datastream whose newest observation looks wrong."""
+
+    thing: str
+    observed_property: str
+    flag: Flag
+    since: Time = Field(
+        description="of a stuck value its first reading, looked for up to 7 days back; "
+        "of a step its time"
+    )
+    time: Time
+    result: Value
+    unit: str = Field(description="UCUM code")
+
+
+class Quality(BaseModel):
+    """What looks wrong now."""
+
+    time: Time = Field(description="when it was looked up")
+    items: list[QualityItem]
 
 
 class AreaSet(BaseModel):
@@ -322,6 +400,13 @@ class ThingsHealth(BaseModel):
     waiting: int
 
 
+class QualityHealth(BaseModel):
+    """Datastreams whose newest observation looks wrong; up to 30 seconds old."""
+
+    stuck: int = Field(description="it has stayed the same for too long")
+    step: int = Field(description="it leaps away from those before it")
+
+
 class Health(BaseModel):
     """How the hub is."""
 
@@ -335,6 +420,7 @@ class Health(BaseModel):
     ingest: IngestHealth | None
     things: ThingsHealth | None
     rejected: RejectedHealth | None = None
+    quality: QualityHealth | None = None
 
 
 GeoJson = dict[str, Any]

@@ -76,9 +76,13 @@ def _feature(row: ThingRow, state: dict[str, Any]) -> dict[str, Any]:
 def one_thing(hub: HubDep, thing_id: str) -> models.ThingDetail:
     """A thing, what it said last, the areas that it stands in, and what of it was rejected."""
     row = hub.thing(thing_id)
+    marks = hub.flags.marks(thing_id)
     latest = {
         it.observed_property: models.ThingLatest(
-            result=it.result, time=it.time, unit=shape.unit_of(it.observed_property)
+            result=it.result,
+            time=it.time,
+            unit=shape.unit_of(it.observed_property),
+            quality=marks.of(it),
         )
         for it in hub.reader.latest(thing_id=thing_id)
     }
@@ -130,6 +134,7 @@ def latest(
     observed_property: Annotated[str | None, Query(max_length=64, description="only this")] = None,
 ) -> models.Latest:
     """The newest observation of every datastream."""
+    marks = hub.flags.marks(thing)
     return models.Latest(
         items=[
             models.LatestItem(
@@ -138,6 +143,7 @@ def latest(
                 time=it.time,
                 result=it.result,
                 unit=shape.unit_of(it.observed_property),
+                quality=marks.of(it),
             )
             for it in hub.reader.latest(thing_id=thing, observed_property=observed_property)
         ]

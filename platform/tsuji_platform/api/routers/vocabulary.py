@@ -5,11 +5,14 @@ from fastapi import APIRouter
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.api import models
 from tsuji_platform.contract import OBSERVED_PROPERTIES
+from tsuji_platform.contract.quality import QUALITY_RULES, QualityRule
 
 router = APIRouter(tags=["vocabulary"])
 
 
-@router.get("/observed-properties", summary="Observed properties, units and plausible ranges")
+@router.get(
+    "/observed-properties", summary="Observed properties, units, plausible ranges and limits"
+)
 def observed_properties() -> models.ObservedProperties:
     """What things can measure."""
     return models.ObservedProperties(
@@ -23,9 +26,29 @@ def observed_properties() -> models.ObservedProperties:
                 low=it.low,
                 high=it.high,
                 aggregation=it.aggregation.value,
+                quality=_limits(QUALITY_RULES[it.id]),
             )
             for it in OBSERVED_PROPERTIES.values()
         ]
+    )
+
+
+def _limits(rule: QualityRule) -> models.QualityLimits:
+    step, stuck = rule.step, rule.stuck
+    return models.QualityLimits(
+        step=step
+        and models.StepLimit(
+            at_once=step.at_once,
+            per_minute=step.per_minute,
+            longest_gap_s=int(step.longest_gap.total_seconds()),
+        ),
+        stuck=stuck
+        and models.StuckLimit(
+            after_s=int(stuck.after.total_seconds()),
+            readings=stuck.readings,
+            steady_up_to=stuck.steady_up_to,
+            steady_from=stuck.steady_from,
+        ),
     )
 
 
