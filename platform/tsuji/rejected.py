@@ -236,19 +236,13 @@ def _missing(ids: Sequence[int]) -> typer.BadParameter:
 
 
 def _retry(writer: "RetryWriter", page: "Sequence[Retryable]") -> "Retried":
-    from tsuji_platform.store import RowRefusedError
-    from tsuji_platform.store.records import Retried
+    numbers = {(message.topic, message.payload): message.rejected_id for message in page}
 
-    try:
-        return writer.retry([_read_again(message) for message in page])
-    except RowRefusedError as error:
-        if len(page) > 1:  # one of them can't be kept: the others must not suffer
-            half = len(page) // 2
-            outcome = _retry(writer, page[half:])  # the newest first, like the pages
-            outcome.add(_retry(writer, page[:half]))
-            return outcome
-        typer.echo(f"{page[0].rejected_id}: the database refuses it: {printable(str(error))}")
-        return Retried(untouched=1)
+    def tell(message: "Received", why: str) -> None:
+        number = numbers[message.topic, message.payload]
+        typer.echo(f"{number}: the database refuses it: {printable(why)}")
+
+    return writer.retry_apart([_read_again(message) for message in page], tell)
 
 
 def _read_again(message: "Retryable") -> "Received":

@@ -131,6 +131,18 @@ class IngestSettings(BaseSettings):
         le=60_000,
         description="how long a message may wait for others before it is stored",
     )
+    rejected_days: float = Field(
+        90, gt=0, le=36_500, description="days that a rejected message is kept after it last came"
+    )
+    rejected_messages: int = Field(
+        200_000,
+        ge=1,
+        description="rejected messages that are kept at the most; the oldest go first, those that wait "
+        "for their thing last",
+    )
+    rejected_mib: int = Field(
+        1_024, ge=1, description="room for rejected messages, MiB of payload, topic and reason"
+    )
 
 
 class DecoderSettings(BaseSettings):

@@ -1,6 +1,6 @@
 """Takes rejected messages in that today's rules believe; what is refused as before stays untouched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from tsuji_platform.contract import Reason
 from tsuji_platform.store import queries
 from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
-from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.errors import RowRefusedError, StoreError, translated
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, keep, refusals
 from tsuji_platform.store.writer import Writer, copy_stage, insert_waiting
@@ -62,6 +62,29 @@ class RetryWriter(Writer):
         except StoreError:
             self.close()
             raise
+
+    def retry_apart(
+        self, batch: Sequence[Received], refused: Callable[[Received, str], None]
+    ) -> Retried:
+        """`retry`, without the messages that the database refuses: those stay as they are.
+
+        Args:
+            batch: as for `retry`, in the order of arrival.
+            refused: told of each message that the database refuses, and why.
+
+        Raises:
+            DatabaseAwayError: some may have been retried; try again.
+        """
+        try:
+            return self.retry(batch)
+        except RowRefusedError as error:
+            if len(batch) == 1:
+                refused(batch[0], str(error))
+                return Retried(untouched=1)
+        half = len(batch) // 2
+        outcome = self.retry_apart(batch[half:], refused)  # what goes in first must be the newest
+        outcome.add(self.retry_apart(batch[:half], refused))
+        return outcome
 
     def _retry(self, connection: Connection, batch: Sequence[Received]) -> Retried:
         retried = Retried()
