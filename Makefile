@@ -4,12 +4,13 @@ PYTHON ?=
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: run test faults check bench clean lock format screenshots help
+.PHONY: run test faults soak check bench clean lock format screenshots help
 
 help:
 	@echo "make run          set up and show a live city; Ctrl-C stops it, its data stays"
 	@echo "make test         set up and run all checks and tests"
 	@echo "make faults       200 rounds of random faults (ROUNDS=n, SEED=n for one round again)"
+	@echo "make soak         a million messages wait while the database is away (MESSAGES=n)"
 	@echo "make check        format, lint, types, import rules"
 	@echo "make bench        measure; prints ratios within one run"
 	@echo "make screenshots  take the README's pictures anew, of a hub that runs"
@@ -34,6 +35,10 @@ test: check
 faults:
 	@tools/setup dev
 	ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -q -s --timeout=0 tests/faults/test_random_rounds.py
+
+soak:
+	@tools/setup dev
+	MESSAGES=$(or $(MESSAGES),1000000) $(BIN)/python -m pytest -q -s --timeout=0 tests/faults/test_long_outage.py
 
 bench:
 	@tools/setup dev
