@@ -24,11 +24,15 @@ def instant(value: str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One figure of an area, or the newest result of one datastream, at a moment."""
+    """One figure of an area, or the newest result of one datastream, at a moment.
+
+    `quality` names what looks wrong with a result: `step`, `stuck`.
+    """
 
     value: float
     time: datetime | None
     n: int | None = None
+    quality: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,11 @@ class Thing:
             latitude=position[1],
             last_observed_at=instant(body.get("last_observed_at")),
             latest={
-                key: Reading(value=r["result"], time=instant(r["time"]))
+                key: Reading(
+                    value=r["result"],
+                    time=instant(r["time"]),
+                    quality=tuple(r.get("quality") or ()),
+                )
                 for key, r in (body.get("latest") or {}).items()
             },
             areas=tuple(

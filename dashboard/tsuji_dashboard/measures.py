@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from dash import dcc, html
@@ -13,6 +14,7 @@ from tsuji_dashboard.parts import aria, data
 from tsuji_dashboard.texts import text, unit_label
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
+from tsuji_platform.contract.quality import QUALITY_RULES, Flag
 
 DECIMALS = {figure.id: figure.decimals for figure in FIGURES.values()}
 
@@ -100,9 +102,29 @@ def _tile(
                 ],
                 className="tile-foot",
             ),
+            *_doubts(key, reading, selection),
         ],
         className="tile chosen" if large else "tile",
     )
+
+
+def _doubts(key: str, reading: Reading, selection: Selection) -> list[html.Div]:
+    """What looks wrong with a reading, in words; the browser takes it away with the reading."""
+    said = {Flag.STEP: text("odd.step", selection.lang)}
+    rule = QUALITY_RULES.get(key)
+    if rule is not None and rule.stuck is not None:
+        hours = f"{rule.stuck.after / timedelta(hours=1):g}"
+        said[Flag.STUCK] = text("odd.stuck", selection.lang, hours=hours)
+    since = reading.time.isoformat() if reading.time else ""
+    return [
+        html.Div(
+            said[flag],
+            className="odd",
+            **data(odd=flag.value, of=key, time=since, result=repr(reading.value)),
+        )
+        for flag in said
+        if flag.value in reading.quality
+    ]
 
 
 def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> html.Figure:

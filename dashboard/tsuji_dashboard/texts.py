@@ -225,6 +225,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "detail.id": ("ID", "ID"),
     "detail.latest": ("最新の観測値", "Newest observations"),
     "detail.no_latest": ("観測値はまだ届いていません。", "No observation has arrived yet."),
+    "odd.stuck": (
+        "{hours}時間以上変化していません(故障の疑い)",
+        "Unchanged for {hours} h or more: the sensor may be stuck",
+    ),
+    "odd.step": (
+        "直前の値から急に変化しました(異常値の疑い)",
+        "A sudden leap: the value may be wrong",
+    ),
     "detail.unknown_area": (
         "エリア「{id}」は見つかりません。",
         "There is no area “{id}”.",

@@ -13,6 +13,7 @@ from tsuji_platform.analytics.figures import FIGURES
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NOW = datetime.now(UTC)
+PAST = "2026-04-01T00:00:00Z"
 
 
 def series(of: str, *values: float | None) -> Series:
@@ -110,8 +111,7 @@ def test_values_are_left_to_the_browser_which_keeps_them_live():
 
 
 def test_a_past_moment_is_named():
-    at = "2026-04-01T00:00:00Z"
-    said = shown(panel(COUNTING, chosen(at=at)))
+    said = shown(panel(COUNTING, chosen(at=PAST)))
     assert "At 1 Apr 09:00" in said
     assert "The 24 hours before" in said
     assert "at=2026-04-01T00%3A00%3A00Z" in said
@@ -177,3 +177,13 @@ def test_the_page_brings_bins_and_words_for_every_figure(lang):
     for figure in page["figures"]:
         assert len(figure["labels"]) == len(figure["colours"]["light"])
         assert set(figure["properties"]) <= page["properties"].keys()
+
+
+def test_a_reading_that_looks_wrong_says_so_beside_its_value():
+    odd = Reading(value=3, time=NOW, quality=("stuck", "step", "of a later version"))
+    thing = replace(FAR.thing, latest={"pedestrians_in": odd})
+    said = shown(panel(replace(FAR, thing=thing), chosen("thing")))
+    assert "Unchanged for 6 h or more: the sensor may be stuck" in said
+    assert "A sudden leap: the value may be wrong" in said
+    assert "later version" not in said
+    assert "Unchanged" not in shown(panel(replace(FAR, thing=thing), chosen("thing", at=PAST)))

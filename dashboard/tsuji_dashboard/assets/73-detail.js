@@ -86,6 +86,12 @@
       const time = (now && now.time) || element.dataset.time;
       write(element, time && live ? tsuji.format.since(time) : "");
     }
+    // What looked wrong went with its reading: a leap is one reading's, a stuck value lasts.
+    for (const element of body.querySelectorAll("[data-odd]")) {
+      const { odd, of, time, result } = element.dataset;
+      const now = readings[of];
+      element.hidden = Boolean(now) && (odd === "step" ? Date.parse(now.time) !== Date.parse(time) : now.result !== Number(result));
+    }
   }
 
   function arrived() {
