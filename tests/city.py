@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Page
 
 from hub_processes import HubProcesses
-from samples import message, packed, registration
+from samples import broken, message, packed, received_at, registration
 from samples import observations as observed
 from tsuji.area_sets import by_kind, put_demonstration
-from tsuji_platform.contract import Observation
+from tsuji_platform.contract import Observation, Reason, Rejection, observations_topic
 from tsuji_platform.store import Areas, Database, Writer
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
@@ -121,6 +121,12 @@ class City:
         """An area's figure."""
         area = self.ask(f"/v1/area-sets/{area_set}/areas/{code}")
         return float(area["figures"][figure]["value"])
+
+    def refuse(self, thing_id: str, reason: Reason, *payloads: bytes) -> None:
+        """Receive messages of a thing now that can't be believed."""
+        why, now = Rejection(reason=reason, detail="as the test says"), datetime.now(UTC)
+        topic = observations_topic(thing_id)
+        self._writer.save([received_at(broken(topic, it, why), now) for it in payloads])
 
     def address(self, **query: str) -> str:
         """An address of the dashboard."""

@@ -14,7 +14,7 @@ from tsuji_dashboard.client import Reading, Thing, instant
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.measures import Measure, charted, measured
 from tsuji_dashboard.parts import aria, data
-from tsuji_dashboard.texts import Lang, isolated, kind_label, text
+from tsuji_dashboard.texts import Lang, isolated, kind_label, reason_label, text
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES, ObservedProperty
 
@@ -111,6 +111,7 @@ def _thing_panel(detail: ThingDetail, selection: Selection) -> Panel:
     return Panel(
         body=[
             _heading(thing.name if lang == "ja" else thing.name_en, kind),
+            *([] if at else _refused(thing, lang)),  # known only of now
             *measured(measures, title, text("detail.no_latest", lang), selection),
         ],
         foot=[_facts(thing, selection)],
@@ -122,6 +123,26 @@ def trouble(key: str, selection: Selection) -> Panel:
     fields = {"id": selection.id} if "{id}" in text(key, selection.lang, id="{id}") else {}
     said = html.P(text(key, selection.lang, **fields), className="why", role="status")
     return Panel(body=[_heading(selection.id, None), said], foot=[])
+
+
+def _refused(thing: Thing, lang: Lang) -> list[Any]:
+    """What of the thing's messages was not believed lately: it may be why values are missing."""
+    if not thing.refused:
+        return []
+    often = sorted(thing.refused, key=lambda one: (-one[1], one[0]))
+    named = [
+        reason_label(reason, lang)
+        if len(often) == 1
+        else text("detail.refused_each", lang, reason=reason_label(reason, lang), n=f"{n:,}")
+        for reason, n in often
+    ]
+    said = text(
+        "detail.refused",
+        lang,
+        n=f"{sum(n for _, n in often):,}",
+        reasons=text("detail.refused_and", lang).join(named),
+    )
+    return [html.P(said, className="refused")]
 
 
 def _heading(name: str, below: Any) -> html.Div:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 
 from city import MESH, City, live, until
+from tsuji_platform.contract import Reason
 
 Open = Callable[..., Page]
 
@@ -63,6 +64,21 @@ def test_a_sensor_that_never_spoke_has_charts_with_a_reason(city: City, open_pag
     expect(page.locator("[data-chart=air_temperature] .why")).to_have_text(
         "No observation of this sensor has arrived yet."
     )
+
+
+def test_a_sensor_whose_messages_are_rejected_says_so(city: City, open_page: Open) -> None:
+    city.refuse("pole-mute", Reason.FUTURE_TIME, *(bytes([i]) for i in range(12)))
+    page = open_page(city.address(set=MESH, thing="pole-mute", lang="ja"))
+    line = page.locator("#detail .refused")
+    expect(line).to_have_text("過去24時間に拒否されたメッセージ: 12件(時刻が未来)")
+    city.refuse("pole-mute", Reason.NOT_A_NUMBER, b"x")
+    page = open_page(city.address(set=MESH, thing="pole-mute", lang="en"))
+    expect(page.locator("#detail .refused")).to_have_text(
+        "Rejected messages in the last 24 hours: 13 (time in the future: 12, not a number: 1)"
+    )
+    page = open_page(city.address(set=MESH, thing="pole-1", lang="en"))
+    expect(page.locator("#detail h2")).to_have_text("Smart pole 1")
+    expect(page.locator("#detail .refused")).to_have_count(0)
 
 
 def test_a_thing_outside_every_area_has_a_panel_too(city: City, open_page: Open) -> None:

@@ -6,8 +6,17 @@ import pytest
 
 import tsuji_dashboard
 from tsuji_dashboard.bins import BINS
-from tsuji_dashboard.texts import TEXTS, choose, kind_label, text, unit_label, words
+from tsuji_dashboard.texts import (
+    TEXTS,
+    choose,
+    kind_label,
+    reason_label,
+    text,
+    unit_label,
+    words,
+)
 from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.contract import Reason
 
 PACKAGE = Path(tsuji_dashboard.__file__).parent
 SOURCES = {
@@ -21,6 +30,7 @@ BUILT = {
     # keys that are put together out of parts
     r"unit\..+",
     r"kind\..+",
+    r"reason\..+",
     r"state\..+",
     r"live\..+",
     r"counts\..+",
@@ -42,6 +52,11 @@ def test_every_text_is_in_both_languages_with_the_same_fields(key):
     assert japanese.strip()
     assert english.strip()
     assert fields(japanese) == fields(english)
+
+
+def test_every_reason_has_its_words():
+    assert {f"reason.{reason.value}" for reason in Reason} <= TEXTS.keys()
+    assert reason_label("of_tomorrow", "ja") == "of_tomorrow"
 
 
 @pytest.mark.parametrize("key", TEXTS)
