@@ -91,8 +91,10 @@ def list_(
     which = _which(reason, thing, since, before)
     with wiring.database() as database:
         if summary:
-            counts = Rejected(database).summary(which)
-            _print_summary(counts, which, Reader(database).counters().tally.rejected)
+            rejected = Rejected(database)
+            ever = Reader(database).counters().tally.rejected
+            forgotten = rejected.forgotten().value_count
+            _print_summary(rejected.summary(which), which, ever, forgotten)
             return
         rows = Rejected(database).find(which, limit=limit, payload_bytes=0)
     for row in rows:
@@ -282,7 +284,9 @@ def _print_outcome(outcome: "Retried") -> None:
     )
 
 
-def _print_summary(counts: "Sequence[RejectedCount]", which: "RejectedFilter", ever: int) -> None:
+def _print_summary(
+    counts: "Sequence[RejectedCount]", which: "RejectedFilter", ever: int, forgotten: int
+) -> None:
     for one in counts:
         typer.echo(
             f"{one.messages}  {one.reason}  {printable(one.thing_id or '-')}  "
@@ -294,7 +298,8 @@ def _print_summary(counts: "Sequence[RejectedCount]", which: "RejectedFilter", e
     typer.echo(
         ""
         if _is_choice(which)
-        else f"; {ever} values are counted as rejected, {ever - kept} of them were purged"
+        else f"; {ever} values are counted as rejected, {forgotten} of them were forgotten, "
+        f"{ever - kept - forgotten} purged"
     )
 
 

@@ -19,6 +19,7 @@ from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
 from tsuji_platform.store import Database, Reader, Writer
 from tsuji_platform.store.records import RejectedRow, Tally
+from tsuji_platform.store.retention import Limits, Retention
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 UPLINK = "v3/city@ttn/devices/ws-1/up"
@@ -122,7 +123,8 @@ def test_list_filters_and_counts(rejected: Run, some: None) -> None:
         ["1", "unregistered_thing", "gate", "1 values"],
     ]
     assert lines[3] == (
-        "3 messages with 6 values are kept; 6 values are counted as rejected, 0 of them were purged"
+        "3 messages with 6 values are kept; 6 values are counted as rejected, 0 of them were forgotten, "
+        "0 purged"
     )
 
 
@@ -237,6 +239,21 @@ def test_retry_goes_on_beside_what_the_database_refuses(
     assert reader.counters().tally == Tally(messages=4, received=3, stored=2, rejected=1)
 
 
+def test_what_was_forgotten_is_told_apart_from_what_was_purged(
+    rejected: Run, some: None, hub_url: str
+) -> None:
+    limits = Limits(age=timedelta(days=90), messages=2, octets=10**9)
+    retention = Retention(hub_url, "tsuji-ingest", limits)
+    assert retention.forget(datetime.now(UTC)).messages == 1
+    retention.close()
+    rejected("purge", "--reason", "unregistered_thing", "--yes")
+    summary = rejected("list", "--summary").stdout
+    assert (
+        "1 messages with 1 values are kept; 6 values are counted as rejected, 4 of them were forgotten, "
+        "1 purged" in summary
+    )
+
+
 def test_purge_asks_first_and_leaves_the_counters(
     rejected: Run, reader: Reader, some: None
 ) -> None:
@@ -255,8 +272,8 @@ def test_purge_asks_first_and_leaves_the_counters(
     assert reader.rejected() == []
     assert reader.counters() == before
     assert (
-        "0 messages with 0 values are kept; 6 values are counted as rejected, 6 of them were purged"
-        in rejected("list", "--summary").stdout
+        "0 messages with 0 values are kept; 6 values are counted as rejected, 0 of them were forgotten, "
+        "6 purged" in rejected("list", "--summary").stdout
     )
     assert "no rejected message fits" in rejected("purge", "--all").stderr
 
