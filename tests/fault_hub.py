@@ -26,6 +26,8 @@ from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
 from tsuji_platform.store.records import Tally
 
+_PATIENCE_S = 2.0
+"""A supervisor gives more; what it comes to is the same."""
 GROUP = "faults"
 MEMBERS = ("ingest-1", "ingest-2")
 
@@ -124,8 +126,8 @@ class FaultHub:
         self._processes.start(member, "ingest", **settings)
 
     def end_ingest(self, member: str, number: signal.Signals) -> None:
-        """End one, and wait until it has."""
-        self._processes.end(member, number)
+        """End one, and wait until it has; one that waits for an answer of the database is killed."""
+        self._processes.end(member, number, kill_after_s=_PATIENCE_S)
 
     def _subscribed(self) -> bool:
         """Whether the broker collects for all of them, in the way that is meant."""

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import psycopg
 from fault_hub import FaultHub
 
 DAY_S = 86_400
+CLOCK_LOOK_S = 1.2
+"""Longer than ingest needs to notice; a step there and back in between would be none to it."""
 
 Trouble = Callable[[FaultHub, random.Random], AbstractContextManager[None]]
 
@@ -107,6 +110,7 @@ def full_disk(hub: FaultHub, _: random.Random) -> Iterator[None]:
 @contextmanager
 def _jumping_clock(hub: FaultHub, generator: random.Random) -> Iterator[None]:
     hub.clock.shift(generator.choice((DAY_S, -DAY_S)))
+    time.sleep(CLOCK_LOOK_S)
     try:
         yield
     finally:

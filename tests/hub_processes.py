@@ -82,11 +82,29 @@ class HubProcesses:
         """What the process printed."""
         return self._home / f"{name}.log"
 
-    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal a process and wait for its end; returns its exit code."""
+    def end(
+        self,
+        name: str,
+        number: signal.Signals = signal.SIGTERM,
+        *,
+        kill_after_s: float | None = None,
+    ) -> int:
+        """Signal a process and wait for its end; returns its exit code.
+
+        Args:
+            name: which.
+            number: the signal.
+            kill_after_s: it is killed then, as supervisors do; None takes it for a defect not to end.
+        """
         process = self._running.pop(name)
         process.send_signal(number)
-        return process.wait(20)
+        try:
+            return process.wait(20 if kill_after_s is None else kill_after_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            if kill_after_s is None:
+                raise
+            return process.wait(20)
 
     def close(self) -> None:
         """End all that still run."""

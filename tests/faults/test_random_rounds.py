@@ -207,14 +207,13 @@ class Rounds:
         assert stored <= keys | trusting
         assert tally.stored == len(stored)
         assert self._hub.wrong_latest() == 0
-        kept = self._reckoning.kept_as_future() - stored
-        lost = len(keys - stored - kept)
+        lost = len(keys - stored)
         print(
             f"\n{totals.rounds} rounds: "
             + ", ".join(f"{name} {n}" for name, n in sorted(totals.by_fault.items()))
             + f"\npublished {totals.published}, received {tally.received}, stored {tally.stored}, "
             f"duplicate {tally.duplicate}, corrected {tally.corrected}, rejected {tally.rejected}"
-            f"\nlost {lost}, kept as of the future {len(kept)}, doubled {len(rows) - len(stored)}"
+            f"\nlost {lost}, doubled {len(rows) - len(stored)}"
             f"\nof {len(self._trusting.sent)} values that were never sent again, kills of the broker "
             f"took {totals.taken_by_kills} that it had acknowledged"
         )
