@@ -10,9 +10,10 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import RowRefusedError, StoreError, translated
+from tsuji_platform.store.put import RowList, copy_stage, insert_waiting
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, keep, refusals
-from tsuji_platform.store.writer import Writer, copy_stage, insert_waiting
+from tsuji_platform.store.writer import Writer
 
 _SQL = queries.load("rejected")
 _WRITING = queries.load("writing")
@@ -160,7 +161,7 @@ class RetryWriter(Writer):
         self._insert_waiting(connection, owners)
 
     def _insert_waiting(self, connection: Connection, owners: dict[_Key, _Outcome]) -> None:
-        rows = [outcome.rows[key] for key, outcome in owners.items()]
+        rows = RowList([outcome.rows[key] for key, outcome in owners.items()])
         with connection.cursor() as cursor:
             copy_stage(cursor, rows)
             for key in insert_waiting(cursor, rows):

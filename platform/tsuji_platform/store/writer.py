@@ -1,27 +1,21 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-import psycopg
-from psycopg.rows import DictRow
-
 from tsuji_platform.contract import Observation, Reason, Thing
-from tsuji_platform.store import copy_format, queries
-from tsuji_platform.store.changed import note_changed
+from tsuji_platform.store import queries
 from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.put import Putter, RowList, Rows
 from tsuji_platform.store.records import Healable, IngestState, Received, Saved, Tally
 from tsuji_platform.store.refusals import keep, refusals
 
 _SQL = queries.load("writing")
-_LONGEST_DETOUR = 63
 _NO_KEYS: Mapping[str, int] = {}
-_KEY, _TIME = itemgetter(0), itemgetter(2)
-"""Of a row: its datastream and its phenomenon time."""
 
 
 class Writer:
@@ -42,8 +36,7 @@ class Writer:
         self._connection: Connection | None = None
         self._keys: dict[str, dict[str, int]] = {}
         self._registry: int | None = None
-        self._detour = 0
-        self._longest_detour = 0
+        self._putter = Putter()
 
     def close(self) -> None:
         """Let the connection go; the next call opens another."""
@@ -234,7 +227,7 @@ class Writer:
                 tally.received -= refusal["value_count"]
                 tally.rejected -= refusal["value_count"]
         if rows:
-            self._insert(connection, list(rows.values()), tally, waited=waited)
+            self._insert(connection, RowList(list(rows.values())), tally, waited=waited)
 
     def _key(self, one: Observation) -> int | None:
         keys = self._keys.get(one.thing_id)
@@ -243,8 +236,10 @@ class Writer:
     def _learn(self, connection: Connection, batch: Sequence[Received]) -> None:
         """Look up the datastreams of things of which nothing, or not this, is known yet."""
         wanted = {o.thing_id for m in batch for o in m.observations if self._key(o) is None}
-        if not wanted:
-            return
+        if wanted:
+            self._learn_things(connection, wanted)
+
+    def _learn_things(self, connection: Connection, wanted: Collection[str]) -> None:
         for thing_id in wanted:
             self._keys.pop(thing_id, None)
         for row in connection.execute(_SQL["datastream_keys"], {"thing_ids": sorted(wanted)}):
@@ -252,46 +247,11 @@ class Writer:
             if row["datastream_id"] is not None:
                 keys[row["observed_property"]] = row["datastream_id"]
 
-    def _insert(
-        self, connection: Connection, rows: list[Row], tally: Tally, *, waited: bool
-    ) -> None:
-        if self._copied(connection, rows):
-            tally.stored += len(rows)
-            return
-        with connection.cursor() as cursor:
-            copy_stage(cursor, rows)
-            if waited:
-                inserted, corrected = len(insert_waiting(cursor, rows)), 0
-            else:
-                counted = cursor.execute(_SQL["put_observations"]).fetchone() or {}
-                inserted, corrected = counted["inserted"], counted["corrected"]
-                cursor.execute(_SQL["update_latest"])
-                if inserted or corrected:
-                    note_changed(cursor, map(_KEY, rows), map(_TIME, rows))
+    def _insert(self, connection: Connection, rows: Rows, tally: Tally, *, waited: bool) -> None:
+        inserted, corrected = self._putter.put(connection, rows, keep=waited)
         tally.stored += inserted
         tally.corrected += corrected
         tally.duplicate += len(rows) - inserted - corrected
-
-    def _copied(self, connection: Connection, rows: list[Row]) -> bool:
-        """Copy straight into the table; False, with nothing done, where a row is there already.
-
-        After such a conflict the next batches don't try, since duplicates come in crowds.
-        """
-        if self._detour > 0:
-            self._detour -= 1
-            return False
-        try:
-            with connection.transaction(), connection.cursor() as cursor:
-                with cursor.copy(_SQL["copy_observations"]) as copy:
-                    copy.write(copy_format.observations(rows))
-                cursor.execute(_SQL["advance_latest"], _newest(rows))
-                note_changed(cursor, map(_KEY, rows), map(_TIME, rows))
-        except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            self._longest_detour = min(2 * self._longest_detour + 1, _LONGEST_DETOUR)
-            self._detour = self._longest_detour
-            return False
-        self._longest_detour = 0
-        return True
 
     def _count(self, connection: Connection, tally: Tally) -> None:
         state = None if self._state is None else self._state()
@@ -310,41 +270,3 @@ class Writer:
                 "rejected": tally.rejected,
             },
         )
-
-
-def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Sequence[Row]) -> None:
-    """Bring rows to the connection's landing place."""
-    with cursor.copy(_SQL["copy_stage"]) as copy:
-        copy.write(copy_format.staged(rows))
-
-
-def insert_waiting(
-    cursor: psycopg.Cursor[DictRow], rows: Iterable[Row]
-) -> list[tuple[int, datetime]]:
-    """Insert those rows of the stage that are not in the table; `latest` follows. Returns their keys."""
-    inserted = {
-        (row["datastream_id"], row["phenomenon_time"])
-        for row in cursor.execute(_SQL["insert_waiting"])
-    }
-    if inserted:
-        new = [row for row in rows if (row[0], row[2]) in inserted]
-        cursor.execute(_SQL["advance_latest"], _newest(new))
-        note_changed(cursor, map(_KEY, new), map(_TIME, new))
-    return list(inserted)
-
-
-def _newest(rows: Sequence[Row]) -> dict[str, list[object]]:
-    """The newest row of each datastream, as the columns of `advance_latest`."""
-    newest: dict[int, Row] = {}
-    for row in rows:
-        held = newest.get(row[0])
-        if held is None or held[2] < row[2]:
-            newest[row[0]] = row
-    found = newest.values()
-    return {
-        "datastream_ids": list(newest),
-        "periods": [row[1] for row in found],
-        "times": [row[2] for row in found],
-        "results": [float(row[3]) for row in found],
-        "received": [row[4] for row in found],
-    }
