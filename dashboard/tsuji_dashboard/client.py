@@ -77,7 +77,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """One pole or counter with its newest results."""
+    """One pole or counter with its newest results; `refused` counts its rejected messages of a day."""
 
     id: str
     name: str
@@ -91,6 +91,7 @@ class Thing:
     last_observed_at: datetime | None
     latest: Mapping[str, Reading]
     areas: tuple[Place, ...]
+    refused: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
@@ -123,6 +124,11 @@ class Thing:
                     name_en=a.get("name_en") or a["name"] or a["code"],
                 )
                 for a in body.get("areas") or ()
+            ),
+            refused=tuple(
+                (r["reason"], r["messages_24h"])
+                for r in body.get("rejected") or ()
+                if r["messages_24h"]
             ),
         )
 

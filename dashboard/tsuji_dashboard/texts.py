@@ -233,6 +233,28 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "直前の値から急に変化しました(異常値の疑い)",
         "A sudden leap: the value may be wrong",
     ),
+    "detail.refused": (
+        "過去24時間に拒否されたメッセージ: {n}件({reasons})",
+        "Rejected messages in the last 24 hours: {n} ({reasons})",
+    ),
+    "detail.refused_and": ("、", ", "),
+    "detail.refused_each": ("{reason} {n}件", "{reason}: {n}"),
+    # why a message was rejected
+    "reason.broken_json": ("JSONとして読めない", "not JSON"),
+    "reason.oversize": ("大きすぎる", "too large"),
+    "reason.unknown_topic": ("不明なトピック", "unknown topic"),
+    "reason.wrong_shape": ("形式の誤り", "wrong form"),
+    "reason.bad_time": ("時刻の誤り", "unreadable time"),
+    "reason.future_time": ("時刻が未来", "time in the future"),
+    "reason.unknown_property": ("不明な観測項目", "unknown property"),
+    "reason.not_a_number": ("数値でない", "not a number"),
+    "reason.implausible_value": ("あり得ない値", "implausible value"),
+    "reason.missing_period": ("計数期間がない", "no counting period"),
+    "reason.bad_thing": ("登録内容の誤り", "faulty registration"),
+    "reason.unmapped": ("変換の設定がない", "no mapping"),
+    "reason.unregistered_thing": ("機器が未登録", "sensor not registered"),
+    "reason.undeclared_datastream": ("未登録の観測項目", "property not declared"),
+    "reason.not_storable": ("保存できない", "could not be stored"),
     "detail.unknown_area": (
         "エリア「{id}」は見つかりません。",
         "There is no area “{id}”.",
@@ -317,6 +339,12 @@ def kind_label(kind: str, lang: Lang) -> str:
     """What a kind of thing is called; an unknown kind is shown as it was registered."""
     key = f"kind.{kind}"
     return text(key, lang) if key in TEXTS else kind
+
+
+def reason_label(reason: str, lang: Lang) -> str:
+    """Why a message was rejected; a reason that is not known here is shown as it is."""
+    key = f"reason.{reason}"
+    return text(key, lang) if key in TEXTS else reason
 
 
 def choose(asked: str | None, accept_language: str | None) -> Lang:

@@ -15,7 +15,7 @@ from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings
 from tsuji_platform.store import RetryWriter, StoreError
 from tsuji_platform.store.clock import ClockRepair
-from tsuji_platform.store.records import Received, Retried, Retryable
+from tsuji_platform.store.records import Amount, Received, Retried, Retryable
 from tsuji_platform.store.retention import Extent, Limits, Retention
 from tsuji_platform.uptime import uptime_s
 
@@ -70,6 +70,8 @@ class Upkeep:
         self._begun = False
         self._repair_due = self._look_due = self._forget_due = self._steady()
         self._extent = Extent(newest_id=0, room=0)
+        self._forgotten = Amount(messages=0, value_count=0)
+        self._tell_due = self._steady()
 
     def start(self) -> None:
         """Begin."""
@@ -174,16 +176,22 @@ class Upkeep:
         )
         self._extent = self._retention.extent()
         self._forget_due = self._steady() + _FORGET_EVERY_S
-        if forgotten.messages:
+        self._forgotten = Amount(
+            messages=self._forgotten.messages + forgotten.messages,
+            value_count=self._forgotten.value_count + forgotten.value_count,
+        )
+        if self._forgotten.messages and self._steady() >= self._tell_due:
+            self._tell_due = self._steady() + _FORGET_EVERY_S
             _log.warning(
                 "forgot the oldest %d rejected messages, with %d values: no more than %d messages and "
                 "%d MiB are kept, and none for more than %g days (TSUJI_REJECTED_…)",
-                forgotten.messages,
-                forgotten.value_count,
+                self._forgotten.messages,
+                self._forgotten.value_count,
                 self._limits.messages,
                 self._limits.octets // _MIB,
                 self._limits.age / timedelta(days=1),
             )
+            self._forgotten = Amount(messages=0, value_count=0)
 
 
 def _say(step: Step) -> None:

@@ -137,6 +137,21 @@ def test_a_municipality_keeps_its_name():
     assert "Near" not in said
 
 
+def test_what_was_rejected_lately_is_told_with_its_reasons():
+    one = replace(FAR, thing=replace(FAR.thing, refused=(("future_time", 12),)))
+    assert "過去24時間に拒否されたメッセージ: 12件(時刻が未来)" in shown(
+        panel(one, chosen("thing", lang="ja"))
+    )
+    several = (("bad_time", 3), ("implausible_value", 1200), ("of_tomorrow", 3))
+    more = replace(FAR, thing=replace(FAR.thing, refused=several))
+    assert (
+        "Rejected messages in the last 24 hours: 1,206 (implausible value: 1,200, "
+        "unreadable time: 3, of_tomorrow: 3)" in shown(panel(more, chosen("thing")))
+    )
+    assert "24 hours: 1,206" not in shown(panel(more, chosen("thing", at=PAST)))
+    assert "Rejected" not in shown(panel(FAR, chosen("thing")))
+
+
 def test_a_thing_outside_every_area_is_shown_with_its_position_and_what_failed():
     said = shown(panel(FAR, chosen("thing", "ja")))
     assert "-37.81000, 144.96000" in said
