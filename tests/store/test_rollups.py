@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -280,6 +281,38 @@ def test_what_a_writer_has_not_committed_is_rolled_up_after_it_has(
         other.commit()
     refresh_to_rest(refresher)
     assert totals(connection) == {after(minutes=5): 11}
+
+
+def test_an_older_state_never_replaces_a_newer_one(
+    gate: Writer, refresher: Refresher, connection: psycopg.Connection, store_url: str
+) -> None:
+    """One refresher stands still, having read the observations; another must not overtake it."""
+    early, late = after(minutes=1), after(minutes=20)
+    gate.save([message("gate", time, 60, pedestrians=1) for time in (early, late)])
+    refresh_to_rest(refresher)
+    gate.save([message("gate", time, 60, pedestrians=2) for time in (early, late)])
+    other = Refresher(store_url)
+    with psycopg.connect(store_url) as holder, ThreadPoolExecutor(2) as pool:
+        holder.execute(
+            "SELECT FROM rollup_5min WHERE bucket_end = %s FOR UPDATE", (after(minutes=5),)
+        )
+        first = pool.submit(refresher.refresh)
+        deadline = time.monotonic() + 10
+        while not connection.execute(
+            "SELECT FROM pg_stat_activity WHERE application_name = 'tsuji rollups'"
+            " AND wait_event_type = 'Lock' AND datname = current_database()"
+        ).fetchall():
+            assert time.monotonic() < deadline
+        gate.save([message("gate", late, 60, pedestrians=3)])
+        second = pool.submit(other.refresh)
+        with suppress(TimeoutError):
+            second.result(timeout=3)
+        holder.rollback()
+        assert first.result(timeout=10)
+        assert second.result(timeout=10) is None
+    refresh_to_rest(refresher)
+    other.close()
+    assert totals(connection) == {after(minutes=5): 2, after(minutes=20): 3}
 
 
 def test_a_refresher_that_loses_its_connection_in_the_middle_has_done_nothing(

@@ -1,12 +1,13 @@
 """The database: the only package that holds SQL."""
 
 from tsuji_platform.store.areas import Areas
+from tsuji_platform.store.cover import floor_to_step
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.errors import DatabaseAwayError, RowRefusedError, SchemaError, StoreError
 from tsuji_platform.store.listen import changes
 from tsuji_platform.store.migrate import migrate, pending
 from tsuji_platform.store.quality import Quality
-from tsuji_platform.store.reader import Reader, floor_to_step
+from tsuji_platform.store.reader import Reader
 from tsuji_platform.store.rejected import Rejected
 from tsuji_platform.store.retry import RetryWriter
 from tsuji_platform.store.rollups import Refresher, kept_fresh

@@ -8,6 +8,7 @@ from tsuji_platform.analytics.readings import Reading, Step
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
+from tsuji_platform.store.history import History
 from tsuji_platform.store.records import (
     Counters,
     IngestRow,
@@ -20,15 +21,13 @@ from tsuji_platform.store.rejected import Rejected
 
 _SQL = queries.load("reading")
 
-_STEP_ORIGIN = datetime.fromisoformat("2000-01-01T00:00:00+09:00")
-"""Steps are counted from a Tokyo midnight, so that steps of a day are Tokyo days."""
-
 
 class Reader:
     """Read access to one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._history = History(database)
 
     def things(
         self, *, limit: int = 1000, after: str | None = None, thing_id: str | None = None
@@ -92,18 +91,7 @@ class Reader:
         step: timedelta,
     ) -> list[Step]:
         """Observations combined into steps, those without any left out."""
-        rows = self._database.rows(
-            _SQL["steps"],
-            {
-                "thing_ids": list(thing_ids),
-                "observed_properties": list(observed_properties),
-                "start": start,
-                "end": end,
-                "step": step,
-                "origin": _STEP_ORIGIN,
-            },
-        )
-        return [Step(end=row.pop("step_end"), **row) for row in rows]
+        return self._history.steps(thing_ids, observed_properties, start, end, step)
 
     def usual_period_s(
         self,
@@ -113,17 +101,7 @@ class Reader:
         end: datetime,
     ) -> int | None:
         """The counting period, seconds, of the slowest of these datastreams in start < time ≤ end."""
-        (row,) = self._database.rows(
-            _SQL["usual_period"],
-            {
-                "thing_ids": list(thing_ids),
-                "observed_properties": list(observed_properties),
-                "start": start,
-                "end": end,
-            },
-        )
-        period: int | None = row["period_s"]
-        return period
+        return self._history.usual_period_s(thing_ids, observed_properties, start, end)
 
     def counters(self) -> Counters:
         """What all ingests together have done."""
@@ -151,11 +129,6 @@ class Reader:
         """How many rejected messages are kept, by reason."""
         kept = Rejected(self._database).by_reason()
         return {reason: amount.messages for reason, amount in kept.items()}
-
-
-def floor_to_step(time: datetime, step: timedelta) -> datetime:
-    """The end of the newest step that is complete at `time`."""
-    return time - (time - _STEP_ORIGIN) % step
 
 
 def _reading(row: dict[str, Any]) -> Reading:

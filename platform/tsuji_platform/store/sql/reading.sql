@@ -58,31 +58,6 @@ WHERE phenomenon_time > %(end)s - %(window)s AND phenomenon_time <= %(end)s + %(
 GROUP BY thing_id, observed_property
 ORDER BY thing_id, observed_property;
 
--- name: steps
--- Observations of some things combined into steps; each step is named by its end, which it includes.
-SELECT thing_id, observed_property,
-    date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s AS step_end,
-    count(*) AS n, sum(result) AS total, max(result) AS highest,
-    sum(sin(radians(result))) AS sine, sum(cos(radians(result))) AS cosine
-FROM datastream
-JOIN observation USING (datastream_id)
-WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s)
-    AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
-GROUP BY 1, 2, 3
-ORDER BY 3, 1, 2;
-
--- name: usual_period
--- The longest of the periods that datastreams counted over most often in a span. A single odd one,
--- such as the hour that a clock change doubles, decides nothing.
-SELECT max(usual) AS period_s FROM (
-    SELECT mode() WITHIN GROUP (ORDER BY observation.period_s DESC) AS usual
-    FROM datastream
-    JOIN observation USING (datastream_id)
-    WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s)
-        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
-    GROUP BY datastream_id
-) AS counted;
-
 -- name: counters
 SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
     coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
