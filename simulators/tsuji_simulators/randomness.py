@@ -93,6 +93,7 @@ def field(
     ]
     total = np.zeros(when.shape)
     squares = np.zeros(when.shape)
+    nowhere = np.zeros(when.shape, dtype=np.int64)  # the knot holds place and time already
     for corner in range(8):
         weight = np.ones(when.shape)
         knot: Stream = stream
@@ -100,7 +101,7 @@ def field(
             right = corner >> axis & 1
             weight = weight * (share if right else 1.0 - share)
             knot = _mixed(knot, left + right)
-        total += weight * normal(knot, axes[2][0])
+        total += weight * normal(knot, nowhere)
         squares += weight**2
     return total / np.sqrt(squares)
 

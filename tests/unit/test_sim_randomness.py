@@ -69,6 +69,11 @@ def test_smooth_wanders_with_unit_variance_and_without_jumps() -> None:
     assert np.abs(np.diff(signal)).max() < 0.2
 
 
+def test_field_wanders_without_jumps() -> None:
+    values = r.field(KEY, 3.0, 10.0, np.arange(0, 3_000_000, 60), scale_km=2.0, scale_s=3600)
+    assert np.abs(np.diff(values)).max() < 0.2
+
+
 def test_field_agrees_between_neighbours_and_not_between_strangers() -> None:
     time = np.arange(0, 4_000_000, 1800)
 
