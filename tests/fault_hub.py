@@ -19,6 +19,7 @@ from broker_queue import BrokerQueue
 from devices import Key
 from hub_processes import HubProcesses
 from proxy import Proxy
+from rollup_check import assert_exact
 from shifted_clock import ShiftedClock
 from small_volume import SmallServer, small_server
 from tsuji_platform.runtime.private import PrivateServer, private_broker
@@ -181,6 +182,20 @@ class FaultHub:
             row = connection.execute(_WRONG_LATEST).fetchone()
         assert row is not None
         return int(row[0])
+
+    def check_rollups(self, within: float) -> None:
+        """Wait until every sum over time equals what the observations come to."""
+        deadline = time.monotonic() + within
+        with self._connect() as connection:
+            while True:
+                try:
+                    assert_exact(connection)
+                except AssertionError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
+                else:
+                    return
 
     def begin_anew(self) -> None:
         """Undo whatever a test has left broken, and forget all that has come in."""
