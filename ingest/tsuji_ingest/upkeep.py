@@ -69,6 +69,7 @@ class Upkeep:
         self._astray = True  # the one before may have been killed before it had set all right
         self._begun = False
         self._repair_due = self._look_due = self._forget_due = self._steady()
+        self._checked = 0, 0
         self._extent = Extent(newest_id=0, room=0)
         self._forgotten = Amount(messages=0, value_count=0)
         self._tell_due = self._steady()
@@ -104,7 +105,9 @@ class Upkeep:
                 self._set_right()
             if self._steady() >= self._look_due:
                 self._look_due = self._steady() + _FLOOD_LOOK_EVERY_S
-                self._forget_in_time()
+                extent = self._retention.extent()
+                self._check(extent.newest_id)
+                self._forget_in_time(extent)
         except StoreError as error:  # away, which the stream says loudly: later
             _log.debug("the upkeep waits for the database: %s", error)
         except Exception:  # noqa: BLE001 - see above
@@ -115,7 +118,7 @@ class Upkeep:
         if not self._begun:
             self._doubt_the_clock()
             self._begun = True
-        now, since_boot = self._wall(), self._steady()
+        now = self._wall()
         changed = self._repair.settle_latest(now, now + FUTURE_TOLERANCE)
         if changed:
             _log.info(
@@ -123,10 +126,14 @@ class Upkeep:
                 changed,
                 f"{now:%Y-%m-%dT%H:%M:%SZ}",
             )
+        self._astray = not self._take_back()
+
+    def _take_back(self, after: int = 0) -> bool:
+        """Read what was misjudged again, of what has an id above `after`; whether that was all."""
         outcome = Retried()
-        for page in self._repair.misjudged(now, since_boot):
+        for page in self._repair.misjudged(self._wall(), self._steady(), after=after):
             if self._stop.is_set():
-                return
+                return False
             outcome.add(
                 self._retrier.retry_apart([self._read_again(one) for one in page], _note_refusal)
             )
@@ -137,7 +144,7 @@ class Upkeep:
                 outcome.settled + outcome.changed,
                 outcome.tally.stored,
             )
-        self._astray = False
+        return True
 
     def _read_again(self, message: Retryable) -> Received:
         """Judge by when it really came."""
@@ -161,8 +168,16 @@ class Upkeep:
                 f"{stored_at:%Y-%m-%dT%H:%M:%SZ}",
             )
 
-    def _forget_in_time(self) -> None:
-        extent = self._retention.extent()
+    def _check(self, newest_id: int) -> None:
+        """A step to and fro between two looks is none to the watch, but what was refused meanwhile shows it.
+
+        What came since the look before the last is looked at: ids are given before they are committed.
+        """
+        if newest_id > self._checked[1]:
+            self._take_back(after=self._checked[0])
+        self._checked = self._checked[1], newest_id
+
+    def _forget_in_time(self, extent: Extent) -> None:
         flood = (
             extent.newest_id - self._extent.newest_id > _FLOOD * self._limits.messages
             or extent.room - self._extent.room > _FLOOD * self._limits.octets

@@ -100,6 +100,27 @@ def test_what_a_clock_that_was_behind_refused_comes_in_once_it_is_set(
     assert [it.time for it in reader.latest(thing_id="pole")] == [times[0]] * 2
 
 
+def test_a_clock_that_jumps_to_and_fro_unseen_costs_nothing_either(
+    start_ingest, publisher, reader, clock, stored, eventually, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY_S", 1.0)
+    monkeypatch.setattr(upkeep, "_FLOOD_LOOK_EVERY_S", 0.1)
+    watch = upkeep.ClockWatch(lambda: datetime.now(UTC), upkeep.uptime_s)
+    monkeypatch.setattr(upkeep, "ClockWatch", lambda *_: watch)  # it never sees the clock astray
+    start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(committed(reader, 1))
+    time = moment()
+    clock.off = -DAY
+    send(publisher, time, air_temperature=1)
+    eventually(committed(reader, 2))
+    assert stored() == {}
+    clock.off = timedelta(0)
+    eventually(lambda: stored() == {("pole", "air_temperature", time): 1.0})
+    assert reader.rejected_by_reason() == {}
+    assert "clock was set" not in caplog.text
+
+
 def test_what_has_come_since_is_not_undone(
     start_ingest, publisher, reader, clock, stored, eventually, monkeypatch
 ) -> None:
@@ -181,6 +202,7 @@ def test_a_flood_of_bad_messages_is_forgotten_while_it_comes_and_good_ones_pass(
     waiting: BrokerQueue,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(upkeep, "_FLOOD_LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(upkeep, "_FORGET_EVERY_S", 1.0)
     start_ingest(rejected_messages=500)
     rejected = Rejected(hub_database)
     publisher.publish_things([thing("pole")])

@@ -36,7 +36,7 @@ class ClockRepair:
         return found
 
     def misjudged(
-        self, now: datetime, uptime_s: float, *, limit: int = 200
+        self, now: datetime, uptime_s: float, *, after: int = 0, limit: int = 200
     ) -> Iterator[list[Retryable]]:
         """What this machine refused as from the future since its boot, by a clock that was behind.
 
@@ -46,6 +46,7 @@ class ClockRepair:
         Args:
             now: by the clock that is believed now.
             uptime_s: the same moment in seconds since the boot.
+            after: only with an id above this one.
             limit: messages on a page.
         """
         found = self._session.rows(
@@ -54,6 +55,7 @@ class ClockRepair:
                 "now": now,
                 "uptime_s": uptime_s,
                 "boot_id": boot_id(),
+                "after": after,
                 "tolerance_s": _TOLERANCE_S,
             },
         )

@@ -7,7 +7,7 @@ SELECT max(last_stored_at) AS last_stored_at FROM ingest_counter;
 SELECT rejected_id,
     %(now)s - make_interval(secs => %(uptime_s)s - uptime_s) AS received_at
 FROM rejected_message
-WHERE reason = 'future_time' AND boot_id = %(boot_id)s
+WHERE rejected_id > %(after)s AND reason = 'future_time' AND boot_id = %(boot_id)s
     AND last_received_at
         < %(now)s - make_interval(secs => %(uptime_s)s - uptime_s) - make_interval(secs => %(tolerance_s)s)
 ORDER BY uptime_s DESC, rejected_id DESC;
