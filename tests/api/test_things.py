@@ -152,6 +152,9 @@ def test_a_series_has_a_gap_where_nothing_was_observed(api: TestClient) -> None:
         "2026-04-01T02:45:00Z": None,
         "2026-04-01T03:00:00Z": 12.0,
     }
+    assert body["gaps"] == [
+        {"start": "2026-04-01T02:15:00Z", "end": "2026-04-01T02:45:00Z", "reason": "silent"}
+    ]
 
 
 def test_a_series_covers_the_last_complete_day_where_nothing_is_said(api: TestClient) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -21,8 +23,7 @@ class Reading:
     result: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Observations of one datastream within one step of a series.
 
     Attributes:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tsuji_platform.analytics.gaps import Absence
 from tsuji_platform.contract.quality import Flag
 
 Time = Annotated[datetime, Field(description="RFC 3339, UTC", examples=["2026-04-01T00:00:00Z"])]
@@ -297,6 +298,17 @@ class AreaDetail(BaseModel):
     figures: dict[str, ExplainedFigure] = Field(description="by figure id")
 
 
+class Gap(BaseModel):
+    """Steps without any observation, one after another."""
+
+    start: Time
+    end: Time
+    reason: Absence = Field(
+        description="rejected: messages that arrived then were refused; silent: nothing came; "
+        "none: there was no such datastream then"
+    )
+
+
 class Series(BaseModel):
     """Values over time; a step without observations is null."""
 
@@ -306,7 +318,10 @@ class Series(BaseModel):
     end: Time
     step_s: int = Field(description="length of a step, seconds")
     times: list[datetime] = Field(description="the END of each step, RFC 3339, UTC")
-    values: list[float | None]
+    values: list[float | None] = Field(
+        description="null where there are no observations, or directions that cancel out"
+    )
+    gaps: list[Gap] = Field(description="where there are no observations, in order, and why")
 
 
 class AreaSeries(Series):

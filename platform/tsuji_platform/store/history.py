@@ -8,12 +8,13 @@ however far the refresher is behind, and if there is none.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import Any, LiteralString
 
 from psycopg.rows import tuple_row
 
+from tsuji_platform.analytics.gaps import Evidence, Span
 from tsuji_platform.analytics.readings import Step
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import queries
@@ -43,6 +44,7 @@ _SOURCES: Mapping[timedelta, LiteralString] = {
     DAY: _SQL["pieces_day"],
 }
 _end = attrgetter("end")
+_MIN, _MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 Part = tuple[datetime, int, float, float, float, float, int | None, int | None]
 """End of step, n, total, highest, sine, cosine, shortest and longest period, seconds."""
@@ -102,6 +104,45 @@ class History:
                 period: int | None = row["period_s"]
                 return period
         return max(filter(None, map(_usual, found.values())), default=None)
+
+    def evidence(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> Evidence:
+        """What explains the gaps of a series.
+
+        A datastream exists from its first observation, or the registration of its thing if that was
+        earlier, until its last one if the thing no longer lists it. Refused messages are known by the
+        time at which they arrived, and as long as they are kept.
+        """
+        asked = {
+            "thing_ids": list(thing_ids),
+            "observed_properties": list(observed_properties),
+            "start": start,
+            "end": end,
+            "first_bucket": bucket_of(start),
+            "step": step,
+            "origin": ORIGIN,
+        }
+        with self._database.transaction() as connection:
+            existed = [
+                Span(start=_began(row), end=_MAX if row["declared"] else row["last_time"] or _MIN)
+                for row in connection.execute(_SQL["presence"], asked)
+            ]
+            (row,) = connection.execute(_SQL["refused"], asked).fetchall()
+        refused = [Span(start=it.lower, end=it.upper) for it in row["steps"] or ()]
+        return Evidence(existed=existed, refused=refused)
+
+
+def _began(row: Mapping[str, Any]) -> datetime:
+    if row["began_before"]:
+        return _MIN
+    registered: datetime = row["registered_at"]
+    return min(registered, row["first_time"] or registered)
 
 
 def steps_of(

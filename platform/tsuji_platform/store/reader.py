@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tsuji_platform.analytics.gaps import Evidence
 from tsuji_platform.analytics.readings import Reading, Step
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
@@ -102,6 +103,17 @@ class Reader:
     ) -> int | None:
         """The counting period, seconds, of the slowest of these datastreams in start < time ≤ end."""
         return self._history.usual_period_s(thing_ids, observed_properties, start, end)
+
+    def evidence(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> Evidence:
+        """What explains the gaps of a series, see `History.evidence`."""
+        return self._history.evidence(thing_ids, observed_properties, start, end, step)
 
     def counters(self) -> Counters:
         """What all ingests together have done."""

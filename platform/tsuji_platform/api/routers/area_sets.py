@@ -14,7 +14,7 @@ from tsuji_platform.analytics.readings import FigureValue
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
-from tsuji_platform.api.routers.series import fill, resolve
+from tsuji_platform.api.routers.series import explained, fill, resolve
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -169,6 +169,7 @@ def area_series(
         step_s=int(resolved.step / timedelta(seconds=1)),
         times=times,
         values=values,
+        gaps=explained(hub, resolved, things, known.properties, times, {it.end for it in steps}),
     )
 
 

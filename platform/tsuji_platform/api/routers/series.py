@@ -1,9 +1,11 @@
 """What all series share: which steps a span has, and gaps that stay gaps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tsuji_platform.analytics.gaps import gaps
+from tsuji_platform.api import models
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import Hub, Span
 from tsuji_platform.contract import OBSERVED_PROPERTIES
@@ -64,3 +66,21 @@ def fill(
     count = (span.end - span.start) // span.step
     times = [span.start + span.step * (i + 1) for i in range(count)]
     return times, [values.get(time) for time in times]
+
+
+def explained(
+    hub: Hub,
+    span: Resolved,
+    thing_ids: Sequence[str],
+    observed_properties: Sequence[str],
+    times: Sequence[datetime],
+    observed: Container[datetime],
+) -> list[models.Gap]:
+    """The steps without observations, with the reason of each."""
+    if all(time in observed for time in times):
+        return []
+    evidence = hub.reader.evidence(thing_ids, observed_properties, span.start, span.end, span.step)
+    return [
+        models.Gap(start=it.start, end=it.end, reason=it.reason)
+        for it in gaps(times, span.step, observed, evidence)
+    ]

@@ -11,7 +11,7 @@ from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import At, HubDep, SpanDep
 from tsuji_platform.api.routers import rejected
-from tsuji_platform.api.routers.series import fill, resolve
+from tsuji_platform.api.routers.series import explained, fill, resolve
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.topics import THING_ID
 from tsuji_platform.store.records import ThingRow
@@ -100,7 +100,7 @@ def thing_series(
     observed_property: Annotated[str, Query(examples=["air_temperature"])],
     span: SpanDep,
 ) -> models.ThingSeries:
-    """Observations combined into steps; a step without observations is null."""
+    """Observations combined into steps; one without any is null, and `gaps` says why there are none."""
     hub.thing(thing_id)
     known = OBSERVED_PROPERTIES.get(observed_property)
     if known is None:
@@ -122,6 +122,7 @@ def thing_series(
         step_s=int(full.step / timedelta(seconds=1)),
         times=times,
         values=filled,
+        gaps=explained(hub, full, [thing_id], [observed_property], times, {it.end for it in steps}),
     )
 
 

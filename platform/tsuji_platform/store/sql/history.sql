@@ -90,3 +90,40 @@ SELECT max(usual) AS period_s FROM (
         AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
     GROUP BY datastream_id
 ) AS counted;
+
+-- name: presence
+-- What is known of some datastreams: whether anything was observed before a span, and when first in it.
+-- What the log of changes names counts as observed.
+SELECT declared, registered_at, latest.phenomenon_time AS last_time,
+    EXISTS (SELECT FROM rollup_day WHERE rollup_day.datastream_id = datastream.datastream_id
+        AND bucket_end <= %(start)s)
+    OR EXISTS (SELECT FROM observation WHERE observation.datastream_id = datastream.datastream_id
+        AND phenomenon_time > %(start)s - interval '1 day' AND phenomenon_time <= %(start)s)
+    OR EXISTS (SELECT FROM changed WHERE late = ANY ('{true,false}')
+        AND datastream_block = datastream_id >> 5 AND members & (1::int8 << (datastream_id & 31)) <> 0
+        AND first_bucket <= %(first_bucket)s) AS began_before,
+    (SELECT phenomenon_time FROM observation WHERE observation.datastream_id = datastream.datastream_id
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+     ORDER BY phenomenon_time LIMIT 1) AS first_time
+FROM datastream
+JOIN thing USING (thing_id)
+LEFT JOIN latest USING (datastream_id)
+WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s);
+
+-- name: refused
+-- The steps of a span in which refused messages of some things arrived. Of one that came more than
+-- twice only the first time and the last are known, and that it went on.
+SELECT range_agg(tstzrange(
+    date_bin(%(step)s, since - interval '1 microsecond', %(origin)s),
+    date_bin(%(step)s, until - interval '1 microsecond', %(origin)s) + %(step)s, '(]')) AS steps
+FROM rejected_message
+CROSS JOIN LATERAL (
+    SELECT greatest(first_received_at, %(start)s) AS since, least(last_received_at, %(end)s) AS until
+    WHERE seen > 2
+    UNION ALL
+    SELECT time, time FROM unnest(ARRAY[first_received_at, last_received_at]) AS time
+    WHERE seen <= 2 AND time > %(start)s AND time <= %(end)s
+) AS arrived
+WHERE thing_id = ANY (%(thing_ids)s)
+    AND last_received_at > %(start)s AND first_received_at <= %(end)s
+    AND (observed_properties = '{}' OR observed_properties && %(observed_properties)s::text[]);

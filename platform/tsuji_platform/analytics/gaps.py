@@ -1,0 +1,78 @@
+"""Why a series has no value where it has none: pure, from what is known of its datastreams."""
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Absence(StrEnum):
+    """Why there is no observation.
+
+    `rejected`: messages of these things were refused that arrived then. `silent`: there was a
+    datastream, and nothing is kept of it. `none`: there was no such datastream (yet, or any more).
+    """
+
+    SILENT = "silent"
+    REJECTED = "rejected"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A time whose start is not part of it, but its end is."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of the datastreams behind a series.
+
+    Attributes:
+        existed: when each of them existed.
+        refused: when messages were refused, in order of time, none touching another.
+    """
+
+    existed: Sequence[Span]
+    refused: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap(Span):
+    """Steps without any observation, one after another and for the same reason."""
+
+    reason: Absence
+
+
+def gaps(
+    ends: Iterable[datetime], step: timedelta, observed: Container[datetime], evidence: Evidence
+) -> list[Gap]:
+    """The gaps of a series in order of time.
+
+    Args:
+        ends: the ends of all its steps, in order.
+        step: their length.
+        observed: ends of the steps with observations.
+        evidence: what is known of the datastreams in that time.
+    """
+    found: list[Gap] = []
+    refused = iter(evidence.refused)
+    next_refused = next(refused, None)
+    for end in ends:
+        if end in observed:
+            continue
+        start = end - step
+        while next_refused is not None and next_refused.end <= start:
+            next_refused = next(refused, None)
+        if next_refused is not None and next_refused.start < end:
+            reason = Absence.REJECTED
+        elif any(it.start < end and it.end > start for it in evidence.existed):
+            reason = Absence.SILENT
+        else:
+            reason = Absence.NONE
+        if found and found[-1].end == start and found[-1].reason is reason:
+            start = found.pop().start
+        found.append(Gap(start=start, end=end, reason=reason))
+    return found
