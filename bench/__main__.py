@@ -6,9 +6,9 @@ import platform
 
 import psutil
 
-from bench import ingest
+from bench import history, ingest
 
-PARTS = {"ingest": ingest.run}
+PARTS = {"ingest": ingest.run, "history": history.run}
 
 
 def main() -> None:

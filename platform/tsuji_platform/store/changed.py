@@ -8,9 +8,9 @@ here: rows are only added, under no unique key, and `rollups` takes them off.
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
-from psycopg.rows import DictRow
 
 from tsuji_platform.store import queries
 
@@ -19,7 +19,7 @@ _TYPES = ("int8", "int4", "int4", "int4", "bool")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUCKET_S = 300
 _BUCKET = timedelta(seconds=BUCKET_S)
-_SAME_RUN = 12
+SAME_RUN = 12
 """Buckets that are no further apart than this are one run: to do some more is cheaper than to say less."""
 _NEW = 12
 """What lies no further back than so many buckets is not late."""
@@ -45,7 +45,7 @@ class _Buckets(dict[datetime, int]):
 
 
 def note_changed(
-    cursor: psycopg.Cursor[DictRow], datastream_ids: Iterable[int], times: Iterable[datetime]
+    cursor: psycopg.Cursor[Any], datastream_ids: Iterable[int], times: Iterable[datetime]
 ) -> None:
     """Say which observations this transaction has added, altered or deleted.
 
@@ -60,7 +60,7 @@ def note_changed(
     note_runs(cursor, _runs(touched))
 
 
-def note_runs(cursor: psycopg.Cursor[DictRow], runs: Iterable[Run]) -> None:
+def note_runs(cursor: psycopg.Cursor[Any], runs: Iterable[Run]) -> None:
     """Say the same of whole runs of buckets."""
     members: dict[tuple[int, int, int], int] = {}
     for datastream_id, first, last in runs:
@@ -79,7 +79,7 @@ def _runs(touched: set[tuple[int, int]]) -> Iterator[Run]:
     """Join buckets of one datastream that lie near each other."""
     held: Run | None = None
     for datastream_id, bucket in sorted(touched):
-        if held is not None and held[0] == datastream_id and bucket - held[2] <= _SAME_RUN:
+        if held is not None and held[0] == datastream_id and bucket - held[2] <= SAME_RUN:
             held = datastream_id, held[1], bucket
             continue
         if held is not None:
