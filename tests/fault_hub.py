@@ -18,10 +18,12 @@ from psycopg.conninfo import conninfo_to_dict
 from broker_queue import BrokerQueue
 from devices import Key
 from hub_processes import HubProcesses
+from ingest_figures import IngestFigures
 from proxy import Proxy
 from rollup_check import assert_exact
 from shifted_clock import ShiftedClock
 from small_volume import SmallServer, small_server
+from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer, private_broker
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
@@ -76,6 +78,7 @@ class FaultHub:
         broker: the broker.
         networks: proxies by the pair that they stand between.
         clock: that of the ingests.
+        figures: what each ingest says of itself while it runs, by id.
         members: the ingests that are meant to run, by id.
     """
 
@@ -98,6 +101,7 @@ class FaultHub:
         )
         self._broker_address = {"hostname": host, "port": port}
         self._group: str | None = None
+        self.figures = {member: IngestFigures(free_port()) for member in MEMBERS}
         self.members: tuple[str, ...] = ()
 
     @property
@@ -121,7 +125,11 @@ class FaultHub:
 
     def start_ingest(self, member: str) -> None:
         """Start one that was ended."""
-        settings = {"TSUJI_INGEST_ID": member, **self.clock.environment}
+        settings = {
+            "TSUJI_INGEST_ID": member,
+            "TSUJI_INGEST_PORT": str(self.figures[member].port),
+            **self.clock.environment,
+        }
         if self._group is not None:
             settings["TSUJI_INGEST_GROUP"] = self._group
         self._processes.start(member, "ingest", **settings)

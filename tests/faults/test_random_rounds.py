@@ -10,11 +10,14 @@ that is counted apart, and only what was acknowledged within a second before the
 
 import os
 import random
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+import httpx
 
 from devices import Device, Key, TrustingDevice, hour
 from fault_hub import GROUP, MEMBERS, FaultHub, Worker
@@ -60,6 +63,47 @@ class Totals:
     by_fault: Counter[str] = field(default_factory=Counter)
     published: int = 0
     taken_by_kills: int = 0
+
+
+class Auditor(threading.Thread):
+    """Asks the ingests all the time whether what they have received adds up.
+
+    Attributes:
+        audits: how often it did, with something received.
+    """
+
+    def __init__(self, hub: FaultHub) -> None:
+        super().__init__(daemon=True)
+        self._hub = hub
+        self._done = threading.Event()
+        self._failure: AssertionError | None = None
+        self.audits = 0
+
+    def run(self) -> None:
+        while not self._done.wait(0.05):
+            for member in self._hub.members:
+                try:
+                    self.audits += self._hub.figures[member].check_balance() > 0
+                except httpx.TransportError:  # it is being killed, or not yet there
+                    continue
+                except AssertionError as error:
+                    self._failure = error
+                    return
+
+    def finish(self) -> None:
+        """End; fails where it once did not add up."""
+        self._done.set()
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+        assert self.audits > 0
+
+    def __enter__(self) -> "Auditor":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
 
 
 class Rounds:
@@ -179,6 +223,7 @@ class Rounds:
         )
         taken = self._taken(rows, number)
         self._reckoning.check_counters()
+        self._wait_until_none_waits()
         tally, before = self._hub.tally(), self._before
         self._before = tally
         came = tally.received - before.received
@@ -187,6 +232,13 @@ class Rounds:
         if not repeats and not self._repeats:  # a repetition may come late
             assert came == published - taken, "something was received twice"
         return taken
+
+    def _wait_until_none_waits(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        for member in self._hub.members:
+            while self._hub.figures[member].health.get("waiting") != 0:
+                assert time.monotonic() < deadline, f"{member} has values that wait for ever"
+                time.sleep(0.02)
 
     def _taken(self, stored: dict[Key, float], number: int) -> int:
         """What was acknowledged to the trusting device and is not there."""
@@ -231,7 +283,7 @@ class Rounds:
 
 
 def test_random_faults_lose_and_double_nothing(stand: FaultHub) -> None:
-    with ExitStack() as stack:
+    with Auditor(stand) as auditor, ExitStack() as stack:
         rounds: Rounds | None = None
         for number, seed in enumerate(_seeds()):
             members, group = (MEMBERS, GROUP) if seed % 2 else (MEMBERS[:1], None)
@@ -240,3 +292,6 @@ def test_random_faults_lose_and_double_nothing(stand: FaultHub) -> None:
             rounds.run(number + 1, seed)
         assert rounds is not None
         rounds.finish()
+        print(
+            f"what the ingests had received added up whenever they were asked, {auditor.audits} times"
+        )

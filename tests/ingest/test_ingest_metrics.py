@@ -4,63 +4,30 @@ import re
 import socket
 from collections.abc import Callable
 
-import httpx
 import psycopg
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
+from ingest_figures import IngestFigures
 from samples import after, observations, thing
 from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.publish import Publisher
 
-OUTCOMES = ("stored", "duplicate", "corrected", "rejected")
-
-
-class Watched:
-    """A running ingest and what it says."""
-
-    def __init__(self, hub: HubProcesses) -> None:
-        self.port = free_port()
-        hub.environment["TSUJI_INGEST_PORT"] = str(self.port)
-        hub.start("ingest")
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
-
-    @property
-    def health(self) -> dict:
-        try:
-            return self.get("/health").json()
-        except httpx.TransportError:
-            return {"status": "starting"}
-
-    @property
-    def figures(self) -> dict[tuple[str, ...], float]:
-        families = text_string_to_metric_families(self.get("/metrics").text)
-        return {
-            (sample.name, *sample.labels.values()): sample.value
-            for family in families
-            for sample in family.samples
-        }
-
-    def check_balance(self) -> None:
-        figures = self.figures
-        assert figures[("tsuji_ingest_values_received_total",)] == figures[
-            ("tsuji_ingest_values_waiting",)
-        ] + sum(figures["tsuji_ingest_values_total", outcome] for outcome in OUTCOMES)
-
 
 @pytest.fixture
-def watched(hub: HubProcesses) -> Watched:
-    return Watched(hub)
+def watched(hub: HubProcesses) -> IngestFigures:
+    """A running ingest."""
+    port = free_port()
+    hub.environment["TSUJI_INGEST_PORT"] = str(port)
+    hub.start("ingest")
+    return IngestFigures(port)
 
 
 def test_figures_add_up_while_the_database_stands_and_afterwards(
-    watched: Watched,
+    watched: IngestFigures,
     hub_url: str,
     broker: PrivateServer,
     eventually: Callable[..., None],
@@ -102,7 +69,7 @@ def test_figures_add_up_while_the_database_stands_and_afterwards(
 
 
 def test_health_says_that_it_waits_for_the_broker(
-    watched: Watched, broker: PrivateServer, eventually: Callable[..., None]
+    watched: IngestFigures, broker: PrivateServer, eventually: Callable[..., None]
 ) -> None:
     eventually(lambda: watched.health["status"] == "ok", within=20)
     broker.stop()
@@ -114,7 +81,7 @@ def test_health_says_that_it_waits_for_the_broker(
 
 
 def test_other_paths_are_told_what_there_is(
-    watched: Watched, eventually: Callable[..., None]
+    watched: IngestFigures, eventually: Callable[..., None]
 ) -> None:
     eventually(lambda: watched.health["status"] == "ok", within=20)
     answer = watched.get("/")
