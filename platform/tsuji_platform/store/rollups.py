@@ -29,7 +29,7 @@ magnitudes that went in.
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
@@ -39,6 +39,7 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.changed import BUCKET_S, Run, members_of, note_runs
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.profiles import make_profiles, note_stale
 
 _log = logging.getLogger(__name__)
 _SQL = queries.load("rollups")
@@ -53,6 +54,7 @@ _TOKYO = 108
 
 _ROWS_AT_ONCE = 20_000
 _BUCKETS_AT_ONCE = 50_000
+_DAYS_AT_ONCE = 200
 _REST_S = 1.0
 _REST_TIMES = 3
 """When all is done, rest so many times as long as that took: under load more changes share the work."""
@@ -91,13 +93,26 @@ class Refresher:
         Raises:
             DatabaseAwayError: nothing was done; try again.
         """
+        return self._alone(self._slice)
+
+    def profile(self) -> int | None:
+        """Make some of the finished days anew that have changed, for typical values (see `profiles`).
+
+        Returns:
+            How many, 0 when all were up to date, None when another refresher is at it.
+
+        Raises:
+            DatabaseAwayError: nothing was done; try again.
+        """
+        return self._alone(lambda connection: make_profiles(connection, _DAYS_AT_ONCE))
+
+    def _alone(self, work: Callable[[Connection], int]) -> int | None:
+        """Do something in one transaction that no other refresher works in."""
         try:
             with translated():
                 connection = self._open()
                 with connection.transaction():
-                    if not _is_ours(connection):
-                        return None
-                    return self._slice(connection)
+                    return work(connection) if _is_ours(connection) else None
         except StoreError:
             self.close()
             raise
@@ -119,6 +134,7 @@ class Refresher:
             _replace(connection, _SQL["refresh_hour"], _SQL["forget_hour"], hours, _PER_HOUR, 0)
             days = _merged(_coarser(runs, _PER_DAY, _TOKYO))
             _replace(connection, _SQL["refresh_day"], _SQL["forget_day"], days, _PER_DAY, _TOKYO)
+            note_stale(connection, days)
         return _size(runs)
 
     def _take(self, connection: Connection, budget: int, *, late: bool) -> list[Run]:
@@ -154,6 +170,9 @@ class Refresher:
             begun = time.monotonic()
             try:
                 done = self.refresh()
+                full = done is not None and done >= self._budget // 2
+                if not full:
+                    full = self.profile() == _DAYS_AT_ONCE
             except StoreError as error:
                 if str(error) != noted:
                     noted = str(error)
@@ -163,7 +182,6 @@ class Refresher:
             noted = ""
             worked = time.monotonic() - begun
             # a slice that was full has others behind it; it leaves the database as much time as it took
-            full = done is not None and done >= self._budget // 2
             stop.wait(worked if full else max(_REST_S, _REST_TIMES * worked))
         self.close()
 

@@ -1,0 +1,163 @@
+"""Keeps finished days by their quarter hours: typical values are taken from them at one row a day.
+
+A day's profile is wanted only once the day is over, so nothing is made while observations come in: the
+refresher of the rollups notes which days have changed, in the transaction that changes them, and makes
+the finished ones later, under the same lock and from its own five-minute buckets. What it has not made
+yet, and what the log of changes names, is read from the observations, so answers are right at any
+moment (why that is so, `rollups` says).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from psycopg.rows import tuple_row
+
+from tsuji_platform.analytics.typical import PROFILED, QUARTERS, Floats, midnight
+from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
+from tsuji_platform.store import queries
+from tsuji_platform.store.changed import Run, bucket_of
+from tsuji_platform.store.cover import moment
+from tsuji_platform.store.database import Connection, Database
+
+_SQL = queries.load("profiles")
+_HISTORY = queries.load("history")
+_KINDS = {
+    "maxima": [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.MAXIMUM],
+    "counts": [p.id for p in OBSERVED_PROPERTIES.values() if p.is_count],
+}
+_DAY = timedelta(days=1)
+
+Stream = tuple[str, str]
+"""A thing's id and an observed property."""
+Key = tuple[int, date]
+"""A datastream and a Tokyo day."""
+
+
+def note_stale(connection: Connection, days: Iterable[Run]) -> None:
+    """Say which days have changed; to be called in the transaction that changes their buckets.
+
+    Args:
+        connection: of the refresher.
+        days: runs of days, numbered as the rollups number them: n ends n days after 1970-01-01 began
+            in Tokyo.
+    """
+    ids, firsts, lasts = (list(column) for column in zip(*days, strict=True))
+    values = {"datastream_ids": ids, "firsts": firsts, "lasts": lasts, "profiled": list(PROFILED)}
+    connection.execute(_SQL["note_stale"], values)
+
+
+def make_profiles(connection: Connection, limit: int) -> int:
+    """Make some finished days anew that have changed; to be called under the refresher's lock.
+
+    Returns:
+        How many were made.
+    """
+    rows = connection.execute(_SQL["take_stale"], {"limit": limit}).fetchall()
+    if rows:
+        values = _asked([(row["datastream_id"], row["day"]) for row in rows])
+        connection.execute(_SQL["make_profiles"], values)
+        connection.execute(_SQL["forget_profiles"], values)
+    return len(rows)
+
+
+def _asked(keys: Sequence[Key]) -> dict[str, Any]:
+    days = [day for _, day in keys]
+    return {
+        "datastream_ids": [datastream_id for datastream_id, _ in keys],
+        "days": days,
+        # the outer bounds are constants, so that chunks beyond them are not even planned for
+        "start": midnight(min(days)),
+        "end": midnight(max(days)) + _DAY,
+        **_KINDS,
+    }
+
+
+class Profiles:
+    """Read access to days by their quarter hours."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        days: Sequence[date],
+        *,
+        first: int = 1,
+        last: int = QUARTERS,
+    ) -> dict[Stream, Floats]:
+        """Quarter hours `first` to `last` of some days, of each datastream that has any observation then.
+
+        Args:
+            thing_ids: whose.
+            observed_properties: of what; others than `PROFILED` have none.
+            days: Tokyo days.
+            first: number of the first quarter hour, from 1.
+            last: number of the last.
+
+        Returns:
+            Arrays of shape (2, days, quarter hours): totals, NaN where there is no observation, and
+            weights, as `analytics.typical.values_of` takes them.
+        """
+        if not days or not thing_ids:
+            return {}
+        with self._database.transaction() as connection:
+            connection.execute(_HISTORY["one_moment"])
+            return _read(connection, thing_ids, observed_properties, days, (first, last))
+
+
+def _read(
+    connection: Connection,
+    thing_ids: Sequence[str],
+    observed_properties: Sequence[str],
+    days: Sequence[date],
+    quarters: tuple[int, int],
+) -> dict[Stream, Floats]:
+    first, last = quarters
+    start, end = midnight(min(days)), midnight(max(days)) + _DAY
+    streams = connection.execute(
+        _HISTORY["stale"],
+        {
+            "thing_ids": list(thing_ids),
+            "observed_properties": [name for name in observed_properties if name in PROFILED],
+            "first_bucket": bucket_of(start),
+            "last_bucket": bucket_of(end),
+        },
+    ).fetchall()
+    names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
+    asked = {"datastream_ids": list(names), "days": list(days), "first": first, "last": last}
+    found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
+    places = {day: place for place, day in enumerate(days)}
+    stale = {key for row in streams for key in _changed(row, days)}
+    stale.update(
+        (row["datastream_id"], row["day"])
+        for row in connection.execute(_SQL["stale_profiles"], asked)
+    )
+    with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
+            if (datastream_id, day) not in stale:
+                found[datastream_id][:, places[day]] = totals, weights
+        if stale:
+            raw = cursor.execute(_SQL["profiles_raw"], asked | _asked(sorted(stale)))
+            for datastream_id, day, totals, weights in raw:
+                found[datastream_id][:, places[day]] = totals, weights
+    return {names[key]: values for key, values in found.items() if values[1].any()}
+
+
+def _nothing(days: int, quarters: int) -> Floats:
+    return np.stack([np.full((days, quarters), np.nan), np.zeros((days, quarters))])
+
+
+def _changed(row: Mapping[str, Any], days: Sequence[date]) -> list[Key]:
+    """The days of a datastream that the log of changes names."""
+    return [
+        (row["datastream_id"], day)
+        for run in row["buckets"] or ()
+        for day in days
+        # moments between the ends of two buckets belong to the second
+        if moment(run.lower - 1) < midnight(day) + _DAY and moment(run.upper - 1) > midnight(day)
+    ]
