@@ -19,6 +19,8 @@ name equals them at any moment, for a reader with one snapshot:
   older state never replaces a newer one.
 - Log, observations and sums are in the same database: a reader's snapshot holds the sums of a refresh
   exactly if it lacks the log rows that this refresh took.
+- Where observations are no longer kept, sums stay as they were when the last of them was dropped (see
+  `late`).
 - A crash at any point undoes all of the transaction: the rows are back in the log.
 
 Equality is exact for n, lowest, highest, periods, and totals of whole numbers. The order in which
@@ -39,6 +41,8 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.changed import BUCKET_S, Run, members_of, note_runs
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.horizon import horizons
+from tsuji_platform.store.late import Sieve, days_kept, mark
 from tsuji_platform.store.profiles import make_profiles, note_stale
 
 _log = logging.getLogger(__name__)
@@ -56,8 +60,9 @@ _ROWS_AT_ONCE = 20_000
 _BUCKETS_AT_ONCE = 50_000
 _DAYS_AT_ONCE = 200
 _REST_S = 1.0
-_REST_TIMES = 3
-"""When all is done, rest so many times as long as that took: under load more changes share the work."""
+_REST_TIMES = 4
+"""Rest so many times as long as the work took: ingest comes first, and under load more changes share
+the work."""
 _PAUSE_S = 5.0
 
 
@@ -76,6 +81,7 @@ class Refresher:
         self._budget = buckets_at_once
         self._connection: Connection | None = None
         self._blocks = {False: 0, True: 0}
+        self._sieve = Sieve()
 
     def close(self) -> None:
         """Let the connection go; the next call opens another."""
@@ -128,14 +134,20 @@ class Refresher:
         runs = self._take(connection, self._budget, late=False)
         late = self._take(connection, max(self._budget // 2, self._budget - _size(runs)), late=True)
         runs = _merged([*runs, *late])
+        if not runs:
+            return 0
+        looked_at, kept = _size(runs), horizons(connection)
+        runs = self._sieve.makeable(connection, runs, kept)
         if runs:
             _replace(connection, _SQL["refresh_5min"], _SQL["forget_5min"], runs, 1, 0)
             hours = _merged(_coarser(runs, _PER_HOUR, 0))
             _replace(connection, _SQL["refresh_hour"], _SQL["forget_hour"], hours, _PER_HOUR, 0)
             days = _merged(_coarser(runs, _PER_DAY, _TOKYO))
             _replace(connection, _SQL["refresh_day"], _SQL["forget_day"], days, _PER_DAY, _TOKYO)
-            note_stale(connection, days)
-        return _size(runs)
+            mark(connection, kept, runs, hours, days)
+            if days := days_kept(days, kept):
+                note_stale(connection, days)
+        return looked_at
 
     def _take(self, connection: Connection, budget: int, *, late: bool) -> list[Run]:
         """Take so many buckets off the log; what a row holds beyond that goes back."""
@@ -170,7 +182,7 @@ class Refresher:
             begun = time.monotonic()
             try:
                 done = self.refresh()
-                full = done is not None and done >= self._budget // 2
+                full = done is not None and done >= self._budget // 2  # then there is more to do
                 if not full:
                     full = self.profile() == _DAYS_AT_ONCE
             except StoreError as error:
@@ -181,8 +193,7 @@ class Refresher:
                 continue
             noted = ""
             worked = time.monotonic() - begun
-            # a slice that was full has others behind it; it leaves the database as much time as it took
-            stop.wait(worked if full else max(_REST_S, _REST_TIMES * worked))
+            stop.wait(_REST_TIMES * worked if full else max(_REST_S, _REST_TIMES * worked))
         self.close()
 
 
