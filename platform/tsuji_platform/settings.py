@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
@@ -145,6 +145,53 @@ class IngestSettings(BaseSettings):
     )
 
 
+class RetentionSettings(BaseSettings):
+    """How long history is kept."""
+
+    model_config = _CONFIG
+    raw_days: float | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="days that observations are kept (default: for ever); rollups are not affected",
+    )
+    five_minute_days: float | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="days that rollups of five minutes are kept (default: for ever); not less than "
+        "TSUJI_RAW_DAYS",
+    )
+    hour_days: float | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="days that rollups of an hour are kept (default: for ever); not less than "
+        "TSUJI_FIVE_MINUTE_DAYS. Those of a Tokyo day are kept for ever",
+    )
+
+    @field_validator("five_minute_days", "hour_days")
+    @classmethod
+    def _not_before_the_finer(cls, days: float | None, info: ValidationInfo) -> float | None:
+        finer = {"five_minute_days": "raw_days", "hour_days": "five_minute_days"}[
+            str(info.field_name)
+        ]
+        if days is None or finer not in info.data:  # which is refused itself
+            return days
+        least = info.data[finer]
+        if least is None:
+            raise ValueError(
+                f"what it is made of is kept for ever: set TSUJI_{finer.upper()} to as many days or "
+                "fewer"
+            )
+        if days < least:
+            raise ValueError(
+                f"must not be less than TSUJI_{finer.upper()} ({least:g}): a sum is kept for as long "
+                "as what it is made of"
+            )
+        return days
+
+
 class DecoderSettings(BaseSettings):
     """Formats beside Tsuji's own."""
 
@@ -161,6 +208,9 @@ class ApiSettings(BaseSettings):
     model_config = _CONFIG
     api_host: str = Field("127.0.0.1", description="address that the data API listens on")
     api_port: int = Field(8000, ge=1, le=65_535, description="port of the data API")
+    typical_weeks: int = Field(
+        8, ge=1, le=53, description="weeks before a day from which its typical values are taken"
+    )
 
 
 class DashboardSettings(BaseSettings):
@@ -205,6 +255,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     BrokerSettings,
     IngestSettings,
+    RetentionSettings,
     DecoderSettings,
     ApiSettings,
     DashboardSettings,

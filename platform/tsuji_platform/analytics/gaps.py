@@ -11,11 +11,13 @@ class Absence(StrEnum):
 
     `rejected`: messages of these things were refused that arrived then. `silent`: there was a
     datastream, and nothing is kept of it. `none`: there was no such datastream (yet, or any more).
+    `no_longer_kept`: what steps of this length are made of was deleted when it was old enough.
     """
 
     SILENT = "silent"
     REJECTED = "rejected"
     NONE = "none"
+    NO_LONGER_KEPT = "no_longer_kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +35,12 @@ class Evidence:
     Attributes:
         existed: when each of them existed.
         refused: when messages were refused, in order of time, none touching another.
+        kept_since: steps that begin earlier can't be answered any more; None where all can.
     """
 
     existed: Sequence[Span]
     refused: Sequence[Span]
+    kept_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,9 @@ def gaps(
         start = end - step
         while next_refused is not None and next_refused.end <= start:
             next_refused = next(refused, None)
-        if next_refused is not None and next_refused.start < end:
+        if evidence.kept_since is not None and start < evidence.kept_since:
+            reason = Absence.NO_LONGER_KEPT
+        elif next_refused is not None and next_refused.start < end:
             reason = Absence.REJECTED
         elif any(it.start < end and it.end > start for it in evidence.existed):
             reason = Absence.SILENT

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from tsuji_platform.analytics.gaps import Absence
+from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.contract.quality import Flag
 
 Time = Annotated[datetime, Field(description="RFC 3339, UTC", examples=["2026-04-01T00:00:00Z"])]
@@ -239,6 +240,10 @@ class FigureValue(BaseModel):
     value: Value
     n: int = Field(description="how many things contribute")
     time: Time
+    typical: TypicalNow | None = Field(
+        None,
+        description="what is usual; left out where there are too few days, and for other figures",
+    )
 
 
 class SnapshotArea(BaseModel):
@@ -305,7 +310,8 @@ class Gap(BaseModel):
     end: Time
     reason: Absence = Field(
         description="rejected: messages that arrived then were refused; silent: nothing came; "
-        "none: there was no such datastream then"
+        "none: there was no such datastream then; no_longer_kept: steps of this length can't be "
+        "made any more, longer ones may"
     )
 
 

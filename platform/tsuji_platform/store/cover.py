@@ -24,7 +24,8 @@ def floor_to_step(time: datetime, step: timedelta) -> datetime:
     return time - (time - ORIGIN) % step
 
 
-def _ceiling(time: datetime, step: timedelta) -> datetime:
+def ceiling(time: datetime, step: timedelta) -> datetime:
+    """The end of the step that `time` lies in, which is `time` where a step ends then."""
     return time + (ORIGIN - time) % step
 
 
@@ -55,7 +56,7 @@ def cover(
         yield RAW, start, end
         return
     width, finer = sources[0], sources[1:]
-    first, last = _ceiling(start, width), floor_to_step(end, width)
+    first, last = ceiling(start, width), floor_to_step(end, width)
     if first >= last:
         yield from cover(start, end, stale, finer)
         return
@@ -64,7 +65,7 @@ def cover(
     for stale_start, stale_end in stale:
         if stale_end <= fresh_from or stale_start >= last:
             continue
-        from_, to = floor_to_step(stale_start, width), min(_ceiling(stale_end, width), last)
+        from_, to = floor_to_step(stale_start, width), min(ceiling(stale_end, width), last)
         if from_ > fresh_from:
             yield width, fresh_from, from_
         yield from cover(max(from_, fresh_from), to, stale, finer)

@@ -4,6 +4,8 @@ Each part of a span is read from the coarsest rollup that steps can be made of; 
 changes names (see `changed`), and what is cut off at the ends, from finer ones and at last from the
 observations. Log, rollups and observations are read as they are at one moment, so the answer is right
 however far the refresher is behind, and if there is none.
+
+Steps that would need what is no longer kept (see `horizon`) are left out, never made of a part.
 """
 
 from collections import Counter, defaultdict
@@ -32,6 +34,7 @@ from tsuji_platform.store.cover import (
     widths,
 )
 from tsuji_platform.store.database import Connection, Database
+from tsuji_platform.store.horizon import Horizons, divided, horizons, kept_since, known
 
 _SQL = queries.load("history")
 _DIRECTIONS = frozenset(
@@ -134,8 +137,9 @@ class History:
                 for row in connection.execute(_SQL["presence"], asked)
             ]
             (row,) = connection.execute(_SQL["refused"], asked).fetchall()
+            kept = horizons(connection)
         refused = [Span(start=it.lower, end=it.upper) for it in row["steps"] or ()]
-        return Evidence(existed=existed, refused=refused)
+        return Evidence(existed=existed, refused=refused, kept_since=kept_since(kept, step))
 
 
 def _began(row: Mapping[str, Any]) -> datetime:
@@ -199,7 +203,7 @@ def _parts(
     }
     streams = connection.execute(_SQL["stale"], asked).fetchall()
     names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
-    pieces = _pieces(streams, start, end, widths(step))
+    pieces, gone = _pieces(streams, start, end, widths(step), horizons(connection))
     found: dict[int, list[Part]] = defaultdict(list)
     for width, (ids, starts, ends) in pieces.items():
         values = {
@@ -214,7 +218,8 @@ def _parts(
         }
         with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
             for datastream_id, *part in cursor.execute(_SOURCES[width], values):
-                found[datastream_id].append(tuple(part))
+                if not gone or not any(part[0] > a and part[0] - step < b for a, b in gone):
+                    found[datastream_id].append(tuple(part))
     mixed = len(pieces) > 1
     return {names[key]: _joined(parts) if mixed else parts for key, parts in found.items()}
 
@@ -224,22 +229,28 @@ def _pieces(
     start: datetime,
     end: datetime,
     sources: Sequence[timedelta],
-) -> dict[timedelta, tuple[list[int], list[datetime], list[datetime]]]:
-    """What to read from where: datastreams, starts and ends by the width of the rollup's buckets."""
+    kept: Horizons,
+) -> tuple[dict[timedelta, tuple[list[int], list[datetime], list[datetime]]], set[Interval]]:
+    """What to read from where, and the times of which something that would be needed is gone.
+
+    The first are datastreams, starts and ends by the width of the rollup's buckets.
+    """
     pieces: dict[timedelta, tuple[list[int], list[datetime], list[datetime]]] = {}
-    known: dict[tuple[Interval, ...], list[Piece]] = {}
+    covers: dict[tuple[Interval, ...], list[Piece]] = {}
+    lost: set[Interval] = set()
     for row in streams:
-        stale = tuple(
-            (moment(run.lower - 1), moment(run.upper - 1)) for run in row["buckets"] or ()
+        stale = known(
+            [(moment(run.lower - 1), moment(run.upper - 1)) for run in row["buckets"] or ()], kept
         )
-        if stale not in known:
-            known[stale] = list(cover(start, end, stale, sources))
-        for width, piece_start, piece_end in known[stale]:
+        if stale not in covers:
+            covers[stale], gone = divided(list(cover(start, end, stale, sources)), kept)
+            lost.update(gone)
+        for width, piece_start, piece_end in covers[stale]:
             ids, starts, ends = pieces.setdefault(width, ([], [], []))
             ids.append(row["datastream_id"])
             starts.append(piece_start)
             ends.append(piece_end)
-    return pieces
+    return pieces, lost
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
