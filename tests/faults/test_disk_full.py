@@ -52,17 +52,22 @@ def test_a_full_disk_is_said_once_and_costs_nothing(
     eventually(
         lambda: stand.server.log.read_text().count("No space left") >= said + 4, within=30
     )  # it goes on trying
-    (line,) = [line for line in stand.log(MEMBER).splitlines() if " ERROR " in line]
-    assert "no space left" in line
-    assert "make room on the volume" in line
-    assert "wait at the broker" in line
+    lines = stand.log(MEMBER).splitlines()
+    errors = [line for line in lines if " ERROR " in line]
+    for line in errors:
+        assert "no space left" in line
+        assert "make room on the volume" in line
+        assert "wait at the broker" in line
+    # Once an outage; what a failed transaction frees may be enough for another one, which ends it.
+    assert len(errors) <= 1 + sum("the database is back" in line for line in lines)
     assert stand.owed() > 0
     assert stand.process(MEMBER).is_running()
     stand.server.volume.empty()
     stand.server.make_serve()
     worker.finish(60)
     _settle(stand, device)
-    assert stand.log(MEMBER).count("the database is back") == 1
+    log = stand.log(MEMBER)
+    assert log.count("the database is back") == log.count(" ERROR ")
     assert "Traceback" not in stand.log(MEMBER)
 
 

@@ -27,6 +27,8 @@ from tsuji_platform.store import Database, Reader, migrate
 from tsuji_simulators.publish import Publisher
 
 MESSAGES = int(os.environ.get("MESSAGES", 30_000))
+PUBLISHED = MESSAGES * 5 // 4
+"""So many that at least `MESSAGES` of them wait."""
 PADDING = 150_000_000 // MESSAGES
 """Blanks in each payload, so that even few messages would show in memory if they were held there."""
 MIB = 1024 * 1024
@@ -67,7 +69,7 @@ class Memory:
 
 def _publish(publisher: Publisher) -> None:
     topic, blanks = observations_topic("well"), b" " * PADDING
-    for number in range(MESSAGES):
+    for number in range(PUBLISHED):
         time = (T0 + timedelta(milliseconds=number)).isoformat()
         result = number % 50
         payload = f'{{"time": "{time}", "results": {{"air_temperature": {result}}}}}'
@@ -92,7 +94,7 @@ def test_a_long_outage_costs_neither_messages_nor_memory(
             memory = Memory(hub.pid("ingest"))
             load = Worker(_publish, publisher)
             load.start()
-            eventually(lambda: publisher.counts.acknowledged > MESSAGES // 20, within=60)
+            eventually(lambda: publisher.counts.acknowledged > MESSAGES // 50, within=60)
             server.stop()
             load.finish(60 + MESSAGES / 500)
             health = httpx.get(f"http://127.0.0.1:{port}/health", timeout=10).json()
@@ -108,11 +110,11 @@ def test_a_long_outage_costs_neither_messages_nor_memory(
         finally:
             hub.close()
     print(
-        f"\n{MESSAGES} messages of {PADDING + 70} bytes, {backlog} of them waited; drained in "
+        f"\n{PUBLISHED} messages of {PADDING + 70} bytes, {backlog} of them waited; drained in "
         f"{elapsed_s:.1f} s ({backlog / elapsed_s:.0f}/s); ingest's memory: {memory.first_mib:.0f} MiB "
         f"before, at most {outage_mib:.0f} MiB in the outage and {memory.peak_mib:.0f} MiB in all"
     )
-    assert backlog > MESSAGES * 3 // 4
+    assert backlog >= MESSAGES
     assert memory.peak_mib < LARGEST_MIB
     assert outage_mib - memory.first_mib < LARGEST_GROWTH_MIB
     assert log.count("messages wait at the broker") == 1
@@ -121,8 +123,8 @@ def test_a_long_outage_costs_neither_messages_nor_memory(
         rows = connection.execute(
             "SELECT count(*), count(DISTINCT phenomenon_time), sum(result) FROM observation"
         ).fetchone()
-    assert rows == (MESSAGES, MESSAGES, sum(number % 50 for number in range(MESSAGES)))
+    assert rows == (PUBLISHED, PUBLISHED, sum(number % 50 for number in range(PUBLISHED)))
     with Database(server.url) as database:
         tally = Reader(database).counters().tally
     assert tally.balanced()
-    assert (tally.stored, tally.corrected, tally.rejected) == (MESSAGES, 0, 0)
+    assert (tally.stored, tally.corrected, tally.rejected) == (PUBLISHED, 0, 0)
