@@ -75,6 +75,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/things/{thing_id}",
         "/v1/things/{thing_id}/series",
         "/v1/things/{thing_id}/observations",
+        "/v1/things/{thing_id}/typical",
+        "/v1/area-sets/{area_set}/areas/{code}/typical",
         "/v1/quality",
         "/v1/things.geojson",
         "/v1/latest",

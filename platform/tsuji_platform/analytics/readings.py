@@ -15,12 +15,14 @@ class Reading:
         observed_property: of what.
         time: phenomenon time (of a total: the newest in it).
         result: in the property's unit.
+        covered_s: of a total of counts, the seconds that they cover.
     """
 
     thing_id: str
     observed_property: str
     time: datetime
     result: float
+    covered_s: int | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -23,12 +23,13 @@ from tsuji_platform.api.routers import (
     quality,
     rejected,
     things,
+    typical,
     vocabulary,
 )
 from tsuji_platform.settings import ApiSettings
 from tsuji_platform.store import Database
 
-_ROUTERS = (health, vocabulary, things, observations, quality, area_sets, live, rejected)
+_ROUTERS = (health, vocabulary, things, observations, quality, area_sets, typical, live, rejected)
 _DESCRIPTION = """\
 Readings of the city's smart poles and footfall counters, area by area.
 
@@ -78,7 +79,7 @@ def serve(database_url: str, settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     with Database(database_url) as database:
         uvicorn.run(
-            create_app(Hub(database)),
+            create_app(Hub(database, typical_weeks=settings.typical_weeks)),
             host=settings.api_host,
             port=settings.api_port,
             log_level="warning",

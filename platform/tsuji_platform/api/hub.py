@@ -12,9 +12,11 @@ from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
+from tsuji_platform.api.usual import UsualNow
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
+from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.records import AreaSet, ThingRow
 
 
@@ -40,11 +42,14 @@ class Hub:
 
     database: Database
     clock: Callable[[], datetime] = _utc_now
+    typical_weeks: int = 8
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
     rejected: Rejected = field(init=False)
     quality: Quality = field(init=False)
     flags: NewestFlags = field(init=False)
+    profiles: Profiles = field(init=False)
+    usual: UsualNow = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reader", Reader(self.database))
@@ -52,6 +57,8 @@ class Hub:
         object.__setattr__(self, "rejected", Rejected(self.database))
         object.__setattr__(self, "quality", Quality(self.database))
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
+        object.__setattr__(self, "profiles", Profiles(self.database))
+        object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.

@@ -128,11 +128,14 @@ class LiveFeed:
     def _look(self, area_set_id: str) -> _Seen:
         hub = self._hub
         readings = hub.readings(None)
-        areas = combine.of_areas(
-            combine.of_things(readings.newest, readings.totals), hub.areas.membership(area_set_id)
-        )
         things = shape.thing_states(hub.things(), hub.reader.latest(), hub.clock())
-        return _Seen({code: shape.figures(values) for code, values in areas.items()}, things)
+        membership = hub.areas.membership(area_set_id)
+        areas = combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
+        usual = hub.usual.of_areas(readings.totals, membership, hub.clock(), live=True)
+        return _Seen(
+            {code: shape.figures(values, usual.get(code, {})) for code, values in areas.items()},
+            things,
+        )
 
     def _tell(self, area_set_id: str, seen: _Seen) -> None:
         """Send what is new to those who know the state before."""

@@ -3,8 +3,8 @@
 A day's profile is wanted only once the day is over, so nothing is made while observations come in: the
 refresher of the rollups notes which days have changed, in the transaction that changes them, and makes
 the finished ones later, under the same lock and from its own five-minute buckets. What it has not made
-yet, and what the log of changes names, is read from the observations, so answers are right at any
-moment (why that is so, `rollups` says).
+yet is read from those buckets, and what the log of changes names from the observations, so answers are
+right at any moment (why that is so, `rollups` says).
 """
 
 from collections import defaultdict
@@ -132,19 +132,20 @@ def _read(
     asked = {"datastream_ids": list(names), "days": list(days), "first": first, "last": last}
     found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
     places = {day: place for place, day in enumerate(days)}
-    stale = {key for row in streams for key in _changed(row, days)}
-    stale.update(
+    changed = {key for row in streams for key in _changed(row, days)}
+    stale = {
         (row["datastream_id"], row["day"])
         for row in connection.execute(_SQL["stale_profiles"], asked)
-    )
+    } - changed
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
-            if (datastream_id, day) not in stale:
+            if (datastream_id, day) not in stale and (datastream_id, day) not in changed:
                 found[datastream_id][:, places[day]] = totals, weights
-        if stale:
-            raw = cursor.execute(_SQL["profiles_raw"], asked | _asked(sorted(stale)))
-            for datastream_id, day, totals, weights in raw:
-                found[datastream_id][:, places[day]] = totals, weights
+        for query, keys in (("profiles_5min", stale), ("profiles_raw", changed)):
+            if keys:
+                rows = cursor.execute(_SQL[query], asked | _asked(sorted(keys)))
+                for datastream_id, day, totals, weights in rows:
+                    found[datastream_id][:, places[day]] = totals, weights
     return {names[key]: values for key, values in found.items() if values[1].any()}
 
 

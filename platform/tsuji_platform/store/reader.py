@@ -149,6 +149,7 @@ def _reading(row: dict[str, Any]) -> Reading:
         observed_property=row["observed_property"],
         time=row["phenomenon_time"],
         result=row["result"],
+        covered_s=row.get("covered_s"),
     )
 
 

@@ -1,7 +1,7 @@
 """Area sets, their areas, and the figures of areas now, then and over time."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -14,7 +14,8 @@ from tsuji_platform.analytics.readings import FigureValue
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
-from tsuji_platform.api.routers.series import explained, fill, resolve
+from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
+from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -70,16 +71,21 @@ def snapshot(
     """Figures by area; what is left out has no data in the hour before the moment."""
     hub.area_set(area_set)
     readings = hub.readings(at)
-    figures = _figures(readings, hub.areas.membership(area_set))
+    membership = hub.areas.membership(area_set)
+    figures = _figures(readings, membership)
+    time = at or hub.clock()
+    usual = hub.usual.of_areas(readings.totals, membership, time, live=at is None)
     answer = models.Snapshot(
         area_set=area_set,
-        time=at or hub.clock(),
+        time=time,
         window_s=int(WINDOW.total_seconds()),
         areas=[
             models.SnapshotArea(
                 code=code,
                 figures={
-                    name: models.FigureValue(value=it.value, n=it.n, time=it.time)
+                    name: models.FigureValue(
+                        value=it.value, n=it.n, time=it.time, **_typical(usual, code, name)
+                    )
                     for name, it in values.items()
                 },
             )
@@ -104,20 +110,35 @@ def _figures(
     return combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
 
 
-def _area(hub: Hub, area_set: str, code: str) -> Area:
+def _typical(
+    usual: Mapping[str, Mapping[str, TypicalNow]], code: str, figure: str
+) -> dict[str, TypicalNow]:
+    """What is left out rather than null where there is none."""
+    found = usual.get(code, {}).get(figure)
+    return {} if found is None else {"typical": found}
+
+
+def area_of(hub: Hub, area_set: str, code: str) -> Area:
+    """The area of this code, or `NotFoundError`."""
     hub.area_set(area_set)
     for area in hub.areas.areas(area_set, code):
         return area
     raise NotFoundError("area", code, f"/v1/area-sets/{area_set}/areas")
 
 
-@router.get("/{area_set}/areas/{code}", summary="One area with its figures and how they were made")
+@router.get(
+    "/{area_set}/areas/{code}",
+    summary="One area with its figures and how they were made",
+    response_model_exclude_unset=True,
+)
 def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail:
     """An area at one moment: figures, each with its age and method, and its things."""
-    area = _area(hub, area_set, code)
+    area = area_of(hub, area_set, code)
     membership = hub.areas.membership(area_set, code)
     time = at or hub.clock()
-    values = _figures(hub.readings(at), membership).get(code, {})
+    readings = hub.readings(at)
+    values = _figures(readings, membership).get(code, {})
+    usual = hub.usual.of_areas(readings.totals, membership, time, live=at is None)
     return models.AreaDetail(
         area_set=area_set,
         code=code,
@@ -135,6 +156,7 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
                 unit_label=FIGURES[name].unit_label,
                 method=FIGURES[name].method,
                 method_ja=FIGURES[name].method_ja,
+                **_typical(usual, code, name),
             )
             for name, it in values.items()
         },
@@ -150,7 +172,7 @@ def area_series(
     span: SpanDep,
 ) -> models.AreaSeries:
     """The figure of each step: people are counted per step, weather is the mean of the step."""
-    _area(hub, area_set, code)
+    area_of(hub, area_set, code)
     known = FIGURES.get(figure)
     if known is None:
         raise BadParameterError(f"figure {figure!r:.80} is not one of " + ", ".join(FIGURES))
@@ -163,7 +185,7 @@ def area_series(
         code=code,
         figure=figure,
         unit=known.unit,
-        unit_label=_per_step(known.id, known.unit_label, resolved.step),
+        unit_label=per_step(known.id, known.unit_label, resolved.step),
         start=resolved.start,
         end=resolved.end,
         step_s=int(resolved.step / timedelta(seconds=1)),
@@ -171,17 +193,3 @@ def area_series(
         values=values,
         gaps=explained(hub, resolved, things, known.properties, times, {it.end for it in steps}),
     )
-
-
-def _per_step(figure: str, unit_label: str, step: timedelta) -> str:
-    """Totals of a series are totals of its steps, whatever the figure's own window is."""
-    if FIGURES[figure].over_time is None:
-        return unit_label
-    seconds = int(step / timedelta(seconds=1))
-    if seconds % 60:
-        length = f"{seconds} s"
-    elif seconds % 3600:
-        length = f"{seconds // 60} min"
-    else:
-        length = f"{seconds // 3600} h"
-    return f"{unit_label.split('/')[0]} / {length}"

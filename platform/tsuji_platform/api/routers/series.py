@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.gaps import gaps
 from tsuji_platform.api import models
 from tsuji_platform.api.errors import BadParameterError
@@ -84,3 +85,17 @@ def explained(
         models.Gap(start=it.start, end=it.end, reason=it.reason)
         for it in gaps(times, span.step, observed, evidence)
     ]
+
+
+def per_step(figure: str, unit_label: str, step: timedelta) -> str:
+    """Totals of a series are totals of its steps, whatever the figure's own window is."""
+    if FIGURES[figure].over_time is None:
+        return unit_label
+    seconds = int(step / timedelta(seconds=1))
+    if seconds % 60:
+        length = f"{seconds} s"
+    elif seconds % 3600:
+        length = f"{seconds // 60} min"
+    else:
+        length = f"{seconds // 3600} h"
+    return f"{unit_label.split('/')[0]} / {length}"

@@ -73,6 +73,35 @@ WHERE datastream_id = ANY (%(datastream_ids)s) AND day = ANY (%(days)s);
 SELECT datastream_id, day FROM stale_profile
 WHERE day = ANY (%(days)s) AND datastream_id = ANY (%(datastream_ids)s);
 
+-- name: profiles_5min
+-- The same as `profiles`, from buckets of five minutes.
+WITH stale AS (
+    SELECT datastream_id, day, observed_property = ANY (%(maxima)s) AS is_maximum,
+        observed_property = ANY (%(counts)s) AS is_count,
+        day::timestamp AT TIME ZONE interval '9 hours' AS start
+    FROM unnest(%(datastream_ids)s::int4[], %(days)s::date[]) AS stale (datastream_id, day)
+    JOIN datastream USING (datastream_id)
+)
+SELECT datastream_id, day, totals, weights
+FROM stale
+CROSS JOIN LATERAL (
+    SELECT array_agg(total ORDER BY number) AS totals,
+        array_agg(coalesce(weight, 0) ORDER BY number) AS weights
+    FROM generate_series(%(first)s::int4, %(last)s::int4) AS number
+    LEFT JOIN (
+        SELECT ceil(extract(epoch FROM bucket_end - stale.start) / 900)::int4 AS number,
+            CASE WHEN is_maximum THEN max(highest) ELSE sum(total) END AS total,
+            least(CASE WHEN is_count THEN coalesce(sum(covered_s), 0) ELSE sum(n) END, 1e9)::int4
+                AS weight
+        FROM rollup_5min
+        WHERE rollup_5min.datastream_id = stale.datastream_id
+            AND bucket_end > stale.start + (%(first)s - 1) * interval '15 minutes'
+            AND bucket_end <= stale.start + %(last)s * interval '15 minutes'
+            AND bucket_end > %(start)s AND bucket_end <= %(end)s
+        GROUP BY 1
+    ) AS quarter USING (number)
+) AS profile;
+
 -- name: profiles_raw
 -- The same as `profiles`, from the observations.
 WITH stale AS (

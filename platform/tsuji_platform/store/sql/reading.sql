@@ -48,7 +48,8 @@ WITH counted AS (
     FROM datastream LEFT JOIN latest USING (datastream_id)
     WHERE observed_property = ANY (%(observed_properties)s) AND (declared OR NOT %(declared)s)
 )
-SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(result) AS result
+SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(result) AS result,
+    sum(observation.period_s) AS covered_s
 FROM counted
 JOIN observation USING (datastream_id)
 WHERE phenomenon_time > %(end)s - %(window)s AND phenomenon_time <= %(end)s + %(ahead)s
