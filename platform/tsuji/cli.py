@@ -10,7 +10,18 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tsuji import __version__, areas, doctor, feeds, rejected, replay, services, up, wiring
+from tsuji import (
+    __version__,
+    areas,
+    doctor,
+    feeds,
+    importing,
+    rejected,
+    replay,
+    services,
+    up,
+    wiring,
+)
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
@@ -82,6 +93,7 @@ app.command()(services.ingest)
 app.command()(services.api)
 app.command()(services.dashboard)
 app.command()(feeds.simulate)
+app.command("import")(importing.import_)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(rejected.app, name="rejected")
@@ -112,13 +124,22 @@ def _is_mendable(error: Exception) -> bool:
     from tsuji_geo.areas import AreaError
     from tsuji_ingest.decoders import DecoderError
     from tsuji_ingest.metrics import EndpointError
+    from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.store import StoreError
     from tsuji_simulators.fleet import ScenarioError
     from tsuji_simulators.recorded.recording import RecordingError
 
     return isinstance(
         error,
-        (StoreError, AreaError, DecoderError, EndpointError, RecordingError, ScenarioError),
+        (
+            StoreError,
+            AreaError,
+            DecoderError,
+            EndpointError,
+            ImportFileError,
+            RecordingError,
+            ScenarioError,
+        ),
     )
 
 

@@ -203,7 +203,7 @@ def _decode_object(thing_id: str, one: Any, now: datetime, decoded: Decoded) -> 
         )
     if len(results) > MAX_RESULTS:
         raise RejectedError(Reason.OVERSIZE, f"{len(results)} results at {one['time']}")
-    period_s = _period(one.get("period_s"))
+    period_s = parse_period(one.get("period_s"))
     for name, value in results.items():
         try:
             decoded.observations.append(observe(thing_id, name, time, value, period_s))
@@ -211,7 +211,12 @@ def _decode_object(thing_id: str, one: Any, now: datetime, decoded: Decoded) -> 
             decoded.refuse(error)
 
 
-def _period(value: object) -> int | None:
+def parse_period(value: object) -> int | None:
+    """Read the seconds that a count covers; None where they are left out.
+
+    Raises:
+        RejectedError: `wrong_shape`.
+    """
     if value is None:
         return None
     if type(value) is not int or not 0 < value <= MAX_PERIOD_S:

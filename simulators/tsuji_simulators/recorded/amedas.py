@@ -12,6 +12,7 @@ from pathlib import Path
 from tsuji_platform.contract import Observation, RejectedError, Thing
 from tsuji_simulators.recorded.recording import (
     Collector,
+    Read,
     Recording,
     RowError,
     csv_rows,
@@ -35,27 +36,44 @@ def read(observations: Path, stations: Path) -> Recording:
     Raises:
         RecordingError: where one of the files can't be read or lacks a column.
     """
-    things = _things(stations)
+    things = stations_of(stations)
     found = Collector()
+    for read_row in rows(observations, things):
+        found.take(read_row)
+    numbers = {thing.thing_id: number for number, thing in things.items()}
     measured: dict[str, set[str]] = {}
+    for one in found.observations:
+        measured.setdefault(numbers[one.thing_id], set()).add(one.observed_property)
+    return found.recording(dict(_measuring(things, measured)))
+
+
+def rows(observations: Path, things: Mapping[str, Thing]) -> Iterator[Read]:
+    """Read observations row by row, in the same memory however many there are.
+
+    Args:
+        observations: as for `read`.
+        things: from `stations_of`.
+
+    Raises:
+        RecordingError: where the file can't be read or lacks a column.
+    """
     for line, row in csv_rows(observations, ("obs_time_jst", "amdno", *_COLUMNS.values())):
-        found.row()
         try:
             thing, time = _station(row, things), _time(row["obs_time_jst"])
             values = [(name, row[column].strip()) for name, column in _COLUMNS.items()]
             if not any(text for _, text in values):
                 raise RowError("neither temperature nor rain", f"{row['amdno']} {time.isoformat()}")
         except RowError as error:
-            found.refuse(line, error)
+            yield Read(line=line, row=row, errors=(error,))
             continue
+        believed, errors = [], []
         for name, text in values:
             if text:
                 try:
-                    found.add(_observation(thing, name, time, text))
-                    measured.setdefault(row["amdno"], set()).add(name)
+                    believed.append(_observation(thing, name, time, text))
                 except RowError as error:
-                    found.refuse(line, error)
-    return found.recording(dict(_measuring(things, measured)))
+                    errors.append(error)
+        yield Read(line=line, row=row, observations=believed, errors=errors)
 
 
 def _measuring(
@@ -68,7 +86,12 @@ def _measuring(
             yield number, replace(thing, datastreams=streams)
 
 
-def _things(stations: Path) -> Mapping[str, Thing]:
+def stations_of(stations: Path) -> Mapping[str, Thing]:
+    """The stations that have coordinates, by their number.
+
+    Raises:
+        RecordingError: where the file can't be read or lacks a column.
+    """
     things: dict[str, Thing] = {}
     for _, row in csv_rows(stations, _STATION_COLUMNS):
         try:

@@ -13,7 +13,7 @@ A row says a local date and an hour of the clock. What stretch of time that is, 
   nothing is counted twice, and the day's sum is the file's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from tsuji_platform.contract import Observation, RejectedError, Thing
 from tsuji_simulators.recorded.recording import (
     Collector,
+    Read,
     Recording,
     RowError,
     csv_rows,
@@ -49,14 +50,10 @@ def read(counts: Path, locations: Path) -> Recording:
     Raises:
         RecordingError: where one of the files can't be read or lacks a column.
     """
-    things = _things(locations)
+    things = counters(locations)
     found = Collector()
-    for line, row in csv_rows(counts, _COUNT_COLUMNS):
-        found.row()
-        try:
-            found.add(_observation(row, things))
-        except RowError as error:
-            found.refuse(line, error)
+    for read_row in rows(counts, things):
+        found.take(read_row)
     twice = sorted({one.phenomenon_time for one in found.observations if one.period_s != 3600})
     return found.recording(
         things,
@@ -68,7 +65,29 @@ def read(counts: Path, locations: Path) -> Recording:
     )
 
 
-def _things(locations: Path) -> Mapping[str, Thing]:
+def rows(counts: Path, things: Mapping[str, Thing]) -> Iterator[Read]:
+    """Read counts row by row, in the same memory however many there are.
+
+    Args:
+        counts: as for `read`.
+        things: from `counters`.
+
+    Raises:
+        RecordingError: where the file can't be read or lacks a column.
+    """
+    for line, row in csv_rows(counts, _COUNT_COLUMNS):
+        try:
+            yield Read(line=line, row=row, observations=(_observation(row, things),))
+        except RowError as error:
+            yield Read(line=line, row=row, errors=(error,))
+
+
+def counters(locations: Path) -> Mapping[str, Thing]:
+    """The counters that have coordinates, by their number.
+
+    Raises:
+        RecordingError: where the file can't be read or lacks a column.
+    """
     things: dict[str, Thing] = {}
     for _, row in csv_rows(locations, _LOCATION_COLUMNS):
         counter = row["Sensor ID"].strip()

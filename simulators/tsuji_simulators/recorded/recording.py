@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -74,6 +74,23 @@ class RowError(ValueError):
         return cls(error.rejection.reason.replace("_", " "), error.rejection.detail)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What one row of a file gave: observations, refused values, or both.
+
+    Attributes:
+        line: where the row begins in the file, the header being line 1.
+        row: the row as it stands there.
+        observations: believed.
+        errors: why the row, or some of its values, are not.
+    """
+
+    line: int
+    row: Mapping[str, str]
+    observations: Sequence[Observation] = ()
+    errors: Sequence[RowError] = ()
+
+
 class Collector:
     """Gathers what a reader finds, and refuses a second value for the same thing and time.
 
@@ -87,9 +104,16 @@ class Collector:
         self._problems: list[Problem] = []
         self._rows = 0
 
-    def row(self) -> None:
-        """One more row of the file was looked at."""
+    def take(self, read: Read) -> None:
+        """Keep what a row gave."""
         self._rows += 1
+        for error in read.errors:
+            self.refuse(read.line, error)
+        for one in read.observations:
+            try:
+                self.add(one)
+            except RowError as error:
+                self.refuse(read.line, error)
 
     def add(self, observation: Observation) -> None:
         """Keep an observation.

@@ -1,0 +1,108 @@
+"""Keeps refused rows apart in a file beside the imported one, as long as the import has got and no longer."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tsuji_platform.imports.rows import ImportFileError, Refused
+
+_HEADER = b"line,reason,detail,row\r\n"
+
+
+def free_path(beside: Path) -> Path:
+    """A name for rejected rows that no file has: `FILE.rejected.csv`, or with a number."""
+    number = 1
+    while True:
+        more = "" if number == 1 else f"-{number}"
+        path = beside.with_name(f"{beside.name}.rejected{more}.csv")
+        if not path.exists() and not path.is_symlink():
+            return path
+        number += 1
+
+
+class RejectedFile:
+    """The rejected rows of one import.
+
+    What is written after the last commit of the import is cut off when that goes on: so the file
+    says the same as if the import had never ended early.
+
+    Args:
+        path: where they are kept.
+        size: how many bytes of it belong to the rows that are done; 0 where none was refused yet.
+        beside: what another name is made from where `path` is somebody else's.
+
+    Attributes:
+        path: where they are kept in fact.
+        size: bytes that are written.
+    """
+
+    def __init__(self, path: Path, size: int, beside: Path) -> None:
+        self._beside = beside
+        self.path = path
+        self.size = size
+        try:
+            self._file = self._continued()
+        except OSError as error:
+            raise self._trouble(error) from error
+
+    def _continued(self) -> io.BufferedRandom | None:
+        if not self.path.exists():
+            self.size = 0
+            return None
+        file = self.path.open("r+b")
+        if file.read(len(_HEADER)) != _HEADER or os.fstat(file.fileno()).st_size < self.size:
+            file.close()
+            self.path, self.size = free_path(self._beside), 0
+            return None
+        self.size = self.size or len(_HEADER)
+        file.truncate(self.size)
+        file.seek(self.size)
+        return file
+
+    def close(self) -> None:
+        """Close it; where nothing was refused after all there is none."""
+        if self._file is not None:
+            self._file.close()
+            if self.size <= len(_HEADER):
+                self.path.unlink(missing_ok=True)
+        self._file = None
+
+    def add(self, refused: Iterable[Refused]) -> None:
+        """Write rows, and see that they are on disk.
+
+        Raises:
+            ImportFileError: where they can't be written.
+        """
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerows((one.line, one.reason, one.detail, one.row) for one in refused)
+        data = text.getvalue().encode("utf-8", "backslashreplace")
+        if not data:
+            return
+        try:
+            if self._file is None:
+                self._file = self._created()
+            self._file.write(data)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._trouble(error) from error
+        self.size += len(data)
+
+    def _created(self) -> io.BufferedRandom:
+        while True:
+            try:
+                file = self.path.open("x+b")
+            except FileExistsError:
+                self.path = free_path(self._beside)
+                continue
+            self.size = file.write(_HEADER)
+            return file
+
+    def _trouble(self, error: OSError) -> ImportFileError:
+        return ImportFileError(
+            f"rejected rows can't be kept in {self.path}: {error.strerror or error}; --rejected names "
+            "another file. The same command then goes on where this one stopped"
+        )

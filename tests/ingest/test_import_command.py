@@ -1,0 +1,388 @@
+"""`tsuji import` as a stranger runs it: killed at any moment, on hostile files, beside the live way in."""
+
+import contextlib
+import csv
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hub_processes import HubProcesses
+from tsuji_platform.store import Refresher
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+_BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+_PROPERTIES = ("air_temperature", "relative_humidity", "pedestrians_in", "wind_speed")
+
+
+@pytest.fixture
+def run(hub_url: str, tmp_path: Path) -> Run:
+    """Run `tsuji import` in an empty folder."""
+
+    def call(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            _command(*arguments),
+            env=_environment(hub_url, tmp_path),
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return call
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tsuji", "import", *arguments]
+
+
+def _environment(url: str, home: Path) -> dict[str, str]:
+    return {**os.environ, "TSUJI_DATABASE_URL": url, "TSUJI_HOME": str(home)}
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> str:
+    path = tmp_path / "things.json"
+    path.write_text(
+        json.dumps(
+            [
+                {
+                    "thing_id": f"t{number}",
+                    "location": {"type": "Point", "coordinates": [139.7, 35.7]},
+                    "datastreams": list(_PROPERTIES),
+                }
+                for number in range(10)
+            ]
+        )
+    )
+    return str(path)
+
+
+def _rows(count: int) -> list[dict[str, object]]:
+    """Mostly good, some refused, some twice, some corrections."""
+    rows: list[dict[str, object]] = []
+    for number in range(count):
+        name = _PROPERTIES[number % 4]
+        moment = _BEGIN + timedelta(seconds=number // 40 * 10)
+        row: dict[str, object] = {
+            "thing": f"t{number // 4 % 10}",
+            "observed_property": name,
+            "time": moment.isoformat(),
+            "result": number % 50,
+        }
+        if name == "pedestrians_in":
+            row["period_s"] = 10
+        if number % 997 == 0:
+            row["result"] = -300
+        if number % 1_009 == 0:
+            row["thing"] = "nobody"
+        rows.append(row)
+        if number % 1_013 == 0:
+            rows.append(row | {"result": 1})
+    return rows
+
+
+def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["thing", "observed_property", "time", "result", "period_s"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+_TABLES = {
+    "observation": "SELECT thing_id, observed_property, o.phenomenon_time, o.result, o.period_s"
+    " FROM observation AS o JOIN datastream USING (datastream_id) ORDER BY 1, 2, 3",
+    "latest": "SELECT thing_id, observed_property, l.phenomenon_time, l.result, l.period_s"
+    " FROM latest AS l JOIN datastream USING (datastream_id) ORDER BY 1, 2",
+    **{
+        name: f"SELECT thing_id, observed_property, bucket_end, n, total, lowest, highest, covered_s"
+        f" FROM {name} JOIN datastream USING (datastream_id) ORDER BY 1, 2, 3"
+        for name in ("rollup_5min", "rollup_hour", "rollup_day")
+    },
+    "thing": "SELECT thing_id, name, kind, longitude, latitude, owner FROM thing ORDER BY 1",
+    "datastream": "SELECT thing_id, observed_property, declared FROM datastream ORDER BY 1, 2",
+}
+
+
+def _contents(url: str) -> dict[str, list[tuple[object, ...]]]:
+    refresher = Refresher(url)
+    while refresher.refresh() != 0:
+        pass
+    refresher.close()
+    with psycopg.connect(url, options="-c timezone=UTC") as connection:
+        return {name: connection.execute(query).fetchall() for name, query in _TABLES.items()}
+
+
+def _counters(url: str) -> tuple[int, ...] | None:
+    with psycopg.connect(url) as connection:
+        return connection.execute(
+            "SELECT received, stored, duplicate, corrected, rejected FROM ingest_counter"
+            " WHERE ingest_id = 'import'"
+        ).fetchone()
+
+
+def _rows_done(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT rows_done FROM import_progress").fetchone()
+    return row[0] if row else 0
+
+
+def _empty(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "TRUNCATE observation, latest, rollup_5min, rollup_hour, rollup_day, changed, thing,"
+            " datastream, area_thing, ingest_counter, import_progress, registry RESTART IDENTITY"
+        )
+
+
+def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    _write_csv(path, _rows(600_000))
+    whole = run(str(path), "--register", things)
+    assert whole.returncode == 3, whole.stderr
+    rejected = tmp_path / "a.csv.rejected.csv"
+    expected, counters, apart = _contents(hub_url), _counters(hub_url), rejected.read_bytes()
+    report = whole.stdout.splitlines()
+    _empty(hub_url)
+    rejected.unlink()
+
+    chance = random.Random(os.environ.get("ROUND", "1"))
+    done = 0
+    for number in range(8):
+        process = subprocess.Popen(
+            _command(str(path), "--register", things),
+            env=_environment(hub_url, tmp_path),
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if number:  # the first is killed while it begins
+            while process.poll() is None and _rows_done(hub_url) == done:
+                time.sleep(0.002)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0, 0.2 if number else 1.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        done = _rows_done(hub_url)
+    assert 0 < done < 600_000
+    finished = run(str(path), "--register", things)
+    assert f"going on after row {done:,}" in finished.stdout
+    out = finished.stdout
+    assert out.splitlines()[-len(report) :] == report
+    assert _contents(hub_url) == expected
+    assert _counters(hub_url) == counters
+    assert rejected.read_bytes() == apart
+    assert sorted(tmp_path.glob("a.csv.rejected*")) == [rejected]
+
+    again = run(str(path))
+    assert again.returncode == 3
+    assert "is in already" in again.stdout
+    repeated = run(str(path), "--again")
+    assert repeated.returncode == 3
+    assert " 0 values stored" in repeated.stdout
+    assert _contents(hub_url) == expected
+
+
+def test_all_formats_leave_the_same(run: Run, hub_url: str, things: str, tmp_path: Path) -> None:
+    rows = [row for row in _rows(20_000) if row["thing"] != "nobody" and row["result"] != -300]
+    plain, lines, table = (tmp_path / name for name in ("a.csv", "a.jsonl", "a.parquet"))
+    _write_csv(plain, rows)
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pq.write_table(
+        pa.Table.from_pylist(
+            [
+                {"period_s": None}
+                | row
+                | {
+                    "time": datetime.fromisoformat(str(row["time"])),
+                    "result": float(str(row["result"])),
+                }
+                for row in rows
+            ]
+        ),
+        table,
+    )
+    packed = tmp_path / "a.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    found = []
+    for path in (plain, lines, table, packed):
+        done = run(str(path), "--register", things)
+        assert done.returncode == 0, done.stderr
+        found.append((_contents(hub_url), _counters(hub_url)))
+        _empty(hub_url)
+    done = run("-", "--register", things, stdin=plain.read_bytes())
+    assert done.returncode == 0, done.stderr
+    found.append((_contents(hub_url), _counters(hub_url)))
+    assert all(one == found[0] for one in found)
+    assert len(found[0][0]["observation"]) == len(
+        {(r["thing"], r["observed_property"], r["time"]) for r in rows}
+    )
+    with psycopg.connect(hub_url) as connection:  # nothing can go on with standard input
+        assert connection.execute("SELECT count(*) FROM import_progress").fetchall() == [(0,)]
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    _write_csv(path, _rows(5_000))
+    before = set(tmp_path.iterdir())
+    done = run(str(path), "--register", things, "--dry-run")
+    assert done.returncode == 3
+    assert "nothing was written" in done.stdout
+    assert "10 things would be registered" in done.stdout
+    assert "unregistered_thing (first in line 3: thing 'nobody' is not registered" in done.stdout
+    assert set(tmp_path.iterdir()) == before
+    assert not any(_contents(hub_url).values())
+    assert _counters(hub_url) is None
+
+
+def test_melbournes_file_imported_equals_the_file_published_live(
+    hub: HubProcesses,
+    run: Run,
+    hub_url: str,
+    data_folder: Path,
+    tmp_path: Path,
+    eventually: Callable[..., None],
+) -> None:
+    counts = data_folder / "footfall" / "melbourne_hourly_2014_raw.csv"
+    locations = str(data_folder / "footfall" / "melbourne_sensor_locations_2016.csv")
+    path = tmp_path / "counts.csv"
+    shutil.copy(counts, path)
+    done = run(str(path), "--format", "melbourne", "--locations", locations)
+    assert done.returncode == 0, done.stdout + done.stderr
+    imported = _contents(hub_url)
+    assert len(imported["observation"]) == 42_951
+    _empty(hub_url)
+
+    hub.start("ingest")
+    log = hub.log("ingest")  # what is published before the first session is nobody's
+    eventually(lambda: "connected to the broker" in log.read_text(), within=30, what="a session")
+    published = hub.run("replay", "melbourne", str(path), "--locations", locations)
+    assert published.returncode == 0, published.stderr
+    count = "SELECT count(*) FROM observation"
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        eventually(
+            lambda: connection.execute(count).fetchall() == [(42_951,)],
+            within=60,
+            what=f"all rows; {connection.execute(count).fetchall()}",
+        )
+    hub.end("ingest")
+    assert _contents(hub_url) == imported
+
+
+def test_amedas_is_imported_from_its_csv_and_from_the_agencys_json(
+    run: Run, hub_url: str, data_folder: Path, tmp_path: Path
+) -> None:
+    weather = data_folder / "weather"
+    table, snapshot = tmp_path / "hours.csv", tmp_path / "20210224150000.json"
+    shutil.copy(weather / "amedas_tokyo_hourly_2023-07_2023-12.csv", table)
+    shutil.copy(weather / "amedas_map_20210224150000_all_japan.json", snapshot)
+    done = run(
+        str(table), "--format", "amedas", "--stations", str(weather / "amedas_tokyo_stations.csv")
+    )
+    assert "136,028 values stored" in done.stdout, done.stderr
+    done = run(
+        str(snapshot), "--format", "amedas", "--stations", str(weather / "amedastable_2026.json")
+    )
+    assert done.returncode == 3, done.stderr
+    assert "quality_flag_is_not_0" in done.stdout
+    published = json.loads(snapshot.read_bytes())
+    with psycopg.connect(hub_url) as connection:
+        stored = dict(
+            connection.execute(
+                "SELECT replace(thing_id, 'amedas-', ''), result FROM observation"
+                " JOIN datastream USING (datastream_id) WHERE observed_property = 'air_temperature'"
+                " AND phenomenon_time = '2021-02-24T15:00:00+09:00'"
+            ).fetchall()
+        )
+    stations = json.loads((weather / "amedastable_2026.json").read_bytes())
+    assert stored == {
+        number: station["temp"][0]
+        for number, station in published.items()
+        if number in stations and station.get("temp", [None, None])[1] == 0
+    }
+    renamed = tmp_path / "now.json"
+    snapshot.rename(renamed)
+    done = run(
+        str(renamed), "--format", "amedas", "--stations", str(weather / "amedastable_2026.json")
+    )
+    assert (done.returncode, "its name must be its time" in done.stderr) == (1, True)
+
+
+def test_what_a_file_lacks_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "b").write_text("")
+    for arguments, said in [
+        (["a.csv"], "has no column thing"),
+        (["b"], "--format"),
+        (["missing.csv"], "missing.csv is not a file"),
+        (["a.csv", "--format", "melbourne"], "--locations"),
+        (["a.csv", "--map", "missing.toml"], "missing.toml"),
+    ]:
+        done = run(*arguments)
+        assert done.returncode == 1, done.stdout
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert run("a.csv", "--format", "xml").returncode == 2
+    assert run("a.csv", "--time-zone", "Asia/Edo").returncode == 2
+
+
+def test_a_file_that_ends_in_the_middle_is_in_part_and_says_so(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    whole, part = tmp_path / "whole.csv", tmp_path / "part.csv.gz"
+    _write_csv(whole, _rows(120_000))
+    packed = gzip.compress(whole.read_bytes(), 1)
+    part.write_bytes(packed[: len(packed) * 2 // 3])
+    done = run(str(part), "--register", things)
+    assert done.returncode == 1
+    assert "is it complete" in done.stderr
+    assert "is in part only" in done.stderr
+    assert 0 < len(_contents(hub_url)["observation"]) < 120_000
+    done = run(str(whole))  # what is in changes nothing
+    assert done.returncode == 3
+    assert "values stored" in done.stdout
+
+
+def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    _write_csv(path, _rows(400_000))
+    process = subprocess.Popen(
+        _command(str(path), "--register", things),
+        env=_environment(hub_url, tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        while not connection.execute("SELECT FROM import_progress WHERE rows_done > 0").fetchall():
+            assert process.poll() is None
+            time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "the same command goes on there" in errors
+    assert run(str(path)).returncode == 3
+    assert len(_contents(hub_url)["observation"]) > 399_000

@@ -1,0 +1,378 @@
+"""Files of strangers are taken apart row by row, whatever they hold, in the same memory however large."""
+
+import csv
+import gzip
+import io
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tsuji_platform.imports.blocks import Lines, Source, opened
+from tsuji_platform.imports.files import FileRows, ReadingOptions, format_of
+from tsuji_platform.imports.names import load_names
+from tsuji_platform.imports.rejected_file import RejectedFile, free_path
+from tsuji_platform.imports.rows import ImportFileError, Place, RawRows, Refused
+from tsuji_platform.imports.tables import layout_of, tables
+from tsuji_platform.imports.things import load_things
+
+_HEADER = ["thing", "observed_property", "time", "result", "period_s"]
+_FIELDS = st.text(
+    st.sampled_from(list('ab1."\n\r,;\t 　１あ é'))
+    | st.characters(codec="utf-8", exclude_characters="\0"),
+    max_size=8,
+)
+
+
+def _source(data: bytes) -> Source:
+    return Source("test.csv", None, io.BytesIO(data), io.BytesIO(data))
+
+
+def _raw(data: bytes, block: int, start: Place | None = None) -> Iterator[RawRows]:
+    lines = Lines(_source(data), block)
+    header, begin = lines.header()
+    layout = layout_of(header, "csv", "test.csv")
+    if start is not None:
+        lines.skip(start.bytes - begin.bytes)
+    yield from tables(lines, layout, start or begin)
+
+
+def _rows(raws: Iterator[RawRows]) -> list[tuple[object, ...]]:
+    return [
+        (
+            int(raw.lines[place]),
+            cell.thing,
+            cell.observed_property,
+            cell.time,
+            cell.result,
+            cell.period_s,
+        )
+        for raw in raws
+        for place in range(len(raw.lines))
+        for cell in [raw.cells(place)]
+    ]
+
+
+@given(
+    rows=st.lists(st.lists(_FIELDS, min_size=5, max_size=5), max_size=12),
+    mark=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    block=st.sampled_from([1, 7, 64, 1 << 20]),
+)
+@settings(deadline=None)
+def test_what_the_standard_library_writes_is_read_with_its_lines(
+    rows: list[list[str]], mark: bool, end: str, quoting: int, block: int
+) -> None:
+    if (
+        quoting == csv.QUOTE_MINIMAL
+    ):  # there it writes a lone carriage return as it is, which ends a line
+        rows = [[field.replace("\r", "") for field in row] for row in rows]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+    writer.writerow(_HEADER)
+    expected = []
+    for row in rows:
+        line = text.getvalue().count("\n") + 1
+        writer.writerow(row)
+        expected.append((line, *row))
+    data = (b"\xef\xbb\xbf" if mark else b"") + text.getvalue().encode()
+    found = list(_raw(data, block))
+    assert _rows(iter(found)) == expected
+    assert [one for raw in found for one in raw.refused] == []
+    # from any place on the rest is the same
+    for number, raw in enumerate(found):
+        assert _rows(_raw(data, block, raw.end)) == _rows(iter(found[number + 1 :]))
+
+
+@given(data=st.binary(max_size=300), block=st.sampled_from([1, 16, 1 << 20]))
+@settings(deadline=None)
+def test_no_bytes_stop_the_reading_and_no_line_is_lost(data: bytes, block: int) -> None:
+    header = b"thing,observed_property,time,result\n"
+    found = list(_raw(header + data, block))
+    told = {one.line for raw in found for one in raw.refused}
+    told |= {int(line) for raw in found for line in raw.lines}
+    seen = sum(len(raw.refused) + len(raw.lines) for raw in found)
+    assert found[-1].end.bytes == len(header + data) if found else not data
+    assert (found[-1].end.rows if found else 0) == seen
+    assert len(told) == seen
+
+
+def _fail_row(text: bytes) -> Refused:
+    good = b"a,air_temperature,2026-03-01T09:00:00Z,1,\n"
+    data = ",".join(_HEADER).encode() + b"\n" + good + text + good
+    found = list(_raw(data, 1 << 20))
+    assert sum(len(raw.lines) for raw in found) == 2
+    (refused,) = [one for raw in found for one in raw.refused]
+    assert refused.line == 3
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "said"),
+    [
+        (b"a,b\n", "wrong_shape", "2 fields, and the header has 5"),
+        (b"a,b,c,d,e,f\n", "wrong_shape", "6 fields"),
+        (
+            b"\x93\xfa\x96\x7b,air_temperature,2026-03-01T09:00:00Z,1,\n",
+            "wrong_shape",
+            "--encoding",
+        ),
+        (b'"' + b"x" * 70_000 + b'",b,c,1,\n', "oversize", "70010 bytes"),
+        (b"x" * 3_000_000 + b"\n", "oversize", "3000001 bytes"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_apart_is_refused_alone(
+    text: bytes, reason: str, said: str
+) -> None:
+    refused = _fail_row(text)
+    assert refused.reason == reason
+    assert said in refused.detail
+    assert len(refused.row) < 10_000
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_line_only() -> None:
+    good = b"a,air_temperature,2026-03-01T09:00:00Z,1,\n"
+    data = ",".join(_HEADER).encode() + b'\n"a,b,c,1,\n' + good * 5_000
+    found = list(_raw(data, 1 << 16))
+    (refused,) = [one for raw in found for one in raw.refused]
+    assert (refused.line, refused.reason) == (2, "wrong_shape")
+    assert sum(len(raw.lines) for raw in found) == 5_000
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (b"", "nothing in its first line"),
+        (b"thing,time,result\n", "no column observed_property"),
+        (b"thing,thing,observed_property,time,result\n", "more than one column thing"),
+        ("thing,observed_property".encode("utf-16"), "UTF-16"),
+        (b"\xff\xff,thing\n", "--encoding cp932"),
+    ],
+)
+def test_a_header_that_lacks_something_says_what(tmp_path: Path, header: bytes, said: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(header)
+    with pytest.raises(ImportFileError, match=said):
+        FileRows(path, ReadingOptions())
+
+
+def test_columns_are_known_by_name_with_any_delimiter_and_others_are_passed_over(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        " Result ;note;ＴＩＭＥ;thing;observed_property\n1.5;x;2026-03-01T09:00:00Z;a;rainfall\n"
+    )
+    with FileRows(path, ReadingOptions()) as file:
+        (judged,) = file.rows(Place())
+    assert (judged.names, judged.results.tolist()) == ([("a", "rainfall")], [1.5])
+
+
+def test_the_twinlink_form_is_known_by_its_header_in_its_encoding(tmp_path: Path) -> None:
+    path, mapping = tmp_path / "a.csv", tmp_path / "map.toml"
+    path.write_text(
+        "time,source,device_name,fragment.series,value,unit\r\n"
+        "2023-06-29T13:00:00.000+09:00,1001,西新宿001,c8y_Temperature.T,34.9,℃\r\n",
+        encoding="cp932",
+        newline="",
+    )
+    mapping.write_text(
+        '[things]\n"西新宿001" = "pole-001"\n[series]\n"c8y_Temperature.T" = "air_temperature"\n'
+    )
+    with FileRows(path, ReadingOptions(names=load_names(mapping), encoding="cp932")) as file:
+        assert file.form == "twinlink"
+        (judged,) = file.rows(Place())
+    assert (judged.names, judged.results.tolist()) == ([("pole-001", "air_temperature")], [34.9])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[series]\na = 'warmth'\n", "'warmth' is not one of"),
+        ("[series]\na = {observed_property = 'rainfall', factor = inf}\n", "finite"),
+        ("[thing]\n", "thing: Extra inputs"),
+        ("things = \n", "can't be read as TOML"),
+    ],
+)
+def test_a_mapping_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "map.toml"
+    path.write_text(text)
+    with pytest.raises(ImportFileError, match=said):
+        load_names(path)
+
+
+def _big(rows: int) -> bytes:
+    row = b"a,rainfall,2026-03-01T09:00:00Z,1\n"
+    return b"thing,observed_property,time,result\n" + row * rows
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst"])
+def test_packed_files_are_read_as_they_are(tmp_path: Path, packed: str) -> None:
+    path = tmp_path / f"a.csv.{packed}"
+    data = _big(1_000)
+    path.write_bytes(
+        gzip.compress(data[:500]) + gzip.compress(data[500:])
+        if packed == "gz"
+        else pa.Codec("zstd").compress(data, asbytes=True)
+    )
+    with FileRows(path, ReadingOptions()) as file:
+        assert sum(len(judged.codes) for judged in file.rows(Place())) == 1_000
+        assert file.share() == 1.0
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst"])
+def test_a_packed_file_that_is_cut_off_gives_what_is_whole_and_says_so(
+    tmp_path: Path, packed: str
+) -> None:
+    path = tmp_path / f"a.csv.{packed}"
+    data = b"".join(
+        b"a,rainfall,2026-03-01T09:00:00Z,%d\n" % (hash((n, n)) % 500) for n in range(400_000)
+    )
+    data = b"thing,observed_property,time,result\n" + data
+    whole = gzip.compress(data) if packed == "gz" else pa.Codec("zstd").compress(data, asbytes=True)
+    path.write_bytes(whole[: len(whole) // 2])
+    found = 0
+    with FileRows(path, ReadingOptions()) as file:
+        try:
+            for judged in file.rows(Place()):
+                found += len(judged.codes)
+        except ImportFileError as error:
+            assert "is it complete" in str(error)  # noqa: PT017
+        else:
+            pytest.fail("nothing was said")
+    assert found > 10_000
+
+
+def test_a_bomb_of_rows_costs_no_memory_and_one_without_lines_is_refused(tmp_path: Path) -> None:
+    rows, line = tmp_path / "rows.csv.gz", tmp_path / "line.csv.gz"
+    rows.write_bytes(gzip.compress(_big(1_000_000)))  # 34 MB
+    with gzip.open(line, "wb") as file:
+        file.write(b"thing,observed_property,time,result\n")
+        for _ in range(100):
+            file.write(bytes(1 << 20))
+    with FileRows(rows, ReadingOptions()) as opened_rows:
+        for _ in opened_rows.rows(Place()):
+            tracemalloc.start()  # from the second block on
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 30 << 20
+    with (
+        FileRows(line, ReadingOptions()) as opened_line,
+        pytest.raises(ImportFileError, match="a line of more than 64 MiB"),
+    ):
+        list(opened_line.rows(Place()))
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.csv", "csv"), ("a.CSV.gz", "csv"), ("a.b.jsonl.zst", "jsonl"), ("a.parquet", "parquet"),
+        ("-", "csv"),
+    ],
+)  # fmt: skip
+def test_the_name_says_the_format(name: str, form: str) -> None:
+    assert format_of(Path(name)) == form
+
+
+def test_a_name_that_says_nothing_asks_for_the_format() -> None:
+    with pytest.raises(ImportFileError, match="--format"):
+        format_of(Path("data"))
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"x" * 1000])
+def test_what_is_no_parquet_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(data)
+    with pytest.raises(ImportFileError, match="can't be read as Parquet"):
+        FileRows(path, ReadingOptions())
+
+
+def test_a_missing_file_and_a_folder_are_said_to_be_none(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing.csv"):
+        with pytest.raises(ImportFileError, match="is not a file"), opened(path):
+            pass
+
+
+def _refused(line: int) -> Refused:
+    return Refused(line=line, reason="bad_time", detail='a "detail", two', row="a,b\r\nc")
+
+
+def test_rejected_rows_are_cut_back_to_what_was_committed(tmp_path: Path) -> None:
+    beside = tmp_path / "a.csv"
+    path = free_path(beside)
+    kept = RejectedFile(path, 0, beside)
+    kept.add([_refused(1), _refused(2)])
+    size, whole = kept.size, path.read_bytes()
+    kept.add([_refused(3)])
+    kept.close()
+    again = RejectedFile(path, size, beside)
+    again.close()
+    assert path.read_bytes() == whole
+    with path.open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["line", "1", "2"]
+
+
+def test_a_strangers_file_of_rejected_rows_stays(tmp_path: Path) -> None:
+    beside = tmp_path / "a.csv"
+    path = free_path(beside)
+    path.write_text("mine")
+    for size in (0, 100):
+        kept = RejectedFile(path, size, beside)
+        kept.add([_refused(1)])
+        kept.close()
+        assert path.read_text() == "mine"
+        assert kept.path != path
+        assert kept.path.exists()
+
+
+def test_no_file_stays_where_nothing_was_refused(tmp_path: Path) -> None:
+    kept = RejectedFile(tmp_path / "a", 0, tmp_path / "a.csv")
+    kept.add([])
+    kept.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+_THING = (
+    '{"thing_id": "a", "location": {"type": "Point", "coordinates": [139.7, 35.6]},'
+    ' "datastreams": ["rainfall"]}'
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{_THING}]",
+        _THING,
+        f"{_THING}\n\n{_THING.replace('rainfall', 'rainfall')}\n",
+        '{"a": ' + _THING.replace('"thing_id": "a", ', "") + "}",
+    ],
+)
+def test_things_are_described_in_any_of_the_usual_forms(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "things.json"
+    path.write_text(text)
+    assert {name: one.datastreams for name, one in load_things(path).items()} == {
+        "a": ("rainfall",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "describes no thing"),
+        ("[1]", "thing 1 must be an object"),
+        (_THING.replace('"a"', '"-"'), "thing id"),
+        (_THING.replace("139.7", "239.7"), "swapped"),
+        ("{", "line 1 is not JSON"),
+        ('[{"name": "x"}, {"thing_id": "b"}]', "no thing_id"),
+    ],
+)
+def test_a_description_that_is_wrong_says_where(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "things.json"
+    path.write_text(text)
+    with pytest.raises(ImportFileError, match=said):
+        load_things(path)
