@@ -1,4 +1,4 @@
-"""What ingest does beside its stream: forgets what was rejected, and sets right what a wrong clock left."""
+"""What ingest does beside its stream: forgets what is old, and sets right what a wrong clock left."""
 
 import logging
 import threading
@@ -12,9 +12,10 @@ from tsuji_ingest.clock import ClockWatch, Step
 from tsuji_ingest.decoders import decode
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
-from tsuji_platform.settings import IngestSettings
+from tsuji_platform.settings import IngestSettings, RetentionSettings
 from tsuji_platform.store import RetryWriter, StoreError
 from tsuji_platform.store.clock import ClockRepair
+from tsuji_platform.store.history_retention import Dropped, HistoryRetention, ages
 from tsuji_platform.store.records import Amount, Received, Retried, Retryable
 from tsuji_platform.store.retention import Extent, Limits, Retention
 from tsuji_platform.uptime import uptime_s
@@ -24,6 +25,8 @@ _LOOK_EVERY_S = 1.0
 _AGAIN_AFTER_S = 5.0
 _FORGET_EVERY_S = 60.0
 _FLOOD_LOOK_EVERY_S = 5.0
+_DROP_EVERY_S = 600.0
+"""How often to look for history that is old enough; while there is some, at every look."""
 _FLOOD = 0.05
 """As much of what may be kept has come since the last time: don't wait for the minute to end."""
 _AGE_BELIEVED_AFTER_S = 3600.0
@@ -62,13 +65,14 @@ class Upkeep:
             octets=settings.rejected_mib * _MIB,
         )
         self._retention = Retention(database_url, settings.ingest_id, self._limits)
+        self._history = HistoryRetention(database_url, ages(RetentionSettings()))
         self._repair = ClockRepair(database_url, settings.ingest_id)
         self._retrier = RetryWriter(database_url, settings.ingest_id)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._astray = True  # the one before may have been killed before it had set all right
         self._begun = False
-        self._repair_due = self._look_due = self._forget_due = self._steady()
+        self._repair_due = self._look_due = self._forget_due = self._drop_due = self._steady()
         self._checked = 0, 0
         self._extent = Extent(newest_id=0, room=0)
         self._forgotten = Amount(messages=0, value_count=0)
@@ -89,7 +93,7 @@ class Upkeep:
                 self._step()
                 self._stop.wait(_LOOK_EVERY_S)
         finally:
-            for one in (self._retention, self._repair, self._retrier):
+            for one in (self._retention, self._history, self._repair, self._retrier):
                 one.close()
 
     def _step(self) -> None:
@@ -108,6 +112,8 @@ class Upkeep:
                 extent = self._retention.extent()
                 self._check(extent.newest_id)
                 self._forget_in_time(extent)
+            if self._steady() >= self._drop_due and self._age_counts():
+                self._drop()
         except StoreError as error:  # away, which the stream says loudly: later
             _log.debug("the upkeep waits for the database: %s", error)
         except Exception:  # noqa: BLE001 - see above
@@ -186,7 +192,7 @@ class Upkeep:
             return
         forgotten = self._retention.forget(
             self._wall(),
-            by_age=self._watch.believed_for_s >= _AGE_BELIEVED_AFTER_S,
+            by_age=self._age_counts(),
             stopped=self._stop.is_set,
         )
         self._extent = self._retention.extent()
@@ -207,6 +213,30 @@ class Upkeep:
                 self._limits.age / timedelta(days=1),
             )
             self._forgotten = Amount(messages=0, value_count=0)
+
+    def _age_counts(self) -> bool:
+        return self._watch.believed_for_s >= _AGE_BELIEVED_AFTER_S
+
+    def _drop(self) -> None:
+        """One step of what is old enough; the rest at the next look, so that all else goes on."""
+        done = self._history.drop_some(self._wall())
+        for one in done:
+            _say_dropped(one)
+        if not any(one.until for one in done):
+            self._drop_due = self._steady() + _DROP_EVERY_S
+
+
+def _say_dropped(one: Dropped) -> None:
+    if one.until is None:
+        _log.info("%s are old enough to be dropped, but that waits: %s", one.what, one.obstacle)
+        return
+    _log.info(
+        "%s up to %s are no longer kept: %s dropped%s",
+        one.what,
+        f"{one.until:%Y-%m-%dT%H:%M:%SZ}",
+        f"{one.chunks} chunks" if one.chunks else f"{one.rows} rows",
+        f"; {one.too_late} of them had come too late for any rollup" if one.too_late else "",
+    )
 
 
 def _say(step: Step) -> None:

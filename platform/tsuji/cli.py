@@ -16,6 +16,7 @@ from tsuji import (
     doctor,
     feeds,
     importing,
+    keeping,
     rejected,
     replay,
     services,
@@ -97,6 +98,7 @@ app.command("import")(importing.import_)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(rejected.app, name="rejected")
+app.add_typer(keeping.app, name="retention")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from types import SimpleNamespace
 
 import orjson
@@ -10,15 +11,17 @@ import psycopg
 import pytest
 
 from broker_queue import BrokerQueue
+from rollup_check import refresh_to_rest
 from samples import observations, thing
 from tsuji_ingest import subscriber, upkeep
 from tsuji_ingest.upkeep import Upkeep
 from tsuji_platform.contract import observations_topic
 from tsuji_platform.settings import IngestSettings
-from tsuji_platform.store import Database, Reader, Rejected
+from tsuji_platform.store import Database, Reader, Refresher, Rejected
 from tsuji_simulators.publish import Publisher
 
 DAY = timedelta(days=1)
+_ALL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class WallClock:
@@ -246,3 +249,28 @@ def test_age_counts_only_by_a_clock_that_has_stood_for_an_hour(
     assert step(minutes=1)
     assert step(minutes=30)
     assert step(minutes=31) == {}
+
+
+def test_history_that_is_old_enough_is_dropped_once_the_clock_is_believed(
+    start_ingest, publisher, reader, clock, stored, eventually, monkeypatch, hub_url
+) -> None:
+    monkeypatch.setenv("TSUJI_RAW_DAYS", "30")
+    monkeypatch.setattr(upkeep, "_DROP_EVERY_S", 0.1)
+    monkeypatch.setattr(upkeep, "_AGE_BELIEVED_AFTER_S", 10**6)
+    start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(committed(reader, 1))
+    times = [moment(days=days) for days in (60, 45, 20, 0)]
+    for time in times:
+        send(publisher, time, air_temperature=20)
+    eventually(lambda: len(stored()) == 4)
+    refresher = Refresher(hub_url)
+    refresh_to_rest(refresher)
+    while refresher.profile():
+        pass
+    refresher.close()
+    sleep(1)
+    assert len(stored()) == 4  # the clock was not watched for long enough
+    monkeypatch.setattr(upkeep, "_AGE_BELIEVED_AFTER_S", 0.0)
+    eventually(lambda: {time for _, _, time in stored()} == set(times[2:]))
+    assert sum(it.n for it in reader.steps(["pole"], ["air_temperature"], *_ALL, DAY)) == 4

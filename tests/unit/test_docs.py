@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tsuji_platform.analytics.gaps import Absence
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Reason
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -51,3 +52,8 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_reason_of_a_gap_is_documented() -> None:
+    text = (_ROOT / "docs" / "history.md").read_text(encoding="utf-8")
+    assert [one.value for one in Absence if f"| `{one.value}` |" not in text] == []

@@ -32,6 +32,7 @@ from typing import Any
 
 import psycopg
 
+from tsuji_platform.settings import RetentionSettings
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling, floor_to_step
 from tsuji_platform.store.database import Connection
@@ -73,6 +74,23 @@ Ages = Mapping[timedelta, timedelta]
 """How long to keep, by the width of the rollup's buckets, `RAW` for observations; the rest for ever."""
 
 
+_NAMES = {
+    RAW: "observations",
+    FIVE_MINUTES: "rollups of five minutes",
+    HOUR: "rollups of an hour",
+}
+
+
+def ages(settings: RetentionSettings) -> Ages:
+    """What the settings say."""
+    days = {
+        RAW: settings.raw_days,
+        FIVE_MINUTES: settings.five_minute_days,
+        HOUR: settings.hour_days,
+    }
+    return {width: it * DAY for width, it in days.items() if it is not None}
+
+
 class Obstacle(StrEnum):
     """Why nothing is dropped although it is old enough; the value completes "waits: …"."""
 
@@ -100,6 +118,11 @@ class Dropped:
     rows: int = 0
     too_late: int = 0
     obstacle: Obstacle | None = None
+
+    @property
+    def what(self) -> str:
+        """What it is about, in words."""
+        return _NAMES[self.width]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +154,11 @@ class Outlook:
     obstacle: Obstacle | None
     late: int
     too_late: int
+
+    @property
+    def what(self) -> str:
+        """What it is about, in words."""
+        return _NAMES[self.width]
 
 
 class HistoryRetention:
