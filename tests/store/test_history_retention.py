@@ -15,6 +15,7 @@ from tsuji_platform.analytics.gaps import Absence, gaps
 from tsuji_platform.store import Database, Reader, Writer
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.history_retention import Ages, Dropped, HistoryRetention, Obstacle
+from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.rollups import Refresher
 
 DAY = timedelta(days=1)
@@ -337,6 +338,33 @@ def test_a_late_observation_does_not_hide_the_sum_from_readers(
     assert [reader.steps(*asked, step) for step in (FIVE_MINUTES, HOUR, DAY)] == before
     rest()
     assert [reader.steps(*asked, step) for step in (FIVE_MINUTES, HOUR, DAY)] == before
+
+
+@pytest.mark.parametrize("five_minutes", [False, True])
+def test_days_by_their_quarter_hours_stay_as_they_were(
+    gate: Writer, rest, retain: Retain, connection: psycopg.Connection, store_url: str, five_minutes
+) -> None:
+    rest()
+    cut_chunks(connection)
+    asked = ["gate"], ["pedestrians"], [(OLD + n * DAY).date() for n in range(-2, 60)]
+
+    def read() -> dict:
+        with Database(store_url, size=1) as database:
+            found = Profiles(database).of(*asked)
+        return {key: values.tobytes() for key, values in found.items()}
+
+    before = read()
+    assert before
+    drop(retain(MONTH | ({FIVE_MINUTES: 30 * DAY} if five_minutes else {})))
+    assert read() == before
+    late = [OLD, horizon(connection) - timedelta(minutes=1)]
+    gate.save([message("gate", time, 300, pedestrians=50) for time in late])
+    assert read() == before
+    refresh_to_rest(refresher := Refresher(store_url))
+    assert read() == before
+    refresher.close()
+    rest()
+    assert read() == before
 
 
 def test_ages_count_from_the_newest_observation_that_is_not_ahead_of_the_clock(

@@ -8,7 +8,7 @@ right at any moment (why that is so, `rollups` says).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,8 +19,9 @@ from tsuji_platform.analytics.typical import PROFILED, QUARTERS, Floats, midnigh
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import Run, bucket_of
-from tsuji_platform.store.cover import moment
+from tsuji_platform.store.cover import FIVE_MINUTES, RAW, moment
 from tsuji_platform.store.database import Connection, Database
+from tsuji_platform.store.horizon import Horizons, horizons
 
 _SQL = queries.load("profiles")
 _HISTORY = queries.load("history")
@@ -132,11 +133,14 @@ def _read(
     asked = {"datastream_ids": list(names), "days": list(days), "first": first, "last": last}
     found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
     places = {day: place for place, day in enumerate(days)}
-    changed = {key for row in streams for key in _changed(row, days)}
+    kept = horizons(connection)
+    named = {key for row in streams for key in _changed(row, days)}
+    changed = _whole(named, RAW, kept)
     stale = {
         (row["datastream_id"], row["day"])
         for row in connection.execute(_SQL["stale_profiles"], asked)
-    } - changed
+    }
+    stale = _whole((stale | named) - changed, FIVE_MINUTES, kept)
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
             if (datastream_id, day) not in stale and (datastream_id, day) not in changed:
@@ -147,6 +151,14 @@ def _read(
                 for datastream_id, day, totals, weights in rows:
                     found[datastream_id][:, places[day]] = totals, weights
     return {names[key]: values for key, values in found.items() if values[1].any()}
+
+
+def _whole(keys: Set[Key], width: timedelta, kept: Horizons) -> set[Key]:
+    """Those days of which everything of one width is kept; of others what was made of them stays right."""
+    if width not in kept:
+        return set(keys)
+    since = kept[width].since
+    return {(datastream_id, day) for datastream_id, day in keys if midnight(day) >= since}
 
 
 def _nothing(days: int, quarters: int) -> Floats:
