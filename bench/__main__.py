@@ -6,9 +6,9 @@ import platform
 
 import psutil
 
-from bench import history, ingest
+from bench import history, imports, ingest
 
-PARTS = {"ingest": ingest.run, "history": history.run}
+PARTS = {"ingest": ingest.run, "history": history.run, "imports": imports.run}
 
 
 def main() -> None:
