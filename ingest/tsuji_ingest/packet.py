@@ -9,11 +9,16 @@ from tsuji_platform.contract import Observation, Rejection, Thing
 from tsuji_platform.store.records import Received
 
 
+def storable(topic: str) -> str:
+    """Make U+0000 visible: MQTT forbids it, some brokers pass it on, PostgreSQL can't hold it."""
+    return topic.replace("\0", "\\u0000")
+
+
 class Packet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One received MQTT message.
 
     Attributes:
-        topic: as received.
+        topic: as received, but for what the database can't hold (see `storable`).
         payload: as received.
         received_at: by the hub's clock, aware.
         arrived_s: the same by a clock that does not jump, monotonic seconds; 0 where not known.

@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.decoders import filters, own
 from tsuji_ingest.network import BufferedClient, BufferedSocket
-from tsuji_ingest.packet import Packet
+from tsuji_ingest.packet import Packet, storable
 from tsuji_platform.contract.topics import THINGS_FILTER, is_thing_topic
 from tsuji_platform.settings import BrokerAddress
 
@@ -67,6 +67,9 @@ class Subscriber:
         self._others = [one for one in plain if one not in self._filters]
         self._connection = 0
         self._subscription: int | None = None
+        self._subscribed = False
+        self._asked_for_dropped: int | None = None
+        self._may_ask_for_dropped = True
         self.dropped: int | None = None
         """Messages that the broker says to have dropped since its start, for whomever; None where it
         does not say."""
@@ -210,6 +213,10 @@ class Subscriber:
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
         )
+        if flags.session_present and self._subscribed:
+            self._connected.set()  # to subscribe again would bring all that is retained again
+            return
+        self._subscribed = False
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -217,11 +224,12 @@ class Subscriber:
         if self._others:  # the session may have been one that took all
             self._client.unsubscribe(self._others)
         _, self._subscription = self._client.subscribe([(topic, _QOS) for topic in self._filters])
-        self._client.subscribe(_DROPPED, 0)  # if it does not let us, then it does not
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _: Any
     ) -> None:
+        if mid == self._asked_for_dropped:
+            self._asked_for_dropped = None  # if it does not let us, then it does not
         if mid != self._subscription:
             return
         refused = [
@@ -237,13 +245,22 @@ class Subscriber:
         if any(topic.endswith(own.DECODER.filters) for topic in refused):
             self._subscribe_due = time.monotonic() + _SUBSCRIBE_AGAIN_S
             return
+        self._subscribed = not refused
         self._connected.set()
+        if self._may_ask_for_dropped:
+            _, self._asked_for_dropped = self._client.subscribe(_DROPPED, 0)
 
     def _on_disconnect(
         self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _: Any
     ) -> None:
         self._connected.clear()
-        if reason.is_failure:
+        if self._asked_for_dropped is not None:  # brokers without it may end the connection for it
+            self._asked_for_dropped, self._may_ask_for_dropped = None, False
+            _log.info(
+                "the broker ended the connection when asked how many messages it has dropped; it is "
+                "not asked again"
+            )
+        elif reason.is_failure:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
@@ -256,7 +273,7 @@ class Subscriber:
             return
         self._deliver(
             Packet(
-                topic=topic,
+                topic=storable(topic),
                 payload=bytes(message.payload),
                 received_at=datetime.now(UTC),
                 arrived_s=time.monotonic(),

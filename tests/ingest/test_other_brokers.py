@@ -1,0 +1,111 @@
+"""Ingest with the broker that Python brings: no $SYS topics, no check of what topics hold."""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from samples import after, observations, thing
+from tsuji_ingest.service import Ingest
+from tsuji_platform.runtime import broker as brokers
+from tsuji_platform.runtime.broker import EmbeddedBroker
+from tsuji_platform.runtime.private import Instance, PrivateServer, private_folder
+from tsuji_platform.settings import BrokerAddress, IngestSettings
+from tsuji_platform.store import Database, Reader
+from tsuji_simulators.publish import Publisher
+
+
+@pytest.fixture
+def embedded_broker() -> Iterator[PrivateServer]:
+    """The last resort of `tsuji up`."""
+    with private_folder() as folder:
+        instance = Instance.locate(folder).create()
+        port = brokers.choose_port(None, instance.broker_folder, standard=None)
+        program = EmbeddedBroker()
+        server = PrivateServer(
+            brokers.broker_child(program, instance.broker_folder, port, instance.account),
+            f"mqtt://127.0.0.1:{port}",
+            instance.log_folder / "broker.log",
+            program.description,
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def address(embedded_broker: PrivateServer) -> BrokerAddress:
+    return BrokerAddress.parse(embedded_broker.url)
+
+
+@pytest.fixture
+def ingest(
+    hub_url: str, address: BrokerAddress, eventually: Callable[..., None]
+) -> Iterator[Ingest]:
+    ingest = Ingest(hub_url, address, IngestSettings(ingest_id="x", ingest_wait_ms=10))
+    thread = threading.Thread(target=ingest.run, daemon=True)
+    thread.start()
+    eventually(lambda: ingest.connected)
+    yield ingest
+    ingest.stop()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+def _publish_raw(address: BrokerAddress, topic: bytes, payload: bytes) -> None:
+    """Publish what no client library lets through, and wait for the acknowledgement."""
+
+    def text(octets: bytes) -> bytes:
+        return struct.pack("!H", len(octets)) + octets
+
+    hello = text(b"MQTT") + bytes([4, 2, 0, 60]) + text(b"device")
+    message = text(topic) + struct.pack("!H", 1) + payload
+    with socket.create_connection((address.host, address.port), timeout=10) as connection:
+        connection.sendall(bytes([0x10, len(hello)]) + hello)
+        assert connection.recv(4)[:1] == b"\x20"
+        connection.sendall(bytes([0x32, len(message)]) + message)
+        assert connection.recv(4)[:1] == b"\x40"
+
+
+def test_it_stores_and_stays_connected_where_the_broker_has_no_dollar_topics(
+    ingest: Ingest,
+    address: BrokerAddress,
+    hub_database: Database,
+    eventually: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader = Reader(hub_database)
+    with Publisher(address) as publisher:
+        publisher.publish_things([thing("pole")])
+        for minute in range(100):
+            publisher.publish_observations(
+                "pole", observations("pole", after(minutes=minute), air_temperature=minute % 50)
+            )
+        assert publisher.flush(timeout_s=20)
+    eventually(lambda: reader.counters().tally.stored == 100)
+    eventually(lambda: ingest.connected)
+    assert caplog.text.count("is lost") == 0
+
+
+def test_a_topic_with_a_null_is_kept_visibly_and_holds_nothing_up(
+    ingest: Ingest,
+    address: BrokerAddress,
+    hub_database: Database,
+    eventually: Callable[..., None],
+) -> None:
+    assert ingest.connected
+    reader = Reader(hub_database)
+    _publish_raw(address, b"tsuji/v1/things/a\0b/observations", b"{}")
+    eventually(lambda: reader.counters().tally.rejected == 1)
+    with Publisher(address) as publisher:
+        publisher.publish_things([thing("pole")])
+        publisher.publish_observations("pole", observations("pole", after(), air_temperature=1))
+        assert publisher.flush(timeout_s=20)
+    eventually(lambda: reader.counters().tally.stored == 1)
+    (kept,) = reader.rejected(limit=10)
+    assert kept.topic == r"tsuji/v1/things/a\u0000b/observations"
+    assert kept.reason == "bad_thing"
