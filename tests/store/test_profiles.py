@@ -94,6 +94,24 @@ def kept(connection: psycopg.Connection) -> Rows:
     return rows
 
 
+def assert_sums(profiles: Profiles, connection: psycopg.Connection) -> None:
+    """Hours that end with some quarter hours, those that begin the day before among them."""
+    rows = wanted(connection)
+    days = _DAYS[1:3]
+    for last, width in ((2, 4), (1, 2), (4, 4), (60, 4), (61, 1)):
+        found = profiles.sums(_THINGS, ("pedestrians",), days, last, width)
+        for thing in _THINGS:
+            totals, covered_s = found.get((thing, "pedestrians"), np.zeros((2, len(days))))
+            for place, day in enumerate(days):
+                parts = [
+                    rows.get((thing, "pedestrians", day - timedelta(days=n < 1), n + 96 * (n < 1)))
+                    for n in range(last - width + 1, last + 1)
+                ]
+                held = [part for part in parts if part is not None]
+                assert totals[place] == sum(total for total, _ in held)
+                assert covered_s[place] == sum(weight for _, weight in held)
+
+
 _moments = st.builds(
     lambda days, hours, quarters, offset: (
         T0 + timedelta(days=days, hours=hours, minutes=15 * quarters, microseconds=offset)
@@ -164,6 +182,7 @@ def test_any_sequence_reads_equal_to_recomputation_and_so_it_is_kept(
             refresher.profile()
         else:
             assert found(profiles, _DAYS) == wanted(connection)
+            assert_sums(profiles, connection)
     assert found(profiles, _DAYS) == wanted(connection)
     rest(refresher)
     assert kept(connection) == wanted(connection)
@@ -209,4 +228,5 @@ def test_what_was_kept_before_is_made_by_the_migration_too(
 def test_nothing_asked_is_nothing_found(profiles: Profiles) -> None:
     assert profiles.of([], _NAMES, _DAYS) == {}
     assert profiles.of(["a"], _NAMES, []) == {}
+    assert profiles.sums([], _NAMES, _DAYS, 4, 4) == profiles.sums(["a"], _NAMES, [], 4, 4) == {}
     assert profiles.of(["nobody"], _NAMES, _DAYS) == {}

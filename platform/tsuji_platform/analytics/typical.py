@@ -130,13 +130,17 @@ def values_of(observed_property: str, profile: Floats, quarters: int = 1) -> Flo
     totals, weights = profile.reshape(2, days, width // quarters, quarters)
     weight = weights.sum(axis=2)
     if known.is_count:
-        whole = quarters * _QUARTER_S
-        complete = np.abs(weight - whole) <= _TOLERANCE * whole
-        return np.where(complete, np.nansum(totals, axis=2), np.nan)
+        return whole_counts(np.nansum(totals, axis=2), weight, quarters)
     if known.aggregation is Aggregation.MAXIMUM:
         highest = np.where(np.isnan(totals), -np.inf, totals).max(axis=2)
         return np.where(weight > 0, highest, np.nan)
     return np.where(weight > 0, np.nansum(totals, axis=2) / np.maximum(weight, 1), np.nan)
+
+
+def whole_counts(totals: Floats, covered_s: Floats, quarters: int) -> Floats:
+    """Counts that cover a stretch of so many quarter hours, but for a tenth; NaN for others."""
+    whole = quarters * _QUARTER_S
+    return np.where(np.abs(covered_s - whole) <= _TOLERANCE * whole, totals, np.nan)
 
 
 def of_thing(parts: Mapping[str, Floats]) -> Floats | None:

@@ -131,7 +131,7 @@ class LiveFeed:
         things = shape.thing_states(hub.things(), hub.reader.latest(), hub.clock())
         membership = hub.areas.membership(area_set_id)
         areas = combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
-        usual = hub.usual.of_areas(readings.totals, membership, hub.clock(), live=True)
+        usual = hub.usual.of_areas(readings.totals, membership, hub.clock())
         return _Seen(
             {code: shape.figures(values, usual.get(code, {})) for code, values in areas.items()},
             things,

@@ -1,9 +1,9 @@
-"""What is usual for the hour that ends now: looked up once a quarter hour and kept in memory."""
+"""What is usual for the hour that ends now: looked up once a quarter hour and held in memory."""
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -13,14 +13,13 @@ from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.analytics.typical import (
     MINIMUM_DAYS,
     QUARTER,
-    QUARTERS,
     Floats,
     band,
     days_behind,
     of_area,
     of_thing,
     place_of,
-    values_of,
+    whole_counts,
 )
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.contract import Aggregation
@@ -28,7 +27,10 @@ from tsuji_platform.store import floor_to_step
 from tsuji_platform.store.profiles import Profiles
 
 FIGURE = "footfall"
-_WIDTH = WINDOW // QUARTER
+_QUARTERS = WINDOW // QUARTER
+_HOURS_HELD = 12
+"""That of now, and some past ones that someone looks at."""
+_GOOD_FOR_S = 900.0
 _WINDOW_S = WINDOW / timedelta(seconds=1)
 _LEAST_S, _MOST_S = 0.75 * _WINDOW_S, 1.1 * _WINDOW_S
 
@@ -42,6 +44,7 @@ class _Hour:
     def __init__(self, day: date, number: int) -> None:
         self.day = day
         self.number = number
+        self.good_until = time.monotonic() + _GOOD_FOR_S
         self.things: dict[str, Floats | None] = {}
         """Values of past days, of shape (days, 1); None of things with too few of them."""
         self.sums: dict[tuple[str, ...], _Middle | None] = {}
@@ -60,36 +63,27 @@ class UsualNow:
         self._profiles = profiles
         self._weeks = weeks
         self._lock = threading.Lock()
-        self._hour = _Hour(date.min, 0)
+        self._hours: dict[tuple[date, int], _Hour] = {}
 
     def of_areas(
         self,
         totals: Iterable[Reading],
         membership: Mapping[str, Sequence[str]],
-        time: datetime,
-        *,
-        live: bool,
+        moment: datetime,
     ) -> dict[str, dict[str, TypicalNow]]:
         """What is usual, by area code and figure id, where there is anything to compare.
 
         Args:
-            totals: of the hour that ended at `time`, with what they cover.
+            totals: of the hour that ended at `moment`, with what they cover.
             membership: ids of the things in each area.
-            time: the moment.
-            live: whether it is the present, for which what was looked up is kept.
+            moment: now, or a past one.
         """
         rates = hourly_rates(totals)
-        place = place_of(floor_to_step(time, QUARTER))
+        place = place_of(floor_to_step(moment, QUARTER))
         wanted = sorted(rates.keys() & {one for members in membership.values() for one in members})
-        with self._lock if live else nullcontext():
-            hour = (
-                self._hour
-                if live and (self._hour.day, self._hour.number) == place
-                else _Hour(*place)
-            )
+        with self._lock:
+            hour = self._hour_of(*place)
             self._look_up(hour, [one for one in wanted if one not in hour.things])
-            if live:
-                self._hour = hour
             found = {}
             for code, members in membership.items():
                 compared = tuple(m for m in members if m in rates and hour.things[m] is not None)
@@ -98,49 +92,28 @@ class UsualNow:
                     found[code] = {FIGURE: typical}
             return found
 
+    def _hour_of(self, day: date, number: int) -> _Hour:
+        """The hour that ends with a quarter hour, anew if what is held of it was looked up long ago."""
+        hour = self._hours.pop((day, number), None)
+        if hour is None or time.monotonic() > hour.good_until:
+            hour = _Hour(day, number)
+        self._hours[day, number] = hour  # the last one is the newest
+        while len(self._hours) > _HOURS_HELD:
+            self._hours.pop(next(iter(self._hours)))
+        return hour
+
     def _look_up(self, hour: _Hour, thing_ids: Sequence[str]) -> None:
         if not thing_ids:
             return
         days = days_behind(hour.day, self._weeks)
-        parts = self._of_hour(thing_ids, days, hour.number)
+        found = self._profiles.sums(thing_ids, FOOTFALL_PROPERTIES, days, hour.number, _QUARTERS)
+        parts: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
+        for (thing_id, name), (totals, covered_s) in found.items():
+            parts[thing_id][name] = whole_counts(totals, covered_s, _QUARTERS)[:, None]
         for thing_id in thing_ids:
-            values = of_thing(
-                {name: values_of(name, it, _WIDTH) for name, it in parts.get(thing_id, {}).items()}
-            )
+            values = of_thing(parts[thing_id])
             enough = values is not None and (~np.isnan(values)).sum() >= MINIMUM_DAYS
             hour.things[thing_id] = values if enough else None
-
-    def _of_hour(
-        self, thing_ids: Sequence[str], days: Sequence[date], number: int
-    ) -> dict[str, dict[str, Floats]]:
-        """The four quarter hours that end with a number, of some days; they may begin the day before."""
-        first = number - _WIDTH + 1
-        pieces = [
-            self._profiles.of(
-                thing_ids, FOOTFALL_PROPERTIES, days, first=max(first, 1), last=number
-            )
-        ]
-        if first < 1:
-            before = [day - timedelta(days=1) for day in days]
-            pieces.insert(
-                0,
-                self._profiles.of(
-                    thing_ids,
-                    FOOTFALL_PROPERTIES,
-                    before,
-                    first=QUARTERS + first,
-                    last=QUARTERS,
-                ),
-            )
-        widths = [1 - first, number] if first < 1 else [_WIDTH]
-        parts: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-        for stream in {stream for piece in pieces for stream in piece}:
-            held = [
-                piece[stream] if stream in piece else np.zeros((2, len(days), width))
-                for piece, width in zip(pieces, widths, strict=True)
-            ]
-            parts[stream[0]][stream[1]] = np.concatenate(held, axis=2)
-        return parts
 
 
 def hourly_rates(totals: Iterable[Reading]) -> dict[str, float]:

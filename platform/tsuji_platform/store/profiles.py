@@ -8,11 +8,13 @@ right at any moment (why that is so, `rollups` says).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from tsuji_platform.analytics.typical import PROFILED, QUARTERS, Floats, midnight
@@ -106,51 +108,134 @@ class Profiles:
         """
         if not days or not thing_ids:
             return {}
+        found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
+        places = {day: place for place, day in enumerate(days)}
         with self._database.transaction() as connection:
             connection.execute(_HISTORY["one_moment"])
-            return _read(connection, thing_ids, observed_properties, days, (first, last))
+            known = _known(connection, thing_ids, observed_properties, days)
+            asked = {**known.asked, "first": first, "last": last}
+            with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+                for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
+                    if (datastream_id, day) not in known.stale:
+                        found[datastream_id][:, places[day]] = totals, weights
+                for datastream_id, day, totals, weights in known.anew(cursor, first, last):
+                    found[datastream_id][:, places[day]] = totals, weights
+        return {known.names[key]: values for key, values in found.items() if values[1].any()}
+
+    def sums(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        days: Sequence[date],
+        last: int,
+        width: int,
+    ) -> dict[Stream, Floats]:
+        """The sum of some quarter hours of some days, of datastreams that count; made for many of them.
+
+        Args:
+            thing_ids: whose.
+            observed_properties: of what.
+            days: Tokyo days.
+            last: number of the last quarter hour.
+            width: how many end with it, 4 at the most; the first may lie on the day before.
+
+        Returns:
+            Arrays of shape (2, days): totals, and the seconds that they cover.
+        """
+        if not days or not thing_ids:
+            return {}
+        first = last - width + 1
+        pieces = [(list(days), max(first, 1), last)]
+        if first < 1:
+            pieces.append(([day - _DAY for day in days], QUARTERS + first, QUARTERS))
+        found: dict[Stream, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
+        with self._database.transaction() as connection:
+            connection.execute(_HISTORY["one_moment"])
+            for its_days, start, end in pieces:
+                known = _known(connection, thing_ids, observed_properties, its_days)
+                for key, values in _sums(connection, known, its_days, start, end).items():
+                    found[known.names[key]] += values
+        return dict(found)
 
 
-def _read(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is asked, and which of it is not kept as it is.
+
+    Attributes:
+        names: thing and observed property of each datastream.
+        asked: for queries of what is kept.
+        stale: days of which what is kept is not used.
+        buckets: those of them that are made anew from buckets of five minutes.
+        changed: those that are made from the observations.
+    """
+
+    names: Mapping[int, Stream]
+    asked: Mapping[str, Any]
+    stale: Set[Key]
+    buckets: Set[Key]
+    changed: Set[Key]
+
+    def anew(
+        self, cursor: Cursor[tuple[Any, ...]], first: int, last: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """Quarter hours of stale days: datastream, day, totals, weights."""
+        for query, keys in (("profiles_5min", self.buckets), ("profiles_raw", self.changed)):
+            if keys:
+                values = _asked(sorted(keys)) | {"first": first, "last": last}
+                yield from cursor.execute(_SQL[query], values)
+
+
+def _known(
     connection: Connection,
     thing_ids: Sequence[str],
     observed_properties: Sequence[str],
     days: Sequence[date],
-    quarters: tuple[int, int],
-) -> dict[Stream, Floats]:
-    first, last = quarters
-    start, end = midnight(min(days)), midnight(max(days)) + _DAY
+) -> _Known:
     streams = connection.execute(
         _HISTORY["stale"],
         {
             "thing_ids": list(thing_ids),
             "observed_properties": [name for name in observed_properties if name in PROFILED],
-            "first_bucket": bucket_of(start),
-            "last_bucket": bucket_of(end),
+            "first_bucket": bucket_of(midnight(min(days))),
+            "last_bucket": bucket_of(midnight(max(days)) + _DAY),
         },
     ).fetchall()
     names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
-    asked = {"datastream_ids": list(names), "days": list(days), "first": first, "last": last}
-    found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
-    places = {day: place for place, day in enumerate(days)}
+    asked = {"datastream_ids": list(names), "days": list(days)}
     kept = horizons(connection)
     named = {key for row in streams for key in _changed(row, days)}
     changed = _whole(named, RAW, kept)
-    stale = {
+    noted = {
         (row["datastream_id"], row["day"])
         for row in connection.execute(_SQL["stale_profiles"], asked)
     }
-    stale = _whole((stale | named) - changed, FIVE_MINUTES, kept)
+    buckets = _whole((noted | named) - changed, FIVE_MINUTES, kept)
+    return _Known(
+        names=names, asked=asked, stale=changed | buckets, buckets=buckets, changed=changed
+    )
+
+
+def _sums(
+    connection: Connection, known: _Known, days: Sequence[date], first: int, last: int
+) -> dict[int, Floats]:
+    """Quarter hours `first` to `last`, four at the most, of some days added up, by datastream."""
+    found: dict[int, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
+    places = {day: place for place, day in enumerate(days)}
+    numbers = [number if number <= last else None for number in range(first, first + 4)]
+    asked = {
+        **known.asked,
+        **dict(zip(("first", "second", "third", "fourth"), numbers, strict=True)),
+    }
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
-            if (datastream_id, day) not in stale and (datastream_id, day) not in changed:
-                found[datastream_id][:, places[day]] = totals, weights
-        for query, keys in (("profiles_5min", stale), ("profiles_raw", changed)):
-            if keys:
-                rows = cursor.execute(_SQL[query], asked | _asked(sorted(keys)))
-                for datastream_id, day, totals, weights in rows:
-                    found[datastream_id][:, places[day]] = totals, weights
-    return {names[key]: values for key, values in found.items() if values[1].any()}
+        for datastream_id, its_days, totals, weights in cursor.execute(_SQL["profile_sums"], asked):
+            found[datastream_id][:, [places[day] for day in its_days]] = totals, weights
+        for datastream_id, day in known.stale:
+            found[datastream_id][:, places[day]] = 0
+        for datastream_id, day, totals, weights in known.anew(cursor, first, last):
+            quarters = np.array([totals, weights], dtype=np.float64)
+            found[datastream_id][:, places[day]] = np.nansum(quarters, axis=1)
+    return found
 
 
 def _whole(keys: Set[Key], width: timedelta, kept: Horizons) -> set[Key]:

@@ -74,7 +74,7 @@ def snapshot(
     membership = hub.areas.membership(area_set)
     figures = _figures(readings, membership)
     time = at or hub.clock()
-    usual = hub.usual.of_areas(readings.totals, membership, time, live=at is None)
+    usual = hub.usual.of_areas(readings.totals, membership, time)
     answer = models.Snapshot(
         area_set=area_set,
         time=time,
@@ -138,7 +138,7 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
     time = at or hub.clock()
     readings = hub.readings(at)
     values = _figures(readings, membership).get(code, {})
-    usual = hub.usual.of_areas(readings.totals, membership, time, live=at is None)
+    usual = hub.usual.of_areas(readings.totals, membership, time)
     return models.AreaDetail(
         area_set=area_set,
         code=code,

@@ -69,6 +69,17 @@ SELECT datastream_id, day, totals[%(first)s:%(last)s], weights[%(first)s:%(last)
 FROM rollup_profile
 WHERE datastream_id = ANY (%(datastream_ids)s) AND day = ANY (%(days)s);
 
+-- name: profile_sums
+-- Days of datastreams, the sum of up to four quarter hours of each.
+SELECT datastream_id, array_agg(day),
+    array_agg(coalesce(totals[%(first)s::int4], 0) + coalesce(totals[%(second)s::int4], 0)
+        + coalesce(totals[%(third)s::int4], 0) + coalesce(totals[%(fourth)s::int4], 0)),
+    array_agg(weights[%(first)s::int4] + coalesce(weights[%(second)s::int4], 0)
+        + coalesce(weights[%(third)s::int4], 0) + coalesce(weights[%(fourth)s::int4], 0))
+FROM rollup_profile
+WHERE datastream_id = ANY (%(datastream_ids)s) AND day = ANY (%(days)s)
+GROUP BY datastream_id;
+
 -- name: stale_profiles
 SELECT datastream_id, day FROM stale_profile
 WHERE day = ANY (%(days)s) AND datastream_id = ANY (%(datastream_ids)s);
