@@ -104,6 +104,15 @@ class Ledger:
         with self._lock:
             self._account = replace(self._account, healed=self._account.healed + tally)
 
+    def forget_waiting(self) -> None:
+        """We end: what waits here is the broker's again."""
+        with self._lock:
+            waiting = self._account.waiting
+            self._account = replace(
+                self._account, received=self._account.received - waiting, waiting=0
+            )
+            self._storing = 0
+
     def away(self, cause: str) -> None:
         """The database does not serve."""
         with self._lock:

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from tsuji_ingest.clock import ClockWatch, Step
 from tsuji_ingest.decoders import decode
+from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings, RetentionSettings
@@ -44,6 +45,7 @@ class Upkeep:
     Args:
         database_url: PostgreSQL address.
         settings: how much of rejected messages is kept, and under which name this ingest counts.
+        ledger: is told how values moved.
         wall: the hub's clock.
         steady: seconds since the machine's boot.
     """
@@ -53,9 +55,11 @@ class Upkeep:
         database_url: str,
         settings: IngestSettings,
         *,
+        ledger: Ledger | None = None,
         wall: Callable[[], datetime] = _now,
         steady: Callable[[], float] = uptime_s,
     ) -> None:
+        self._ledger = ledger
         self._wall = wall
         self._steady = steady
         self._watch = ClockWatch(wall, steady)
@@ -140,9 +144,10 @@ class Upkeep:
         for page in self._repair.misjudged(self._wall(), self._steady(), after=after):
             if self._stop.is_set():
                 return False
-            outcome.add(
-                self._retrier.retry_apart([self._read_again(one) for one in page], _note_refusal)
-            )
+            done = self._retrier.retry_apart([self._read_again(one) for one in page], _note_refusal)
+            if self._ledger is not None:
+                self._ledger.healed(done.tally)
+            outcome.add(done)
         if outcome.settled or outcome.changed:
             _log.info(
                 "%d messages had been refused as from the future while the hub's clock was behind; read "

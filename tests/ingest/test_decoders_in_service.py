@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from samples import T0, broken, message, observations, registration
-from tsuji_ingest import service
+from tsuji_ingest import healing
 from tsuji_ingest.decoders import filters
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract.topics import UPLINKS_FILTER
@@ -27,7 +27,7 @@ def writer(hub_url: str) -> Iterator[Writer]:
 
 
 def heal(writer: Writer) -> Tally:
-    return writer.heal([(it, service._decode_again(it)) for it in writer.healable()]).tally
+    return writer.heal([(it, healing._read_again(it)) for it in writer.healable()]).tally
 
 
 def test_what_waited_is_kept_where_nothing_reads_its_format_any_more(
@@ -84,6 +84,7 @@ def test_without_the_rights_for_another_format_ingest_goes_on(
         for one in filters()
     ]
     with caplog.at_level(logging.ERROR):
+        subscriber._subscription = 1
         subscriber._on_subscribe(subscriber._client, None, 1, answers, None)
     assert subscriber.connected is goes_on
     assert refused in caplog.text

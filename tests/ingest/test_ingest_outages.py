@@ -3,11 +3,14 @@
 import logging
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 
 from broker_queue import BrokerQueue
@@ -26,7 +29,7 @@ from tsuji_platform.store import Database, Reader, RowRefusedError, Writer, migr
 from tsuji_simulators.publish import Publisher
 
 
-def publish(publisher: Publisher, minutes: range) -> None:
+def publish(publisher: Publisher, minutes: Iterable[int]) -> None:
     """One message a minute, all acknowledged by the broker."""
     for minute in minutes:
         publisher.publish_observations(
@@ -139,18 +142,22 @@ def test_nothing_is_acknowledged_before_it_is_committed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The batch is committed, the acknowledgement is held back: the broker must still have it all."""
-    committed, may_go_on = threading.Event(), threading.Event()
+    hold, committed, may_go_on = threading.Event(), threading.Event(), threading.Event()
     acknowledge = Subscriber.acknowledge
 
     def held_back(self: Subscriber, packets) -> None:
+        if not hold.is_set():
+            acknowledge(self, packets)
+            return
         committed.set()
         assert may_go_on.wait(timeout=30)
         acknowledge(self, packets)
 
+    monkeypatch.setattr(Subscriber, "acknowledge", held_back)
     start_ingest()
     publisher.publish_things([thing("pole")])
     eventually(lambda: reader.things() and waiting.unacknowledged == 0)
-    monkeypatch.setattr(Subscriber, "acknowledge", held_back)
+    hold.set()
     publish(publisher, range(1))
     assert committed.wait(timeout=10)
     assert reader.counters().tally.stored == 1
@@ -191,6 +198,102 @@ def test_a_message_that_the_database_refuses_is_kept_apart_from_its_neighbours(
     assert len(kept) == len(poisons)
     assert all(row.reason == "not_storable" and "no such number" in row.detail for row in kept)
     assert all(row.topic == observations_topic("pole") and row.payload for row in kept)
+
+
+def _fail_at(url: str, condition: str) -> None:
+    """Let the database fail, as if it were damaged, at rows of which this holds."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            f"""
+            CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF {condition} THEN
+                    RAISE 'index contains unexpected zero page' USING ERRCODE = 'XX002';
+                END IF;
+                RETURN new;
+            END $$;
+            CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON observation
+            FOR EACH ROW EXECUTE FUNCTION fail();
+            """
+        )
+
+
+@pytest.fixture
+def failing(hub_url: str) -> Iterator[Callable[[str], None]]:
+    yield partial(_fail_at, hub_url)
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        connection.execute("DROP TRIGGER IF EXISTS fail ON observation")
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_damaged_database_costs_no_message_its_place(
+    start_ingest,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+    failing: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
+    count: int,
+) -> None:
+    start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(lambda: reader.things() and waiting.unacknowledged == 0)
+    failing("true")
+    publish(publisher, range(count))
+    eventually(lambda: caplog.text.count("unexpected zero page") and waiting.delivered == count)
+    time.sleep(4)  # long enough for a look at each message
+    assert reader.counters().tally.rejected == 0
+    assert waiting.unacknowledged == count
+    failing("false")
+    eventually(lambda: reader.counters().tally.stored == count, within=20)
+    assert reader.counters().tally.rejected == 0
+    eventually(lambda: waiting.unacknowledged == 0)
+
+
+def test_one_message_at_which_the_database_fails_does_not_stop_the_others(
+    start_ingest,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+    failing: Callable[[str], None],
+) -> None:
+    start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(lambda: reader.things() and waiting.unacknowledged == 0)
+    failing("new.result = 7")
+    publish(publisher, [7])
+    eventually(lambda: waiting.delivered == 1)
+    publish(publisher, range(20))
+    eventually(lambda: reader.counters().tally.stored == 19, within=30)
+    eventually(lambda: waiting.unacknowledged == 0, within=20)
+    (kept,) = reader.rejected(limit=10)
+    assert kept.reason == "not_storable"
+    assert kept.seen == reader.counters().tally.rejected
+    assert "unexpected zero page" in kept.detail
+
+
+def test_ingest_ends_when_asked_though_the_database_does_not_answer(
+    start_ingest,
+    hub_url: str,
+    publisher: Publisher,
+    reader: Reader,
+    waiting: BrokerQueue,
+    eventually,
+) -> None:
+    running = start_ingest()
+    publisher.publish_things([thing("pole")])
+    eventually(lambda: reader.things() and waiting.unacknowledged == 0)
+    with psycopg.connect(hub_url) as lock:
+        lock.execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE")
+        publish(publisher, range(5))
+        eventually(lambda: waiting.delivered == 5)
+        running.stop()  # waits for its end, with an error where that does not come
+        assert waiting.unacknowledged == 5
+    start_ingest()
+    eventually(lambda: reader.counters().tally.stored == 5)
+    assert reader.counters().waiting == 0
 
 
 def test_the_command_stores_and_stops_when_asked(

@@ -8,7 +8,7 @@ import pytest
 
 from broker_queue import BrokerQueue
 from samples import T0, after, observations, thing
-from tsuji_ingest import service
+from tsuji_ingest import things
 from tsuji_platform.contract import observations_topic, thing_topic
 from tsuji_platform.contract.messages import MAX_PAYLOAD_BYTES
 from tsuji_platform.store import DatabaseAwayError, Reader
@@ -174,7 +174,7 @@ def test_things_that_change_are_announced_and_equal_ones_are_not(
     eventually,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "_RETRY_LONGEST_S", 0.1)
+    monkeypatch.setattr(things, "_AGAIN_S", 0.1)
     calls: list[int] = []
 
     def note() -> None:

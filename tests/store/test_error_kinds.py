@@ -8,6 +8,7 @@ import pytest
 from samples import T0, after, message, registration
 from small_volume import SmallServer, small_server
 from tsuji_platform.store import (
+    ConflictError,
     DatabaseAwayError,
     RowRefusedError,
     SchemaError,
@@ -37,8 +38,8 @@ def server() -> Iterator[SmallServer]:
         ("42501", "could not open file: Read-only file system", DatabaseAwayError),
         ("42501", "permission denied for table observation", DatabaseAwayError),
         ("25006", "cannot execute INSERT in a read-only transaction", DatabaseAwayError),
-        ("40001", "could not serialize access", DatabaseAwayError),
-        ("40P01", "deadlock detected", DatabaseAwayError),
+        ("40001", "could not serialize access", ConflictError),
+        ("40P01", "deadlock detected", ConflictError),
         ("57014", "canceling statement due to statement timeout", DatabaseAwayError),
         ("57P01", "terminating connection", DatabaseAwayError),
         ("42P01", 'relation "observation" does not exist', SchemaError),

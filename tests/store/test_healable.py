@@ -77,7 +77,22 @@ def test_it_costs_little_while_200_000_wait_in_vain(writer: Writer, store_url: s
         assert writer.healable() == []
         ((plan,),) = connection.execute(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + queries.load("writing")["healable"],
-            {"limit": 500},
+            {"limit": 500, "octets": 1_000_000},
         ).fetchall()
     read = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
     assert 0 < read < 2_000, "it reads those that wait"
+
+
+def test_a_page_holds_no_more_payload_than_was_asked_for(writer: Writer) -> None:
+    """What grows fiftyfold while it is read must not all be read at once."""
+    waited = [
+        message("pole", after(minutes=minute), air_temperature=minute) for minute in range(20)
+    ]
+    writer.save(waited)
+    writer.save([registration("pole", "air_temperature")])
+    size = len(waited[-1].payload)
+    assert len(writer.healable(100, size * 5)) == 5
+    assert [one.payload for one in writer.healable(100, 1)] == [waited[-1].payload], (
+        "one in any case"
+    )
+    assert len(writer.healable(3, 10**6)) == 3

@@ -3,7 +3,13 @@
 from tsuji_platform.store.areas import Areas
 from tsuji_platform.store.cover import floor_to_step
 from tsuji_platform.store.database import Database
-from tsuji_platform.store.errors import DatabaseAwayError, RowRefusedError, SchemaError, StoreError
+from tsuji_platform.store.errors import (
+    ConflictError,
+    DatabaseAwayError,
+    RowRefusedError,
+    SchemaError,
+    StoreError,
+)
 from tsuji_platform.store.listen import changes
 from tsuji_platform.store.migrate import migrate, pending
 from tsuji_platform.store.quality import Quality
@@ -15,6 +21,7 @@ from tsuji_platform.store.writer import Writer
 
 __all__ = [
     "Areas",
+    "ConflictError",
     "Database",
     "DatabaseAwayError",
     "Quality",

@@ -16,6 +16,10 @@ class DatabaseAwayError(StoreError):
     """The database can't be reached or can't serve now; the same call may succeed later."""
 
 
+class ConflictError(DatabaseAwayError):
+    """Another transaction was in the way; the same call may succeed at once."""
+
+
 class RowRefusedError(StoreError):
     """The database refuses a value for good; nothing of the transaction was kept."""
 
@@ -31,6 +35,7 @@ _TRANSIENT = (
     psycopg_pool.PoolTimeout,
     psycopg_pool.PoolClosed,
 )
+_CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _DISK_FULL = "53100"
 _PRIVILEGE = "42501"
 """Rights that are missing, and PostgreSQL's name for a disk that may only be read."""
@@ -68,6 +73,8 @@ def _translation(error: Exception) -> StoreError:
         )
     if state.startswith(_LIMIT) or isinstance(error, psycopg.DataError | psycopg.IntegrityError):
         return RowRefusedError(line)
+    if isinstance(error, _CONFLICTS):
+        return ConflictError(f"another transaction was in the way: {line}")
     if isinstance(error, _TRANSIENT):
         return DatabaseAwayError(f"the database can't serve now: {line}")
     if state.startswith(_UNKNOWN_NAME):

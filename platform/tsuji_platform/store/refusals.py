@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from tsuji_platform.contract import Reason
@@ -54,19 +53,38 @@ def refusals(
         }
 
 
-def keep(connection: Connection, refused: list[dict[str, Any]]) -> None:
+def keep(
+    connection: Connection,
+    refused: Sequence[dict[str, Any]],
+    perhaps_old: Sequence[dict[str, Any]] = (),
+    tally: Tally | None = None,
+) -> None:
     """Keep refusals, or count them where the same is kept already.
 
     Their ids follow their arrival. They are written in the order of their key, so that two writers can't
     block each other.
+
+    Args:
+        connection: in a transaction.
+        refused: what `refusals` gave.
+        perhaps_old: the same of messages that need not be news: what is kept already counts no more.
+        tally: where that is taken off again.
     """
-    if not refused:
+    count = len(refused) + len(perhaps_old)
+    if not count:
         return
-    numbers = connection.execute(_SQL["next_rejected_ids"], {"count": len(refused)})
-    rows = [one | number for one, number in zip(refused, numbers, strict=True)]
-    rows.sort(key=itemgetter("digest"))
-    with connection.cursor() as cursor:
-        cursor.executemany(_SQL["keep_rejected"], rows)
+    numbers = iter(connection.execute(_SQL["next_rejected_ids"], {"count": count}).fetchall())
+    rows = [(one | next(numbers), "keep_rejected") for one in refused]
+    rows += [(one | next(numbers), "keep_rejected_once") for one in perhaps_old]
+    rows.sort(key=lambda row: row[0]["digest"])
+    if not perhaps_old:
+        with connection.cursor() as cursor:
+            cursor.executemany(_SQL["keep_rejected"], [row for row, _ in rows])
+        return
+    for row, query in rows:
+        if not connection.execute(_SQL[query], row).rowcount and tally is not None:
+            tally.received -= row["value_count"]
+            tally.rejected -= row["value_count"]
 
 
 def _since_boot(arrived_s: float | None) -> float | None:

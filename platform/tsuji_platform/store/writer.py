@@ -1,9 +1,13 @@
 """Writes batches of received messages: each batch is one transaction, counters and refusals included."""
 
+import contextlib
+import os
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
+
+import psycopg
 
 from tsuji_platform.contract import Observation, Reason, Thing
 from tsuji_platform.store import queries
@@ -57,6 +61,14 @@ class Writer:
         """
         return self._transact(batch, Tally(messages=len(batch)), ())
 
+    def abandon(self) -> None:
+        """From another thread: end the wait for a database that does not answer, as an error there."""
+        connection = self._connection
+        with contextlib.suppress(OSError, psycopg.Error):
+            if connection is not None and not connection.closed:
+                with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
+
     def report(self) -> None:
         """Keep how the ingest fares, without anything to store.
 
@@ -70,14 +82,17 @@ class Writer:
             self.close()
             raise
 
-    def healable(self, limit: int = 1000) -> list[Healable]:
+    def healable(self, limit: int = 1000, octets: int = 1_000_000) -> list[Healable]:
         """Rejected messages whose thing or datastream has appeared since; of many the newest.
+
+        At most `limit` of them, with payloads of `octets` together, but one in any case.
 
         They come in the order of their arrival: of values for the same time the last is right, and
         what is in the table already stays.
         """
         with translated():
-            rows = self._open().execute(_SQL["healable"], {"limit": limit}).fetchall()
+            asked = {"limit": limit, "octets": octets}
+            rows = self._open().execute(_SQL["healable"], asked).fetchall()
         return [Healable(received_at=row.pop("last_received_at"), **row) for row in reversed(rows)]
 
     def heal(self, messages: Sequence[tuple[Healable, Received]]) -> Saved:
@@ -221,11 +236,7 @@ class Writer:
                 (perhaps_old if message.retained else refused).extend(
                     refusals(message, unknown, tally)
                 )
-        keep(connection, refused)
-        for refusal in sorted(perhaps_old, key=itemgetter("digest")):
-            if not connection.execute(_SQL["keep_rejected_once"], refusal).fetchall():
-                tally.received -= refusal["value_count"]
-                tally.rejected -= refusal["value_count"]
+        keep(connection, refused, perhaps_old, tally)
         if rows:
             self._insert(connection, RowList(list(rows.values())), tally, waited=waited)
 

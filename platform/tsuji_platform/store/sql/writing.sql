@@ -119,17 +119,21 @@ VALUES (%(rejected_id)s, %(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(rea
 ON CONFLICT (digest) DO UPDATE SET
     seen = rejected_message.seen + 1,
     value_count = rejected_message.value_count + excluded.value_count,
+    observed_properties = array(
+        SELECT unnest(rejected_message.observed_properties)
+        UNION SELECT unnest(excluded.observed_properties) ORDER BY 1),
     last_received_at = excluded.last_received_at,
     boot_id = excluded.boot_id, uptime_s = excluded.uptime_s;
 
 -- name: keep_rejected_once
--- For what need not have been sent again: where it is kept already nothing is returned.
-INSERT INTO rejected_message (digest, topic, payload, thing_id, reason, detail, observed_properties,
-    value_count, first_received_at, last_received_at)
-VALUES (%(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
-    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s)
-ON CONFLICT (digest) DO NOTHING
-RETURNING rejected_id;
+-- For what need not have been sent again: what is kept already stays as it is.
+INSERT INTO rejected_message (rejected_id, digest, topic, payload, thing_id, reason, detail,
+    observed_properties, value_count, first_received_at, last_received_at, boot_id, uptime_s)
+OVERRIDING SYSTEM VALUE
+VALUES (%(rejected_id)s, %(digest)s, %(topic)s, %(payload)s, %(thing_id)s, %(reason)s, %(detail)s,
+    %(observed_properties)s, %(value_count)s, %(received_at)s, %(received_at)s, %(boot_id)s,
+    %(uptime_s)s)
+ON CONFLICT (digest) DO NOTHING;
 
 -- name: healable
 -- Messages that were refused only because the thing or its datastream was unknown, and no longer is.
@@ -147,17 +151,17 @@ WITH RECURSIVE undeclared AS (
                 > (undeclared.thing_id, undeclared.observed_properties)
         ORDER BY thing_id, observed_properties LIMIT 1
     ) AS following
-)
-SELECT waited.* FROM (
+), waiting AS (
+SELECT * FROM (
     SELECT r.* FROM thing CROSS JOIN LATERAL (
-        SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+        SELECT rejected_id, last_received_at, octet_length(payload) AS octets
         FROM rejected_message
         WHERE rejected_message.thing_id = thing.thing_id AND reason = 'unregistered_thing'
         ORDER BY last_received_at DESC LIMIT %(limit)s
     ) AS r
     UNION ALL
     SELECT r.* FROM undeclared CROSS JOIN LATERAL (
-        SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+        SELECT rejected_id, last_received_at, octet_length(payload) AS octets
         FROM rejected_message
         WHERE rejected_message.thing_id = undeclared.thing_id
             AND rejected_message.observed_properties = undeclared.observed_properties
@@ -169,7 +173,15 @@ SELECT waited.* FROM (
                       AND datastream.observed_property = ANY (undeclared.observed_properties))
 ) AS waited
 ORDER BY last_received_at DESC, rejected_id DESC
-LIMIT %(limit)s;
+LIMIT %(limit)s
+), chosen AS (
+    SELECT rejected_id, sum(octets) OVER sofar AS total, row_number() OVER sofar AS place
+    FROM waiting WINDOW sofar AS (ORDER BY last_received_at DESC, rejected_id DESC)
+)
+SELECT rejected_id, topic, payload, observed_properties, value_count, last_received_at
+FROM chosen JOIN rejected_message USING (rejected_id)
+WHERE total <= %(octets)s OR place = 1
+ORDER BY place;
 
 -- name: claim_rejected
 -- Takes messages out for another try; those that someone else took meanwhile are not returned.
