@@ -255,6 +255,18 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be(
     assert _counters(hub_url) is None
 
 
+def test_things_that_an_import_registers_stand_in_their_areas(
+    run: Run, hub: HubProcesses, hub_url: str, things: str, data_folder: Path, tmp_path: Path
+) -> None:
+    boundaries = data_folder / "areas" / "N03-20210101_13_tokyo.geojson"
+    assert hub.run("areas", "import", str(boundaries)).returncode == 0
+    path = tmp_path / "a.csv"
+    _write_csv(path, [row for row in _rows(100) if row["thing"] == "t3"])
+    assert run(str(path), "--register", things).returncode == 0
+    with psycopg.connect(hub_url) as connection:
+        assert connection.execute("SELECT thing_id FROM area_thing").fetchall() == [("t3",)]
+
+
 def test_melbournes_file_imported_equals_the_file_published_live(
     hub: HubProcesses,
     run: Run,

@@ -39,6 +39,55 @@ def test_every_melbourne_row_is_used(counts: Recording) -> None:
     assert all(thing.datastreams == ("pedestrians",) for thing in counts.things)
 
 
+@pytest.mark.parametrize("form", ["until 2022", "since 2022"])
+def test_melbourne_is_the_same_in_all_forms_of_the_city(
+    counts: Recording, data_folder: Path, tmp_path: Path, form: str
+) -> None:
+    folder = data_folder / "footfall"
+    frame = pd.read_csv(folder / "melbourne_hourly_2014_raw.csv")
+    places = pd.read_csv(folder / "melbourne_sensor_locations_2016.csv")
+    days = pd.to_datetime(frame["Date"], format="%d-%b-%Y")
+    table, locations = tmp_path / "counts.csv", tmp_path / "locations.csv"
+    if form == "until 2022":
+        pd.DataFrame(
+            {
+                "ID": frame.index,
+                "Date_Time": frame["Date"],
+                "Year": days.dt.year,
+                "Month": days.dt.strftime("%B"),
+                "Mdate": days.dt.day,
+                "Day": frame["Day_of_week"],
+                "Time": frame["Hour"],
+                "Sensor_ID": frame["SensorID"],
+                "Sensor_Name": frame["SensorName"],
+                "Hourly_Counts": frame["PedestrianCount"],
+            }
+        ).to_csv(table, index=False)
+        places.to_csv(locations, index=False)
+    else:
+        pd.DataFrame(
+            {
+                "id": frame.index,
+                "location_id": frame["SensorID"],
+                "sensing_date": days.dt.strftime("%Y-%m-%d"),
+                "hourday": frame["Hour"],
+                "pedestriancount": frame["PedestrianCount"],
+                "sensor_name": frame["SensorName"],
+                "location": "-37.8, 144.9",
+            }
+        ).to_csv(table, index=False, sep=";")
+        places.rename(
+            columns={
+                "Sensor ID": "location_id",
+                "Sensor Description": "sensor_description",
+                "Latitude": "latitude",
+                "Longitude": "longitude",
+            }
+        ).to_csv(locations, index=False, sep=";")
+    again = melbourne.read(table, locations)
+    assert (again.things, again.observations) == (counts.things, counts.observations)
+
+
 def test_melbourne_sums_per_counter_and_local_day_are_those_of_the_file(
     counts: Recording, data_folder: Path
 ) -> None:

@@ -32,7 +32,10 @@ from tsuji_simulators.recorded.recording import (
 ZONE = ZoneInfo("Australia/Melbourne")
 OBSERVED_PROPERTY = "pedestrians"
 _COUNT_COLUMNS = ("Date", "Hour", "SensorID", "SensorName", "PedestrianCount")
+_UNTIL_2022 = ("Year", "Month", "Mdate", "Time", "Sensor_ID", "Sensor_Name", "Hourly_Counts")
+_SINCE_2022 = ("location_id", "sensing_date", "hourday", "sensor_name", "pedestriancount")
 _LOCATION_COLUMNS = ("Sensor ID", "Sensor Description", "Latitude", "Longitude")
+_LOCATIONS_SINCE_2022 = ("location_id", "sensor_description", "latitude", "longitude")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HOUR = timedelta(hours=1)
 
@@ -44,8 +47,12 @@ def read(counts: Path, locations: Path) -> Recording:
     hour or count can't be read, or where the hour does not exist or was given already.
 
     Args:
-        counts: CSV with Date (24-Mar-2014), Hour (0-23), SensorID, SensorName, PedestrianCount.
-        locations: CSV with Sensor ID, Sensor Description, Latitude, Longitude.
+        counts: CSV with Date (24-Mar-2014), Hour (0-23), SensorID, SensorName, PedestrianCount; or as
+            the City published it until 2022 (Year, Month, Mdate, Time, Sensor_ID, Sensor_Name,
+            Hourly_Counts) or does since (location_id, sensing_date, hourday, sensor_name,
+            pedestriancount).
+        locations: CSV with Sensor ID, Sensor Description, Latitude, Longitude; or location_id,
+            sensor_description, latitude, longitude.
 
     Raises:
         RecordingError: where one of the files can't be read or lacks a column.
@@ -75,9 +82,9 @@ def rows(counts: Path, things: Mapping[str, Thing]) -> Iterator[Read]:
     Raises:
         RecordingError: where the file can't be read or lacks a column.
     """
-    for line, row in csv_rows(counts, _COUNT_COLUMNS):
+    for line, row in csv_rows(counts, _COUNT_COLUMNS, _UNTIL_2022, _SINCE_2022):
         try:
-            yield Read(line=line, row=row, observations=(_observation(row, things),))
+            yield Read(line=line, row=row, observations=(_observation(_count(row), things),))
         except RowError as error:
             yield Read(line=line, row=row, errors=(error,))
 
@@ -89,7 +96,11 @@ def counters(locations: Path) -> Mapping[str, Thing]:
         RecordingError: where the file can't be read or lacks a column.
     """
     things: dict[str, Thing] = {}
-    for _, row in csv_rows(locations, _LOCATION_COLUMNS):
+    for _, row in csv_rows(locations, _LOCATION_COLUMNS, _LOCATIONS_SINCE_2022):
+        if "location_id" in row:
+            row = dict(
+                zip(_LOCATION_COLUMNS, (row[one] for one in _LOCATIONS_SINCE_2022), strict=True)
+            )
         counter = row["Sensor ID"].strip()
         name = row["Sensor Description"].strip() or f"Counter {counter}"
         try:
@@ -107,6 +118,18 @@ def counters(locations: Path) -> Mapping[str, Thing]:
             owner="City of Melbourne",
         )
     return things
+
+
+def _count(row: Mapping[str, str]) -> Mapping[str, str]:
+    """A row of any of the City's forms in the first."""
+    if "location_id" in row:
+        counter, day, hour, name, count = (row[one] for one in _SINCE_2022)
+    elif "Sensor_ID" in row:
+        year, month, of_month, hour, counter, name, count = (row[one] for one in _UNTIL_2022)
+        day = f"{of_month.strip()}-{month.strip()[:3]}-{year.strip()}"
+    else:
+        return row
+    return dict(zip(_COUNT_COLUMNS, (day, hour, counter, name, count), strict=True))
 
 
 def _observation(row: Mapping[str, str], things: Mapping[str, Thing]) -> Observation:
@@ -129,6 +152,8 @@ def _observation(row: Mapping[str, str], things: Mapping[str, Thing]) -> Observa
 
 def _date(text: str) -> date:
     try:
+        if text[4:5] == "-":
+            return date.fromisoformat(text.strip())
         day, month, year = text.strip().split("-")
         return date(int(year), _MONTHS.index(month) + 1, int(day))
     except ValueError as error:

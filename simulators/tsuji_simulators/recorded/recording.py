@@ -152,20 +152,31 @@ class Collector:
         )
 
 
-def csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a UTF-8 CSV file with the line at which each begins.
+def csv_rows(
+    path: Path, columns: tuple[str, ...], *others: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a UTF-8 CSV file, with commas or semicolons, with the line at which each begins.
+
+    Args:
+        path: of the file.
+        columns: that it must have.
+        *others: that it may have instead.
 
     Raises:
         RecordingError: where the file can't be read or lacks one of the columns.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
+            header = file.readline(65_536)
+            file.seek(0)
+            semicolons = header.count(";") > header.count(",")
+            reader = csv.DictReader(file, restval="", delimiter=";" if semicolons else ",")
+            names = reader.fieldnames or ()
+            if not any(set(form) <= set(names) for form in (columns, *others)):
+                missing = [name for name in columns if name not in names]
                 raise RecordingError(
                     f"{path} has no column {', '.join(missing)}; it begins with "
-                    f"{', '.join(reader.fieldnames or ['nothing'])}"
+                    f"{', '.join(names or ['nothing'])}"
                 )
             line = reader.line_num + 1
             for row in reader:
