@@ -9,7 +9,7 @@ import pytest
 
 from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
-from ingest_figures import IngestFigures
+from ingest_figures import OUTCOMES, IngestFigures
 from samples import after, observations, thing
 from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer
@@ -60,10 +60,26 @@ def test_figures_add_up_while_the_database_stands_and_afterwards(
         health = watched.health
         assert (health["stored"], health["duplicate"], health["rejected"]) == (500, 300, 1)
         assert health["received"] == 801
+        publisher.publish_observations("late", observations("late", after(), 60, pedestrians=1))
+        eventually(lambda: watched.health["rejected"] == 2)
+        publisher.publish_things([thing("late", "pedestrians")])
+        eventually(lambda: watched.figures["tsuji_ingest_healed_values", "stored"] == 1)
         figures = watched.figures
-        assert figures["tsuji_ingest_commit_seconds_bucket", "+Inf"] == 802
+        with psycopg.connect(hub_url) as connection:
+            row = connection.execute(
+                "SELECT stored, duplicate, corrected, rejected, waiting FROM ingest_counter"
+            ).fetchone()
+        assert row == (
+            *(
+                figures["tsuji_ingest_values_total", outcome]
+                + figures["tsuji_ingest_healed_values", outcome]
+                for outcome in OUTCOMES
+            ),
+            0,
+        ), "what the process counts is what the database counts"
+        assert figures["tsuji_ingest_commit_seconds_bucket", "+Inf"] == 804
         assert figures[("tsuji_ingest_commit_seconds_sum",)] > 0
-        assert figures["tsuji_ingest_observation_age_seconds_bucket", "+Inf"] == 800
+        assert figures["tsuji_ingest_observation_age_seconds_bucket", "+Inf"] == 801
         assert figures[("tsuji_ingest_broker_connected",)] == 1
         assert figures[("process_resident_memory_bytes",)] > 1e6
 

@@ -22,6 +22,9 @@ from tsuji_platform.store.rejected import Rejected
 
 _SQL = queries.load("reading")
 
+REMEMBERED = timedelta(days=1)
+"""For how long an ingest that shows itself no more is still spoken of."""
+
 
 class Reader:
     """Read access to one database."""
@@ -116,13 +119,18 @@ class Reader:
         return self._history.evidence(thing_ids, observed_properties, start, end, step)
 
     def counters(self) -> Counters:
-        """What all ingests together have done."""
-        (row,) = self._database.rows(_SQL["counters"])
+        """What all ingests together have done, and what those of the last day hold."""
+        (row,) = self._database.rows(_SQL["counters"], {"within": REMEMBERED})
         last_stored_at, waiting = row.pop("last_stored_at"), row.pop("waiting")
         return Counters(tally=Tally(**row), waiting=waiting, last_stored_at=last_stored_at)
 
-    def ingests(self, within: timedelta) -> list[IngestRow]:
-        """Every ingest that has written of itself within that time, by id."""
+    def freshness(self) -> list[tuple[datetime | None, int | None]]:
+        """Of every thing the time of its newest observation and its longest period, seconds."""
+        rows = self._database.rows(_SQL["freshness"])
+        return [(row["last_observed_at"], row["period_s"]) for row in rows]
+
+    def ingests(self) -> list[IngestRow]:
+        """Every ingest that has written of itself in the last day, by id."""
         return [
             IngestRow(
                 ingest_id=row.pop("ingest_id"),
@@ -130,7 +138,7 @@ class Reader:
                 state=IngestState(waiting=row.pop("waiting"), lag_s=row.pop("lag_s")),
                 tally=Tally(**row),
             )
-            for row in self._database.rows(_SQL["ingests"], {"within": within})
+            for row in self._database.rows(_SQL["ingests"], {"within": REMEMBERED})
         ]
 
     def rejected(self, limit: int = 100) -> list[RejectedRow]:

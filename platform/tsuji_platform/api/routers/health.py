@@ -17,7 +17,6 @@ router = APIRouter(tags=["health"])
 
 _DEGRADED_AFTER_S = 120
 _SILENT_AFTER = timedelta(seconds=30)
-_REMEMBERED = timedelta(days=1)
 _VERSION = version("tsuji")
 
 
@@ -49,10 +48,11 @@ def _health(hub: Hub) -> models.Health:
     stored_at = counters.last_stored_at
     age_s = None if stored_at is None else max(0.0, (now - stored_at).total_seconds())
     states = Counter(
-        freshness.state(row.last_observed_at, row.period_s, now) for row in hub.things()
+        freshness.state(observed_at, period_s, now)
+        for observed_at, period_s in hub.reader.freshness()
     )
     tally = counters.tally
-    processes = [_process(row, now) for row in hub.reader.ingests(_REMEMBERED)]
+    processes = [_process(row, now) for row in hub.reader.ingests()]
     flows = age_s is not None and age_s < _DEGRADED_AFTER_S
     return models.Health(
         status="ok" if flows and all(one.state == "ok" for one in processes) else "degraded",

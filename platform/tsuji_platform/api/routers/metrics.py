@@ -75,7 +75,8 @@ def _figures(hub: Hub) -> Iterator[Metric]:
     yield kept
     now = hub.clock()
     states = Counter(
-        freshness.state(row.last_observed_at, row.period_s, now) for row in hub.things()
+        freshness.state(observed_at, period_s, now)
+        for observed_at, period_s in hub.reader.freshness()
     )
     things = GaugeMetricFamily("tsuji_things", "Registered things.", labels=["state"])
     for state in freshness.State:

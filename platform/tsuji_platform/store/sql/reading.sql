@@ -13,6 +13,15 @@ WHERE (%(after)s::text IS NULL OR thing_id > %(after)s)
 ORDER BY thing_id
 LIMIT %(limit)s;
 
+-- name: freshness
+-- Of every thing the time of its newest observation and its longest period, and nothing else.
+SELECT newest.last_observed_at, newest.period_s
+FROM thing LEFT JOIN (
+    SELECT thing_id, max(phenomenon_time) AS last_observed_at,
+        max(latest.period_s) FILTER (WHERE declared) AS period_s
+    FROM datastream JOIN latest USING (datastream_id) GROUP BY thing_id
+) AS newest USING (thing_id);
+
 -- name: latest
 -- The newest observation of every declared datastream.
 SELECT thing_id, observed_property, phenomenon_time, result, latest.period_s, received_at
@@ -63,7 +72,8 @@ ORDER BY thing_id, observed_property;
 SELECT coalesce(sum(messages), 0)::bigint AS messages, coalesce(sum(received), 0)::bigint AS received,
     coalesce(sum(stored), 0)::bigint AS stored, coalesce(sum(duplicate), 0)::bigint AS duplicate,
     coalesce(sum(corrected), 0)::bigint AS corrected, coalesce(sum(rejected), 0)::bigint AS rejected,
-    coalesce(sum(waiting), 0)::bigint AS waiting, max(last_stored_at) AS last_stored_at
+    coalesce(sum(waiting) FILTER (WHERE seen_at > now() - %(within)s::interval), 0)::bigint AS waiting,
+    max(last_stored_at) AS last_stored_at
 FROM ingest_counter;
 
 -- name: ingests
