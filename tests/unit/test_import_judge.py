@@ -1,6 +1,7 @@
 """Columns are judged as the contract judges message by message, row for row."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -348,3 +349,40 @@ def test_parquet_is_read_whatever_types_it_has(tmp_path: Path) -> None:
         assert _believed(judged) == expected
         assert [(one.line, one.reason) for one in judged.refused] == [(2, "bad_time")]
         assert '"time":null' in judged.refused[0].row
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"time": pa.array([2**62, 0], pa.timestamp("s", "UTC"))}, "bad_time"),
+        ({"time": pa.array([250_000_000_000, 0], pa.timestamp("s", "UTC"))}, "future_time"),
+        ({"time": pa.array([400_000_000_000, 0], pa.timestamp("s", "UTC"))}, "bad_time"),
+        ({"time": pa.array([1_700_000_000, None], pa.int64())}, "bad_time"),
+        ({"time": pa.array([0, 1], pa.timestamp("us"))}, "bad_time"),
+        ({"time": pa.array([0, 1], pa.date32())}, "bad_time"),
+        ({"result": pa.array([Decimal("99.5"), Decimal(1)])}, "implausible_value"),
+        ({"result": pa.array([float("nan"), 1.0])}, "implausible_value"),
+        ({"result": pa.array([True, False])}, "not_a_number"),
+        ({"result": pa.array([[1.0], [2.0]])}, "not_a_number"),
+        ({"thing": pa.array([b"\xff\xfe", b"a"])}, "bad_thing"),
+        ({"thing": pa.array([None, "a"])}, "bad_thing"),
+        ({"period_s": pa.array([2**63, 1], pa.uint64())}, "wrong_shape"),
+        ({"period_s": pa.array([0.5, 1.0])}, "wrong_shape"),
+    ],
+)
+def test_parquet_of_strange_types_is_refused_row_by_row(
+    tmp_path: Path, changed: dict[str, pa.Array], reason: str
+) -> None:
+    good = {
+        "thing": pa.array(["a", "a"]),
+        "observed_property": pa.array(["air_temperature"] * 2),
+        "time": pa.array(["2026-03-01T09:00:00Z"] * 2),
+        "result": pa.array([1.0, 2.0]),
+    }
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(good | changed), path)
+    (raw,) = ParquetRows(path).rows(Place())
+    judged = Judge().judge(raw, NOW)
+    assert judged.refused[0].line == 1
+    assert judged.refused[0].reason == reason
+    assert len(judged.refused) + len(judged.codes) == 2

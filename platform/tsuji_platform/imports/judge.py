@@ -195,7 +195,9 @@ class Judge:
         try:
             if pa.types.is_timestamp(kind):
                 if kind.tz is not None:
-                    return column.cast(_UTC_US, safe=False)
+                    return column.cast(
+                        _UTC_US, safe=kind.unit != "ns"
+                    )  # what is shorter is cut off
                 return nothing if self._zone is None else self._local(column)
             if not pa.types.is_string(kind):
                 return nothing
@@ -210,7 +212,8 @@ class Judge:
 
     def _local(self, column: pa.Array) -> pa.Array:
         """Raises `ArrowInvalid` where one of them is ambiguous or does not exist."""
-        return pc.assume_timezone(column, str(self._zone)).cast(_UTC_US, safe=False)
+        column = column.cast(pa.timestamp("us"), safe=column.type.unit != "ns")
+        return pc.assume_timezone(column, str(self._zone)).cast(_UTC_US)
 
     def _believe(self, cells: Cells, now: datetime) -> Observation:
         """One row by the contract, in the order in which a message is judged.

@@ -1,6 +1,7 @@
 """Reads Parquet files in the long form, one batch of rows after the other."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,8 @@ def _shown(value: pa.Scalar, *, plain: bool = False) -> object:
     """A cell as Python knows it; as text where Python has no such value, a year 12000 for instance."""
     try:
         shown = value.as_py()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, pa.ArrowException):
         return str(value.cast(pa.int64())) if pa.types.is_temporal(value.type) else str(value)
+    if isinstance(shown, Decimal):
+        shown = float(shown)
     return shown if plain or shown is None else str(shown)
