@@ -38,6 +38,10 @@ class BrokerState(Protocol):
     def dropped(self) -> int | None:
         """Messages that it says to have dropped since its start; None where it does not say."""
 
+    @property
+    def no_room(self) -> int:
+        """Messages of QoS 0 that ingest has dropped, having no room for more."""
+
 
 class EndpointError(Exception):
     """Ingest can't say how it fares on the address that was asked for."""
@@ -110,7 +114,11 @@ class Endpoint:
             "status": "ok" if connected and away_since is None else "waiting",
             "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "ingest_id": self._ingest_id,
-            "broker": {"connected": connected, "dropped": self._broker.dropped},
+            "broker": {
+                "connected": connected,
+                "dropped": self._broker.dropped,
+                "no_room": self._broker.no_room,
+            },
             "database": {
                 "ok": away_since is None,
                 "away_for_s": None if away_since is None else time.monotonic() - away_since,
@@ -174,6 +182,11 @@ class _Figures(Collector):
                 "Messages that the broker says to have dropped since its start, for any client.",
                 value=self._broker.dropped,
             )
+        yield CounterMetricFamily(
+            "tsuji_ingest_no_room_messages",
+            "Messages of QoS 0 that were dropped, since too much waited for the database already.",
+            value=self._broker.no_room,
+        )
         yield _histogram(
             "tsuji_ingest_commit_seconds",
             "From the arrival of a message to its commit.",

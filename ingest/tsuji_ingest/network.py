@@ -78,7 +78,8 @@ class BufferedSocket:
         self._real.setblocking(flag)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, once it has taken what was to be sent."""
+        self.flush()
         self._real.close()
 
 

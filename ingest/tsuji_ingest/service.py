@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tsuji_ingest.batch import Batch
 from tsuji_ingest.decoders import decode
 from tsuji_ingest.healing import Healer
+from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.keeping import Keeper, Work
 from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.metrics import Endpoint
@@ -38,8 +39,8 @@ class Ingest:
 
     One thread speaks to the broker and enqueues, one decodes, this one stores and has what is
     committed acknowledged: decoding and the database's work overlap. What is not
-    acknowledged stays with the broker, which is the back-pressure: the queue can't grow beyond the
-    broker's in-flight window.
+    acknowledged stays with the broker, which is the back-pressure; what is held here is bounded
+    (see `Subscriber`).
 
     Args:
         database_url: PostgreSQL address.
@@ -56,9 +57,9 @@ class Ingest:
         settings: IngestSettings,
         on_things_changed: Callable[[], None] | None = None,
     ) -> None:
-        self._packets: queue.SimpleQueue[Packet] = queue.SimpleQueue()
+        self._packets = Inbox()
         self._subscriber = Subscriber(
-            broker, settings.ingest_id, self._packets.put, settings.ingest_group
+            broker, settings.ingest_id, self._packets, settings.ingest_group
         )
         self._ledger = Ledger()
         self._writer = Writer(database_url, settings.ingest_id, self._ledger.state)
@@ -90,6 +91,11 @@ class Ingest:
     def connected(self) -> bool:
         """Whether the broker has accepted the subscription."""
         return self._subscriber.connected
+
+    @property
+    def subscriber(self) -> Subscriber:
+        """What speaks to the broker."""
+        return self._subscriber
 
     def stop(self) -> None:
         """Ask `run` to end; what is not committed stays with the broker."""

@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.decoders import filters, own
+from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.network import BufferedClient, BufferedSocket
 from tsuji_ingest.packet import Packet, storable
 from tsuji_platform.contract.topics import THINGS_FILTER, is_thing_topic
@@ -28,6 +29,7 @@ _RECONNECT_FIRST_S = 0.2
 _RECONNECT_LONGEST_S = 4.0
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 """Where Mosquitto says how many messages it had no room for."""
+_SAY_AGAIN_S = 60.0
 _PACKETS_AT_ONCE = 2_000
 """Received before the next look at acknowledgements and the keep-alive."""
 
@@ -38,6 +40,11 @@ class Subscriber:
     The broker keeps what we have not acknowledged and what comes while we are away. MQTT 3.1.1,
     since paho builds property tables for every MQTT 5 message, at half the speed.
 
+    What ingest holds is bounded, whatever the broker sends: of QoS 1 this bounds itself, by what a
+    broker sends without acknowledgement; where that is more than the inbox takes, the rest is passed
+    over, and had again by connecting anew once there is room. QoS 0 promises nothing: what the inbox
+    does not take is dropped and counted.
+
     In a group the members divide the messages among them (`$share/group/filter`); registrations go
     to each of them, since the broker hands out what it has retained to an ordinary subscription only
     and each is to end with the newest.
@@ -45,7 +52,7 @@ class Subscriber:
     Args:
         address: the broker.
         client_id: must stay the same, the broker keeps the session under it.
-        deliver: called in the network thread for each packet; must only enqueue.
+        inbox: takes what comes; its packets are settled by `acknowledge`.
         group: of the shared subscription; None takes all messages.
     """
 
@@ -53,11 +60,11 @@ class Subscriber:
         self,
         address: BrokerAddress,
         client_id: str,
-        deliver: Callable[[Packet], None],
+        inbox: Inbox,
         group: str | None = None,
     ) -> None:
         self._address = address
-        self._deliver = deliver
+        self._inbox = inbox
         self._grouped = group is not None
         plain = filters()
         self._filters = tuple(
@@ -66,6 +73,8 @@ class Subscriber:
         )
         self._others = [one for one in plain if one not in self._filters]
         self._connection = 0
+        self._session_since = 1
+        self._passed_over = False
         self._subscription: int | None = None
         self._subscribed = False
         self._asked_for_dropped: int | None = None
@@ -73,6 +82,9 @@ class Subscriber:
         self.dropped: int | None = None
         """Messages that the broker says to have dropped since its start, for whomever; None where it
         does not say."""
+        self.no_room = 0
+        """Messages of QoS 0 that were dropped here."""
+        self._say_no_room_due = 0.0
         self._connected = threading.Event()
         self._subscribe_due: float | None = None
         client = BufferedClient(
@@ -90,7 +102,7 @@ class Subscriber:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         self._client = client
-        self._committed: queue.SimpleQueue[Iterable[Packet]] = queue.SimpleQueue()
+        self._committed: queue.SimpleQueue[list[Packet]] = queue.SimpleQueue()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stop = threading.Event()
         self._away = False
@@ -120,12 +132,12 @@ class Subscriber:
         os.close(self._wake_write)
 
     def acknowledge(self, packets: Iterable[Packet]) -> None:
-        """Acknowledge committed packets.
+        """Acknowledge committed packets, of whatever quality of service; they are held no longer.
 
         Those of an earlier connection are passed over: the broker sends them again, and the table
         knows them already.
         """
-        self._committed.put(packets)
+        self._committed.put(list(packets))
         self._wake()
 
     def _wake(self) -> None:
@@ -140,7 +152,8 @@ class Subscriber:
             begun = time.monotonic()
             try:
                 self._client.reconnect()
-                self._follow()
+                if self._follow():
+                    continue
             except OSError as error:
                 if not self._away:
                     self._away = True
@@ -157,16 +170,14 @@ class Subscriber:
             self._stop.wait(delay)
             delay = min(delay * 2, _RECONNECT_LONGEST_S)
 
-    def _follow(self) -> None:
-        """Take in what comes over one connection, until it ends."""
+    def _follow(self) -> bool:
+        """Take in what comes over one connection, until it ends; whether it is to begin anew at once."""
         client = self._client
         while isinstance(connection := client.socket(), BufferedSocket):
             self._send_acknowledgements()
-            if self._stop.is_set():
+            if self._stop.is_set() or (self._passed_over and self._inbox.roomy):
                 client.disconnect()
-                connection.flush()
-                connection.close()
-                return
+                return self._passed_over
             if self._subscribe_due is not None and time.monotonic() >= self._subscribe_due:
                 self._subscribe()
             if client.want_write():  # what callbacks have asked to send
@@ -181,16 +192,21 @@ class Subscriber:
                     break
                 client.loop_read()
             client.loop_misc()
+        return False
 
     def _send_acknowledgements(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                for packet in self._committed.get_nowait():
+                packets = self._committed.get_nowait()
+                self._inbox.settle(packets)
+                for packet in packets:
                     if packet.connection == self._connection and packet.qos > 0:
                         self._client.ack(packet.mid, packet.qos)
 
     def _on_pre_connect(self, _client: mqtt.Client, _userdata: Any) -> None:
         self._connection += 1  # from here on packet ids of before mean nothing
+        self._passed_over = False
+        self._connected.clear()
 
     def _on_connect(
         self,
@@ -213,6 +229,10 @@ class Subscriber:
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
         )
+        if flags.session_present:
+            self._inbox.withdraw(self._session_since)  # of this it sends all again
+        else:
+            self._session_since = self._connection
         if flags.session_present and self._subscribed:
             self._connected.set()  # to subscribe again would bring all that is retained again
             return
@@ -283,6 +303,27 @@ class Subscriber:
                 retained=message.retain or (self._grouped and is_thing_topic(topic)),
             )
         )
+
+    def _deliver(self, packet: Packet) -> None:
+        if self._passed_over and packet.qos > 0:
+            return  # else it would overtake those before it
+        if self._inbox.offer(packet):
+            return
+        if packet.qos > 0:
+            self._passed_over = True
+            _log.warning(
+                "the broker sends more without acknowledgement than fits here (max_inflight_messages, "
+                "max_inflight_bytes); what is passed over now is asked for again once there is room"
+            )
+            return
+        self.no_room += 1
+        if time.monotonic() >= self._say_no_room_due:
+            self._say_no_room_due = time.monotonic() + _SAY_AGAIN_S
+            _log.error(
+                "dropped %d messages of QoS 0 so far, since too much waits for the database already; "
+                "with QoS 1 they would wait at the broker",
+                self.no_room,
+            )
 
     def _note_dropped(self, payload: bytes | bytearray) -> None:
         try:

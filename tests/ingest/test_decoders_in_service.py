@@ -12,6 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from samples import T0, broken, message, observations, registration
 from tsuji_ingest import healing
 from tsuji_ingest.decoders import filters
+from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract.topics import UPLINKS_FILTER
 from tsuji_platform.settings import BrokerAddress
@@ -78,7 +79,7 @@ def test_more_values_than_were_counted_then_are_received_now(
 def test_without_the_rights_for_another_format_ingest_goes_on(
     refused: str, goes_on: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subscriber = Subscriber(BrokerAddress(host="127.0.0.1", port=9), "test", lambda packet: None)
+    subscriber = Subscriber(BrokerAddress(host="127.0.0.1", port=9), "test", Inbox())
     answers = [
         ReasonCode(PacketTypes.SUBACK, identifier=0x80 if one == refused else 1)
         for one in filters()
