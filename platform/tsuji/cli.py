@@ -14,6 +14,7 @@ from tsuji import (
     __version__,
     areas,
     doctor,
+    exporting,
     feeds,
     importing,
     keeping,
@@ -95,6 +96,7 @@ app.command()(services.api)
 app.command()(services.dashboard)
 app.command()(feeds.simulate)
 app.command("import")(importing.import_)
+app.command()(exporting.export)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(rejected.app, name="rejected")
@@ -126,6 +128,7 @@ def _is_mendable(error: Exception) -> bool:
     from tsuji_geo.areas import AreaError
     from tsuji_ingest.decoders import DecoderError
     from tsuji_ingest.metrics import EndpointError
+    from tsuji_platform.exports.files import ExportFileError
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.store import StoreError
     from tsuji_simulators.fleet import ScenarioError
@@ -138,6 +141,7 @@ def _is_mendable(error: Exception) -> bool:
             AreaError,
             DecoderError,
             EndpointError,
+            ExportFileError,
             ImportFileError,
             RecordingError,
             ScenarioError,

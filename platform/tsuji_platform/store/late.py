@@ -50,9 +50,7 @@ class Sieve:
     def __init__(self) -> None:
         self._say_due = 0.0
 
-    def makeable(
-        self, connection: Connection, runs: list[Run], kept: Horizons
-    ) -> list[Run]:
+    def makeable(self, connection: Connection, runs: list[Run], kept: Horizons) -> list[Run]:
         """The buckets that can be made anew, of those that the log has named.
 
         Args:

@@ -1,0 +1,1 @@
+"""Exports: history as files that other programs read."""

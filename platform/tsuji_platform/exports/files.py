@@ -1,0 +1,215 @@
+"""Writes an export so that what has its name is whole: under another name until it is.
+
+The draft stands beside the target with `.partial` behind its name. Whoever writes it holds a lock on it,
+which ends with the process; what a killed export left is overwritten by the next one.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+_BOM = b"\xef\xbb\xbf"
+_ABOUT = "_tsuji.json"
+_ROWS_IN_GROUP = 500_000
+
+
+class ExportFileError(Exception):
+    """The files can't be written; the message says why and what to do."""
+
+
+class Sink(Protocol):
+    """Where an export goes to."""
+
+    def write(self, day: date, batch: pa.RecordBatch) -> None:
+        """Write some rows of one Tokyo day; days come in order."""
+
+    def close(self, about: dict[str, Any]) -> None:
+        """All is written."""
+
+
+class CsvSink:
+    """One CSV file: UTF-8, comma, a header, RFC 3339 times; numbers as short as they are exact."""
+
+    def __init__(self, file: BinaryIO, schema: pa.Schema, *, bom: bool = False) -> None:
+        self._file = file
+        file.write((_BOM if bom else b"") + ",".join(schema.names).encode() + b"\n")
+        self._options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+
+    def write(self, day: date, batch: pa.RecordBatch) -> None:  # noqa: ARG002 - see `Sink`
+        """See `Sink`."""
+        columns = [_as_text(batch.column(name)) for name in batch.schema.names]
+        plain = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+        pyarrow.csv.write_csv(plain, self._file, self._options)
+
+    def close(self, about: dict[str, Any]) -> None:  # noqa: ARG002 - see `Sink`
+        """See `Sink`."""
+        self._file.flush()
+
+
+class ParquetSink:
+    """A folder with one file for each day, `date=2026-04-01/part-0.parquet`, and what they are."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._day: date | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
+
+    def write(self, day: date, batch: pa.RecordBatch) -> None:
+        """See `Sink`."""
+        if day != self._day:
+            self._end_day()
+            place = self._folder / f"date={day:%Y-%m-%d}"
+            place.mkdir()
+            self._day = day
+            self._writer = pq.ParquetWriter(
+                place / "part-0.parquet", self._schema, compression="zstd"
+            )
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= _ROWS_IN_GROUP:
+            self._end_group()
+
+    def close(self, about: dict[str, Any]) -> None:
+        """See `Sink`."""
+        self._end_day()
+        (self._folder / _ABOUT).write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
+
+    def _end_group(self) -> None:
+        if self._writer is not None and self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema))
+        self._waiting.clear()
+
+    def _end_day(self) -> None:
+        self._end_group()
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """What CSV can't say by itself: names, and times as RFC 3339."""
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    if not pa.types.is_timestamp(column.type):
+        return column
+    # times repeat: each is written once
+    times, places = np.unique(np.asarray(column.cast(pa.int64())), return_inverse=True)
+    whole = np.datetime_as_string(times.astype("M8[us]").astype("M8[s]"))
+    exact = np.datetime_as_string(times.astype("M8[us]"))
+    texts = np.char.add(np.where(times % 1_000_000 == 0, whole, exact), "Z")
+    return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(texts)).dictionary_decode()
+
+
+@contextmanager
+def csv_draft(target: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """A file that gets its name when the block ends well, and is removed otherwise.
+
+    Raises:
+        ExportFileError: it exists already (without `force`), is written by another export, or can't be.
+    """
+    _check(target, force)
+    if target.is_dir():
+        raise ExportFileError(f"{target} is a folder: CSV goes into a file")
+    draft = _draft(target)
+    with _told(draft), draft.open("ab") as file:
+        _lock(file.fileno(), draft, target)
+        file.truncate(0)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            _check(target, force)
+            draft.replace(target)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
+    """A folder that gets its name when the block ends well, and is removed otherwise.
+
+    With `force` an earlier export of that name is replaced; any other folder is refused.
+
+    Raises:
+        ExportFileError: as `csv_draft`.
+    """
+    draft, old = _draft(target), target.with_name(target.name + ".old")
+    if old.exists() and not target.exists():  # an export was killed between two renames
+        old.rename(target)
+    _check(target, force)
+    if target.exists() and not (target / _ABOUT).is_file():
+        raise ExportFileError(
+            f"{target} is there and is no export of Tsuji ({_ABOUT} is missing): --force does not "
+            "replace it; name another folder"
+        )
+    with _told(draft):
+        draft.mkdir(exist_ok=True)
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(handle, draft, target)
+        _empty(draft)
+        try:
+            with _told(draft):
+                yield draft
+                _check(target, force)
+                if target.exists():
+                    target.rename(old)
+                draft.rename(target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        os.close(handle)
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(target.name + ".partial")
+
+
+def _check(target: Path, force: bool) -> None:
+    if target.exists() and not force:
+        raise ExportFileError(f"{target} is there already: --force replaces it")
+    if not target.parent.is_dir():
+        raise ExportFileError(f"there is no folder {target.parent}: make it first")
+
+
+def _lock(handle: int, draft: Path, target: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = draft.exists() and os.path.samestat(os.fstat(handle), draft.stat())
+    except BlockingIOError:
+        ours = False
+    if not ours:  # or it was finished, and has its name, between our opening and locking it
+        raise ExportFileError(f"another export writes {target} at this moment")
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise ExportFileError(f"{path} can't be written: {error.strerror or error}") from error

@@ -1,0 +1,269 @@
+"""Reads much history at once: day by day, as packed columns, all of it as it is at one moment.
+
+Rows come in PostgreSQL's binary COPY format, all of the same length, and are taken over by the hundred
+thousand without looking at each; nothing grows with the length of an export. Rollups are brought up to
+date first, and read only from a moment at which nothing that was asked for waits to be rolled up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from itertools import islice
+from time import monotonic, sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsuji_platform.contract.rejection import quote
+from tsuji_platform.store import queries
+from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling, floor_to_step
+from tsuji_platform.store.database import Connection, connect
+from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.horizon import horizons
+from tsuji_platform.store.rollups import Refresher
+
+WIDTHS = (RAW, FIVE_MINUTES, HOUR, DAY)
+_SQL = queries.load("export")
+_ONE_MOMENT = queries.load("history")["one_moment"]
+_ROWS_AT_ONCE = 100_000
+_HEADER, _TRAILER = 19, b"\xff\xff"
+_EPOCHS_APART_US = 946_684_800_000_000
+"""From 1970 to 2000, from which PostgreSQL counts."""
+_REFRESH_WITHIN_S = 60.0
+
+
+class ExportError(StoreError):
+    """What was asked for can't be exported; the message says what to ask for instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What to export: all that meets every condition that is not empty.
+
+    Attributes:
+        width: of the rollup's buckets; `RAW` for observations.
+        start: aware, not included; None for the beginning.
+        end: aware, included; None for now.
+        area_set: things that stand in any of its areas.
+        areas: codes; only in these areas of `area_set`.
+        things: ids.
+        observed_properties: ids.
+    """
+
+    width: timedelta = RAW
+    start: datetime | None = None
+    end: datetime | None = None
+    area_set: str | None = None
+    areas: Sequence[str] = ()
+    things: Sequence[str] = ()
+    observed_properties: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A datastream."""
+
+    datastream_id: int
+    thing_id: str
+    observed_property: str
+
+
+class Export:
+    """History that is read at one moment.
+
+    Attributes:
+        width: as asked for.
+        streams: the chosen datastreams, by key.
+        owners: of their things.
+        area_credit: source and licence of the area set, if one was asked for.
+        start: of the time that is exported, not included.
+        end: of it, included.
+        kept_since: later than what was asked for, where that is no longer kept.
+        pending: whether some of the sums are still to be made.
+        days: the Tokyo days in which there may be something, in order.
+    """
+
+    def __init__(self, connection: Connection, choice: Choice) -> None:
+        self._connection = connection
+        self._all = not (choice.area_set or choice.things or choice.observed_properties)
+        self.width = choice.width
+        self.streams, self.owners = _streams(connection, choice)
+        self.area_credit: tuple[str, str] | None = None
+        if choice.area_set:
+            row = _one(connection, "area_credit", {"area_set": choice.area_set})
+            self.area_credit = row["source"], row["licence"]
+        now = _one(connection, "moment", {})["now"]
+        end = min(choice.end, now) if choice.end and choice.width else choice.end or now
+        # a bucket is exported once it is over
+        self.end = floor_to_step(end, choice.width) if choice.width else end
+        self.start = choice.start or datetime(1970, 1, 1, tzinfo=self.end.tzinfo)
+        kept = horizons(connection)
+        self.kept_since = kept[choice.width].since if choice.width in kept else None
+        if self.kept_since is not None and self.kept_since > self.start:
+            self.start = self.kept_since
+        else:
+            self.kept_since = None
+        self.pending = bool(self.width) and _one(connection, "pending", self._asked())["pending"]
+        self.days = self._days()
+
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "datastream_ids": [one.datastream_id for one in self.streams],
+            "start": self.start,
+            "end": self.end,
+        }
+
+    def _days(self) -> Sequence[date]:
+        if self.start >= self.end or not self.streams:
+            return ()
+        extent = _one(self._connection, f"extent_{_seconds(self.width)}", self._asked())
+        if extent["first"] is None:
+            return ()
+        self.start = max(self.start, extent["first"] - timedelta(microseconds=1))
+        self.end = min(self.end, extent["last"])
+        first, last = ceiling(extent["first"], DAY), ceiling(extent["last"], DAY)
+        count = (last - first) // DAY + 1
+        return [_day_that_ends(first) + n * DAY for n in range(count)]
+
+    def rows(self, day: date) -> Iterator[NDArray[Any]]:
+        """A day's rows, by datastream and time, some at a time.
+
+        Returns:
+            Structured arrays with the fields of `fields`: `time_us` counts from 1970 in UTC.
+        """
+        end = _end_of(day)
+        values = {
+            "start": max(self.start, end - DAY),
+            "end": min(self.end, end),
+            "datastream_ids": None if self._all else [one.datastream_id for one in self.streams],
+        }
+        layout = np.dtype(_layout(self.width))
+        with translated(), self._connection.cursor() as cursor:
+            query = _SQL[f"copy_{_seconds(self.width)}"]
+            with cursor.copy(query, values) as copy:
+                chunks = iter(copy)
+                buffer, skip = bytearray(), _HEADER
+                while part := b"".join(islice(chunks, _ROWS_AT_ONCE)):
+                    buffer += part[skip:]
+                    skip = 0
+                    whole = len(buffer) // layout.itemsize
+                    if whole:
+                        yield _unpacked(bytes(buffer[: whole * layout.itemsize]), layout)
+                        del buffer[: whole * layout.itemsize]
+                if buffer != _TRAILER:
+                    raise StoreError("the database's answer ended in the middle of a row")
+
+
+@contextmanager
+def exporting(url: str, choice: Choice) -> Iterator[Export]:
+    """Choose what to export, as it is now; rollups are brought up to date before.
+
+    Args:
+        url: PostgreSQL address.
+        choice: what.
+
+    Raises:
+        ExportError: there is no such thing, area or observed property, or rollups stay behind.
+        DatabaseAwayError: where the database can't be reached.
+    """
+    deadline = monotonic() + _REFRESH_WITHIN_S
+    with connect(url, "tsuji export") as connection:
+        while True:
+            if choice.width:
+                _bring_up_to_date(url)
+            with translated(), connection.transaction():
+                connection.execute(_ONE_MOMENT)
+                export = Export(connection, choice)
+                if not export.pending:
+                    yield export
+                    return
+            if monotonic() > deadline:
+                raise ExportError(
+                    "observations of the time that is asked for keep coming in, so that rollups are "
+                    "never complete: export up to an earlier moment (--to), or --step raw"
+                )
+            sleep(0.2)
+
+
+def _bring_up_to_date(url: str) -> None:
+    refresher = Refresher(url)
+    try:
+        while (done := refresher.refresh()) != 0:
+            if done is None:  # another one is at it
+                sleep(0.2)
+    finally:
+        refresher.close()
+
+
+def _streams(connection: Connection, choice: Choice) -> tuple[list[Stream], list[str]]:
+    if choice.areas and not choice.area_set:
+        raise ExportError(
+            f"area {quote(choice.areas[0])} needs the area set that it belongs to (--area-set)"
+        )
+    for kind, wanted, query in (
+        ("area set", [choice.area_set] if choice.area_set else [], "area_set_ids"),
+        ("area", choice.areas, "area_codes"),
+        ("thing", choice.things, "thing_ids"),
+        ("observed property", choice.observed_properties, "property_ids"),
+    ):
+        if wanted:
+            known = connection.execute(_SQL[query], {"area_set": choice.area_set}).fetchall()
+            _check(kind, wanted, [row["name"] for row in known])
+    asked = {
+        "things": list(choice.things) or None,
+        "properties": list(choice.observed_properties) or None,
+        "area_set": choice.area_set or None,
+        "areas": list(choice.areas) or None,
+    }
+    rows = connection.execute(_SQL["streams"], asked).fetchall()
+    owners = sorted({row.pop("owner") for row in rows} - {""})
+    return [Stream(**row) for row in rows], owners
+
+
+def _check(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.5)
+            there = ", ".join(near or sorted(known)[:5]) or "none"
+            hint = "did you mean" if near else "there are, for example," if known else "there is"
+            raise ExportError(f"there is no {kind} {quote(name)}; {hint} {there}")
+
+
+def _one(connection: Connection, query: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    (row,) = connection.execute(_SQL[query], values).fetchall()
+    return row
+
+
+def _seconds(width: timedelta) -> int:
+    return width // timedelta(seconds=1)
+
+
+def _end_of(day: date) -> datetime:
+    """When a day in Tokyo ends."""
+    return datetime.fromisoformat(f"{day:%Y-%m-%d}T00:00:00+09:00") + DAY
+
+
+def _day_that_ends(moment: datetime) -> date:
+    return (moment + timedelta(hours=9)).date() - DAY
+
+
+def _layout(width: timedelta) -> list[tuple[str, str]]:
+    names = (
+        ("datastream_id", ">i4"), ("period_s", ">i4"), ("time_us", ">i8"), ("result", ">f8"),
+    ) if not width else (
+        ("datastream_id", ">i4"), ("n", ">i4"), ("time_us", ">i8"), ("total", ">f8"),
+        ("lowest", ">f8"), ("highest", ">f8"), ("sine", ">f8"), ("cosine", ">f8"),
+    )  # fmt: skip
+    layout = [("fields", ">i2")]
+    for name, kind in names:
+        layout += [(f"{name}_size", ">i4"), (name, kind)]
+    return layout
+
+
+def _unpacked(data: bytes, layout: np.dtype[Any]) -> NDArray[Any]:
+    rows = np.frombuffer(data, dtype=layout).copy()
+    rows["time_us"] += _EPOCHS_APART_US
+    return rows

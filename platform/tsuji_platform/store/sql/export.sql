@@ -1,0 +1,103 @@
+-- name: streams
+-- The datastreams of a choice; those that things no longer list, too.
+SELECT datastream_id, thing_id, observed_property, owner
+FROM datastream JOIN thing USING (thing_id)
+WHERE (%(things)s::text[] IS NULL OR thing_id = ANY (%(things)s))
+    AND (%(properties)s::text[] IS NULL OR observed_property = ANY (%(properties)s))
+    AND (%(area_set)s::text IS NULL OR thing_id IN (
+        SELECT area_thing.thing_id FROM area_thing JOIN area USING (area_id)
+        WHERE area_set_id = %(area_set)s AND (%(areas)s::text[] IS NULL OR code = ANY (%(areas)s))))
+ORDER BY datastream_id;
+
+-- name: thing_ids
+SELECT thing_id AS name FROM thing;
+
+-- name: property_ids
+SELECT DISTINCT observed_property AS name FROM datastream;
+
+-- name: area_set_ids
+SELECT area_set_id AS name FROM area_set;
+
+-- name: area_codes
+SELECT code AS name FROM area WHERE area_set_id = %(area_set)s;
+
+-- name: area_credit
+SELECT source, licence FROM area_set WHERE area_set_id = %(area_set)s;
+
+-- name: moment
+SELECT now() AS now;
+
+-- name: pending
+-- Whether sums of some datastreams within a time are still to be made.
+SELECT EXISTS (
+    SELECT FROM changed JOIN datastream ON datastream_block = datastream_id >> 5
+        AND members & (1::int8 << (datastream_id & 31)) <> 0
+    WHERE datastream_id = ANY (%(datastream_ids)s::int4[])
+        AND last_bucket > floor(extract(epoch FROM %(start)s) / 300)
+        AND first_bucket <= ceil(extract(epoch FROM %(end)s) / 300)
+) AS pending;
+
+-- name: extent_0
+-- The first and the last time of some datastreams within a span.
+SELECT min(first.time) AS first, max(last.time) AS last
+FROM unnest(%(datastream_ids)s::int4[]) AS asked (datastream_id)
+CROSS JOIN LATERAL (
+    SELECT phenomenon_time AS time FROM observation
+    WHERE observation.datastream_id = asked.datastream_id
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+    ORDER BY phenomenon_time LIMIT 1
+) AS first
+CROSS JOIN LATERAL (
+    SELECT phenomenon_time AS time FROM observation
+    WHERE observation.datastream_id = asked.datastream_id
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+    ORDER BY phenomenon_time DESC LIMIT 1
+) AS last;
+
+-- name: extent_300
+SELECT min(bucket_end) AS first, max(bucket_end) AS last FROM rollup_5min
+WHERE datastream_id = ANY (%(datastream_ids)s) AND bucket_end > %(start)s AND bucket_end <= %(end)s;
+
+-- name: extent_3600
+SELECT min(bucket_end) AS first, max(bucket_end) AS last FROM rollup_hour
+WHERE datastream_id = ANY (%(datastream_ids)s) AND bucket_end > %(start)s AND bucket_end <= %(end)s;
+
+-- name: extent_86400
+SELECT min(bucket_end) AS first, max(bucket_end) AS last FROM rollup_day
+WHERE datastream_id = ANY (%(datastream_ids)s) AND bucket_end > %(start)s AND bucket_end <= %(end)s;
+
+-- name: copy_0
+-- No value is null: so every row has the same length.
+COPY (
+    SELECT datastream_id, coalesce(period_s, 0), phenomenon_time, result FROM observation
+    WHERE phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+        AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
+    ORDER BY datastream_id, phenomenon_time
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_300
+COPY (
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    FROM rollup_5min
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
+        AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
+    ORDER BY datastream_id, bucket_end
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_3600
+COPY (
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    FROM rollup_hour
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
+        AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
+    ORDER BY datastream_id, bucket_end
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_86400
+COPY (
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    FROM rollup_day
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
+        AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
+    ORDER BY datastream_id, bucket_end
+) TO STDOUT (FORMAT binary);
