@@ -10,11 +10,15 @@ _WAIT_FOR_PUBACK = 3
 
 
 class BrokerQueue:
-    """The messages that a broker keeps for one client until it acknowledges them."""
+    """The messages that a broker keeps for one client until it acknowledges them.
+
+    Attributes:
+        folder: where the broker keeps everything.
+    """
 
     def __init__(self, broker: PrivateServer, client_id: str) -> None:
-        folder = broker.log.parents[1] / "broker" / "data"
-        self._address = f"file:{folder / 'mosquitto.sqlite3'}?mode=ro"
+        self.folder = broker.log.parents[1] / "broker" / "data"
+        self._address = f"file:{self.folder / 'mosquitto.sqlite3'}?mode=ro"
         self._client_id = client_id
 
     def _count(self, table: str, condition: str = "true") -> int:

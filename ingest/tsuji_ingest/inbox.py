@@ -40,11 +40,13 @@ class Inbox:
         return self._packets * 2 <= self._most_packets and self._octets * 2 <= self._most_octets
 
     def offer(self, packet: Packet) -> bool:
-        """Take a packet where there is room for it."""
+        """Take a packet where there is room for it; of QoS 0 into the first half of the room only."""
         size = _size(packet)
+        share = 1 if packet.qos > 0 else 2
         with self._changed:
             if self._packets and (
-                self._packets >= self._most_packets or self._octets + size > self._most_octets
+                self._packets >= self._most_packets // share
+                or self._octets + size > self._most_octets // share
             ):
                 return False
             self._packets += 1

@@ -39,6 +39,10 @@ class BrokerState(Protocol):
         """Messages that it says to have dropped since its start; None where it does not say."""
 
     @property
+    def sessions_lost(self) -> int:
+        """How often the broker did not have the session any more."""
+
+    @property
     def no_room(self) -> int:
         """Messages of QoS 0 that ingest has dropped, having no room for more."""
 
@@ -117,6 +121,7 @@ class Endpoint:
             "broker": {
                 "connected": connected,
                 "dropped": self._broker.dropped,
+                "sessions_lost": self._broker.sessions_lost,
                 "no_room": self._broker.no_room,
             },
             "database": {
@@ -182,6 +187,11 @@ class _Figures(Collector):
                 "Messages that the broker says to have dropped since its start, for any client.",
                 value=self._broker.dropped,
             )
+        yield CounterMetricFamily(
+            "tsuji_ingest_broker_sessions_lost",
+            "How often the broker did not have the session any more, and what it had kept was gone.",
+            value=self._broker.sessions_lost,
+        )
         yield CounterMetricFamily(
             "tsuji_ingest_no_room_messages",
             "Messages of QoS 0 that were dropped, since too much waited for the database already.",

@@ -14,6 +14,7 @@ from tsuji_ingest.healing import Healer
 from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.keeping import Keeper, Work
 from tsuji_ingest.ledger import Ledger
+from tsuji_ingest.membership import Membership
 from tsuji_ingest.metrics import Endpoint
 from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
@@ -77,6 +78,7 @@ class Ingest:
         self._things = ThingsFollower(on_things_changed)
         self._healer = Healer(database_url, settings.ingest_id, self._ledger)
         self._upkeep = Upkeep(database_url, settings, ledger=self._ledger)
+        self._membership = Membership(database_url, settings.ingest_id, self._subscriber)
         self._ended = threading.Event()
         self._keeper = Keeper(
             self._writer,
@@ -138,6 +140,7 @@ class Ingest:
         decoder.start()
         self._things.start()
         self._healer.start()
+        self._membership.start()
         self._upkeep.start()
         self._subscriber.start()
         try:
@@ -151,7 +154,7 @@ class Ingest:
                 self._writer.report()
             self._ended.set()
             self._writer.close()
-            for helper in (self._things, self._healer, self._upkeep):
+            for helper in (self._things, self._healer, self._upkeep, self._membership):
                 helper.stop()
             decoder.join(timeout=5)
         if self._defect is not None:

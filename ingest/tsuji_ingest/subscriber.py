@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,18 +65,27 @@ class Subscriber:
     ) -> None:
         self._address = address
         self._inbox = inbox
+        self._client_id = client_id
         self._grouped = group is not None
-        plain = filters()
-        self._filters = tuple(
+        self._ungrouped = filters()
+        self.filters = tuple(
             one if group is None or one == THINGS_FILTER else f"$share/{group}/{one}"
-            for one in plain
+            for one in self._ungrouped
         )
-        self._others = [one for one in plain if one not in self._filters]
+        """What it subscribes to."""
         self._connection = 0
         self._session_since = 1
         self._passed_over = False
         self._subscription: int | None = None
         self._subscribed = False
+        self._recalled: tuple[tuple[str, ...], bool] | None = None
+        self._unsubscription: int | None = None
+        self.tidied = threading.Event()
+        """Whether the session subscribes to nothing else any more."""
+        self._session_had = False
+        self._session_new = False
+        self.sessions_lost = 0
+        """How often the broker did not have the session any more."""
         self._asked_for_dropped: int | None = None
         self._may_ask_for_dropped = True
         self.dropped: int | None = None
@@ -100,6 +109,7 @@ class Subscriber:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_message = self._on_message
         self._client = client
         self._committed: queue.SimpleQueue[list[Packet]] = queue.SimpleQueue()
@@ -130,6 +140,18 @@ class Subscriber:
         self._thread.join()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+    def recall(self, filters: Collection[str], *, existed: bool) -> None:
+        """Say what the session of this id may have subscribed to before, once that is known.
+
+        What of it is not wanted any more is unsubscribed from: the broker would go on delivering it.
+
+        Args:
+            filters: as noted by earlier runs.
+            existed: whether the broker has had such a session.
+        """
+        self._recalled = tuple(filters), existed
+        self._wake()
 
     def acknowledge(self, packets: Iterable[Packet]) -> None:
         """Acknowledge committed packets, of whatever quality of service; they are held no longer.
@@ -180,6 +202,7 @@ class Subscriber:
                 return self._passed_over
             if self._subscribe_due is not None and time.monotonic() >= self._subscribe_due:
                 self._subscribe()
+            self._tidy()
             if client.want_write():  # what callbacks have asked to send
                 client.loop_write()
             connection.flush()
@@ -206,6 +229,7 @@ class Subscriber:
     def _on_pre_connect(self, _client: mqtt.Client, _userdata: Any) -> None:
         self._connection += 1  # from here on packet ids of before mean nothing
         self._passed_over = False
+        self._unsubscription = None
         self._connected.clear()
 
     def _on_connect(
@@ -233,6 +257,9 @@ class Subscriber:
             self._inbox.withdraw(self._session_since)  # of this it sends all again
         else:
             self._session_since = self._connection
+            self._session_new = True
+            if self._session_had:
+                self._note_lost()
         if flags.session_present and self._subscribed:
             self._connected.set()  # to subscribe again would bring all that is retained again
             return
@@ -241,9 +268,7 @@ class Subscriber:
 
     def _subscribe(self) -> None:
         self._subscribe_due = None
-        if self._others:  # the session may have been one that took all
-            self._client.unsubscribe(self._others)
-        _, self._subscription = self._client.subscribe([(topic, _QOS) for topic in self._filters])
+        _, self._subscription = self._client.subscribe([(topic, _QOS) for topic in self.filters])
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _: Any
@@ -254,7 +279,7 @@ class Subscriber:
             return
         refused = [
             topic
-            for topic, reason in zip(self._filters, reasons, strict=True)
+            for topic, reason in zip(self.filters, reasons, strict=True)
             if reason.value >= _REFUSED
         ]
         if refused:
@@ -266,9 +291,46 @@ class Subscriber:
             self._subscribe_due = time.monotonic() + _SUBSCRIBE_AGAIN_S
             return
         self._subscribed = not refused
+        self._session_had = True
         self._connected.set()
         if self._may_ask_for_dropped:
             _, self._asked_for_dropped = self._client.subscribe(_DROPPED, 0)
+
+    def _tidy(self) -> None:
+        """End what earlier runs have subscribed to and this one does not, once that is known."""
+        if (
+            self._recalled is None
+            or self._unsubscription is not None
+            or self.tidied.is_set()
+            or not self._connected.is_set()
+        ):
+            return
+        before, existed = self._recalled
+        if existed and self._session_new:
+            self._note_lost()
+            self._session_new = False
+        # before anything was noted it may have been one that took all
+        others = {*before, *self._ungrouped}.difference(self.filters)
+        if others:
+            _, self._unsubscription = self._client.unsubscribe(sorted(others))
+        else:
+            self.tidied.set()
+
+    def _on_unsubscribe(
+        self, _client: mqtt.Client, _userdata: Any, mid: int, _reasons: Any, _properties: Any
+    ) -> None:
+        if mid == self._unsubscription:
+            self.tidied.set()
+
+    def _note_lost(self) -> None:
+        self.sessions_lost += 1
+        _log.warning(
+            "the broker no longer has the session of %s: what it kept for this ingest, and what was "
+            "published since it lost it, is gone, but for what publishers send again. A broker that "
+            "keeps sessions on disk does not lose them by a restart, and keeps them for as long as "
+            "its persistent_client_expiration",
+            self._client_id,
+        )
 
     def _on_disconnect(
         self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _: Any

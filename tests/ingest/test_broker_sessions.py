@@ -1,11 +1,17 @@
 """What ingest makes of the session that the broker keeps for it: goes on with it, or says that it is gone."""
 
+import pytest
+
 from broker_queue import BrokerQueue
 from samples import after, observations, thing
+from tsuji_platform.contract.topics import OBSERVATIONS_FILTER
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import Reader
+from tsuji_platform.store.sessions import IngestSessions
 from tsuji_simulators.publish import Publisher
+
+CLIENT_ID = "tsuji-ingest-test"
 
 
 def test_a_reconnect_does_not_bring_all_that_is_retained_again(
@@ -30,3 +36,71 @@ def test_a_reconnect_does_not_bring_all_that_is_retained_again(
     running.stop()
     again = start_ingest()
     eventually(lambda: again.ingest.ledger.account.messages == 50)
+
+
+_GROUPS = (None, "hub", "hub2", None)
+
+
+def test_an_ingest_that_changes_or_leaves_its_group_gets_each_message_once(
+    start_ingest, broker: PrivateServer, reader: Reader, waiting: BrokerQueue, eventually
+) -> None:
+    """What it had subscribed to before would go on being delivered beside what it wants now."""
+    with Publisher(BrokerAddress.parse(broker.url)) as publisher:
+        publisher.publish_things([thing("pole")])
+        for number, group in enumerate(_GROUPS):
+            running = start_ingest(ingest_group=group)
+            wanted = f"$share/{group}/{OBSERVATIONS_FILTER}" if group else OBSERVATIONS_FILTER
+
+            def alone(wanted: str = wanted) -> bool:
+                return [one for one in waiting.filters if one.endswith(OBSERVATIONS_FILTER)] == [
+                    wanted
+                ]
+
+            eventually(alone, what=f"only {wanted}")
+            for minute in range(100 * number, 100 * number + 100):
+                publisher.publish_observations(
+                    "pole", observations("pole", after(minutes=minute), air_temperature=1)
+                )
+            assert publisher.flush(timeout_s=20)
+            stored = 100 * number + 100
+            eventually(lambda stored=stored: reader.counters().tally.stored == stored)
+            eventually(lambda: waiting.unacknowledged == 0)
+            running.stop()
+    assert reader.counters().tally.duplicate == 0
+
+
+def test_a_session_that_the_broker_has_lost_is_said_and_counted(
+    start_ingest,
+    broker: PrivateServer,
+    hub_url: str,
+    waiting: BrokerQueue,
+    eventually,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def lose() -> None:
+        broker.stop()
+        for file in waiting.folder.iterdir():
+            file.unlink()
+        broker.start()
+
+    running = start_ingest()
+    eventually(lambda: _noted(hub_url))
+    assert running.ingest.subscriber.sessions_lost == 0
+    assert "no longer has the session" not in caplog.text
+    lose()
+    eventually(lambda: running.ingest.subscriber.sessions_lost == 1)
+    eventually(lambda: running.ingest.connected and waiting.subscribed)
+    assert caplog.text.count(f"no longer has the session of {CLIENT_ID}") == 1
+    running.stop()
+    lose()
+    again = start_ingest()  # another process than the one that had it
+    eventually(lambda: again.ingest.subscriber.sessions_lost == 1)
+    assert caplog.text.count("no longer has the session") == 2
+
+
+def _noted(url: str) -> bool:
+    sessions = IngestSessions(url, CLIENT_ID)
+    try:
+        return sessions.known().existed
+    finally:
+        sessions.close()

@@ -43,6 +43,13 @@ def test_what_was_taken_out_is_held_until_it_is_settled() -> None:
     assert inbox.roomy
 
 
+def test_qos_0_leaves_room_for_what_the_broker_would_have_to_send_again() -> None:
+    inbox = Inbox(packets=10)
+    assert [inbox.offer(packet(number, qos=0)) for number in range(6)] == [True] * 5 + [False]
+    assert inbox.offer(packet(6))
+    assert not inbox.offer(packet(7, qos=0))
+
+
 def test_octets_are_bounded_but_for_a_single_large_one() -> None:
     inbox = Inbox(octets=100)
     assert inbox.offer(packet(0, size=5_000))
