@@ -100,6 +100,22 @@ class City:
             for one in observed(thing_id, time, 300, **_SHAPES[thing_id](i))
         ]
 
+    def count(self, thing_id: str, days: int) -> None:
+        """Store counts of five minutes of the last days, by a counter outside of every area."""
+        place = {"longitude": 144.97, "latitude": -37.81}
+        names = {"name": thing_id, "name_en": thing_id, "kind": "footfall_counter"}
+        self._writer.save([registration(thing_id, "pedestrians", **names, **place)])
+        now = datetime.now(UTC)
+        end = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
+        for back in range(days):
+            times = [end - timedelta(days=back, minutes=5 * i) for i in range(288)]
+            counts = [
+                one
+                for time in times
+                for one in observed(thing_id, time, 300, pedestrians=time.hour + back)
+            ]
+            self._writer.save([packed(thing_id, counts)])
+
     def publish(self, thing_id: str, **results: float) -> datetime:
         """Store one observation of now, as ingest does; returns its time."""
         now = datetime.now(UTC)

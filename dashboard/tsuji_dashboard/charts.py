@@ -1,14 +1,16 @@
 """Charts: data in, Plotly figure out; nothing here knows Dash, HTTP or the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 
 from tsuji_dashboard.client import Series
 from tsuji_dashboard.texts import Lang, text, unit_label
+from tsuji_dashboard.usual import Usual
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -32,14 +34,30 @@ class Colours:
     line: str
     fill: str
     panel: str
+    band: str
+    pale: str
 
 
 THEMES = {
     "light": Colours(
-        "#4b5768", "#e3e8ee", "#d9480f", "#1864ab", "rgba(24,100,171,0.10)", "#ffffff"
+        "#4b5768",
+        "#e3e8ee",
+        "#d9480f",
+        "#1864ab",
+        "rgba(24,100,171,0.10)",
+        "#ffffff",
+        "rgba(24,100,171,0.25)",
+        "rgba(217,72,15,0.22)",
     ),
     "dark": Colours(
-        "#aab6c5", "#2c3744", "#ff922b", "#74c0fc", "rgba(116,192,252,0.12)", "#17202b"
+        "#aab6c5",
+        "#2c3744",
+        "#ff922b",
+        "#74c0fc",
+        "rgba(116,192,252,0.12)",
+        "#17202b",
+        "rgba(116,192,252,0.32)",
+        "rgba(255,146,43,0.22)",
     ),
 }
 
@@ -101,7 +119,9 @@ def summary(series: Series, decimals: int, lang: Lang) -> str | None:
     )
 
 
-def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure:
+def chart(
+    series: Series, *, decimals: int, lang: Lang, theme: str, usual: Usual | None = None
+) -> go.Figure:
     """24 hours of one figure: bars for totals, dots for directions, a line for the rest.
 
     Args:
@@ -109,6 +129,7 @@ def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure
         decimals: digits after the point in the hover text.
         lang: the reader's language.
         theme: `light` or `dark`.
+        usual: what is usual in the same steps, drawn as a band between the quartiles and a line.
     """
     colours = THEMES[theme]
     unit = unit_label(series.unit_label, lang)
@@ -116,7 +137,17 @@ def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure
         f"{span(series, i)}  <b>{'–' if value is None else number(value, decimals)}</b> {unit}"
         for i, value in enumerate(series.values)
     ]
-    figure = go.Figure(_trace(series, colours, hover))
+    traces = [_trace(series, colours, hover)]
+    if usual is not None and usual.known:
+        hover = [
+            one
+            if low is None or high is None
+            else f"{one}<br>{_usually(low, high, decimals, lang)}"
+            for one, low, high in zip(hover, usual.q1, usual.q3, strict=True)
+        ]
+        pale = replace(colours, bar=colours.pale)
+        traces = [_trace(series, pale, hover), *_band(series, usual, colours)]
+    figure = go.Figure(traces)
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 48, "r": 10, "t": 6, "b": 34},
@@ -133,7 +164,7 @@ def chart(series: Series, *, decimals: int, lang: Lang, theme: str) -> go.Figure
         },
         dragmode=False,
         xaxis=_time_axis(series, colours),
-        yaxis=_value_axis(series, colours),
+        yaxis=_value_axis(series, usual, colours),
     )
     return figure
 
@@ -163,6 +194,49 @@ def _trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | g
     )
 
 
+def _usually(low: float, high: float, decimals: int, lang: Lang) -> str:
+    return text("usual.hover", lang, low=number(low, decimals), high=number(high, decimals))
+
+
+def _band(series: Series, usual: Usual, colours: Colours) -> list[go.Scatter]:
+    """The range between the quartiles, the median, and the counts as a line that both can't hide."""
+    ends = [time.astimezone(TOKYO).replace(tzinfo=None) for time in series.times]
+    step = timedelta(seconds=series.step_s)
+    x: list[datetime | None] = []
+    y: list[float | None] = []
+    for places in _stretches(usual.median):
+        sides = [side for i in places for side in (ends[i] - step, ends[i])]
+        low = [value for i in places for value in (usual.q1[i],) * 2]
+        high = [value for i in places for value in (usual.q3[i],) * 2]
+        x += [*sides, *reversed(sides), None]
+        y += [*low, *reversed(high), None]
+    shared = {"mode": "lines", "hoverinfo": "skip"}
+    middle, counts = (_steps(ends, step, values) for values in (usual.median, series.values))
+    return [
+        go.Scatter(x=x, y=y, fill="toself", fillcolor=colours.band, line={"width": 0}, **shared),
+        go.Scatter(x=middle[0], y=middle[1], line={"color": colours.line, "width": 1.5}, **shared),
+        go.Scatter(x=counts[0], y=counts[1], line={"color": colours.bar, "width": 2}, **shared),
+    ]
+
+
+def _stretches(values: Sequence[float | None]) -> list[list[int]]:
+    """The places of values, those next to each other together."""
+    grouped = groupby(range(len(values)), lambda i: values[i] is not None)
+    return [list(places) for known, places in grouped if known]
+
+
+def _steps(
+    ends: Sequence[datetime], step: timedelta, values: Sequence[float | None]
+) -> tuple[list[datetime | None], list[float | None]]:
+    """A line that is level over each step, with gaps."""
+    x: list[datetime | None] = []
+    y: list[float | None] = []
+    for places in _stretches(values):
+        x += [*(side for i in places for side in (ends[i] - step, ends[i])), None]
+        y += [*(value for i in places for value in (values[i],) * 2), None]
+    return x, y
+
+
 def _time_axis(series: Series, colours: Colours) -> dict[str, object]:
     start, end = (t.astimezone(TOKYO).replace(tzinfo=None) for t in (series.start, series.end))
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -186,7 +260,7 @@ def _time_axis(series: Series, colours: Colours) -> dict[str, object]:
     }
 
 
-def _value_axis(series: Series, colours: Colours) -> dict[str, object]:
+def _value_axis(series: Series, usual: Usual | None, colours: Colours) -> dict[str, object]:
     axis: dict[str, object] = {
         "gridcolor": colours.grid,
         "zeroline": False,
@@ -200,7 +274,8 @@ def _value_axis(series: Series, colours: Colours) -> dict[str, object]:
     if not known:
         return axis
     if is_total(series.of) or (min(known) >= 0 and series.of not in _NARROW):
-        top = max(max(known), 1.0)
+        band = usual.q3 if usual is not None else ()
+        top = max(*known, *(value for value in band if value is not None), 1.0)
         return axis | {"range": [0, top * 1.08]}
     low, high = min(known), max(known)
     margin = max((high - low) * 0.12, 0.5)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -159,6 +159,36 @@ class Series:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typical:
+    """What is usual on a day, from past days of its kind; None where too few stand behind a step."""
+
+    kind: str
+    weeks: int
+    minimum_days: int
+    step_s: int
+    times: tuple[datetime, ...]
+    q1: tuple[float | None, ...]
+    median: tuple[float | None, ...]
+    q3: tuple[float | None, ...]
+    days: tuple[int, ...]
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Take what the API answered."""
+        return cls(
+            kind=body["kind"],
+            weeks=body["weeks"],
+            minimum_days=body["minimum_days"],
+            step_s=body["step_s"],
+            times=tuple(datetime.fromisoformat(t) for t in body["times"]),
+            q1=tuple(body["q1"]),
+            median=tuple(body["median"]),
+            q3=tuple(body["q3"]),
+            days=tuple(body["days"]),
+        )
+
+
 def path(*parts: str) -> str:
     """Join path segments, each escaped: ids come from addresses that anyone can write.
 
@@ -206,6 +236,11 @@ class Api:
         where = path("area-sets", area_set, "areas", code, "series")
         return Series.read(await self.get(where, _given(figure=figure, end=end)))
 
+    async def area_typical(self, area_set: str, code: str, figure: str, day: date) -> Typical:
+        """What is usual for a figure of an area on a Tokyo day."""
+        where = path("area-sets", area_set, "areas", code, "typical")
+        return Typical.read(await self.get(where, {"figure": figure, "date": f"{day}"}))
+
     async def thing(self, thing_id: str) -> Thing:
         """One thing with its newest results and the areas it stands in."""
         return Thing.read(await self.get(path("things", thing_id)))
@@ -217,6 +252,12 @@ class Api:
         where = path("things", thing_id, "series")
         asked = _given(observed_property=observed_property, end=end)
         return Series.read(await self.get(where, asked))
+
+    async def thing_typical(self, thing_id: str, observed_property: str, day: date) -> Typical:
+        """What is usual for one datastream of a thing on a Tokyo day."""
+        where = path("things", thing_id, "typical")
+        asked = {"observed_property": observed_property, "date": f"{day}"}
+        return Typical.read(await self.get(where, asked))
 
 
 def _given(**params: str | None) -> dict[str, str]:

@@ -2,15 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Any, Literal, TypeVar
 
-from tsuji_dashboard.client import Api, ApiAwayError, Area, Series, Thing, UnknownError, instant
+from tsuji_dashboard.client import (
+    Api,
+    ApiAwayError,
+    Area,
+    Series,
+    Thing,
+    Typical,
+    UnknownError,
+    instant,
+)
 from tsuji_dashboard.texts import DEFAULT, LANGUAGES, Lang
+from tsuji_dashboard.usual import PEOPLE, days_of
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
+_T = TypeVar("_T")
 NEIGHBOURS_S = 3.0
 """How long the list of things is kept: a panel asks for it once per refresh."""
 
@@ -69,6 +82,8 @@ class Neighbour:
     last_observed_at: str | None
 
 
+Typicals = Mapping[str, Sequence[Typical | None]]
+"""What is usual on the days of a series, by figure or observed property; None where that failed."""
 Part = Literal["first", "others"]
 """Which series: that of the chosen figure, which the panel leads with, or all the others."""
 
@@ -81,6 +96,7 @@ class AreaDetail:
     things: tuple[Neighbour, ...]
     measures: tuple[str, ...]
     series: Mapping[str, Series | None]
+    typical: Typicals = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +106,7 @@ class ThingDetail:
     thing: Thing
     measures: tuple[str, ...]
     series: Mapping[str, Series | None]
+    typical: Typicals = field(default_factory=dict)
 
 
 class Details:
@@ -130,17 +147,17 @@ class Details:
             key=lambda key: key != selection.figure,
         )
         wanted = _part(measures, part)
-        found = await asyncio.gather(
-            *(
-                _or_none(self._api.area_series(selection.area_set, selection.id, key, selection.at))
-                for key in wanted
-            )
+        where = selection.area_set, selection.id
+        found, typical = await asyncio.gather(
+            _all(self._api.area_series(*where, key, selection.at) for key in wanted),
+            _typicals(wanted, selection.at, partial(self._api.area_typical, *where)),
         )
         return AreaDetail(
             area=area,
             things=things,
             measures=tuple(measures),
             series=dict(zip(wanted, found, strict=True)),
+            typical=typical,
         )
 
     async def _thing(self, selection: Selection, part: Part) -> ThingDetail:
@@ -152,13 +169,15 @@ class Details:
             key=lambda stream: (_aside(shown, stream), order.index(stream)),
         )
         wanted = _part(measures, part)
-        found = await asyncio.gather(
-            *(_or_none(self._api.thing_series(thing.id, key, selection.at)) for key in wanted)
+        found, typical = await asyncio.gather(
+            _all(self._api.thing_series(thing.id, key, selection.at) for key in wanted),
+            _typicals(wanted, selection.at, partial(self._api.thing_typical, thing.id)),
         )
         return ThingDetail(
             thing=thing,
             measures=tuple(measures),
             series=dict(zip(wanted, found, strict=True)),
+            typical=typical,
         )
 
     async def _neighbours(self) -> Mapping[str, Neighbour]:
@@ -191,7 +210,22 @@ def _aside(figure: Figure | None, stream: str) -> bool:
     return figure is None or stream not in figure.properties
 
 
-async def _or_none(asked: Awaitable[Series]) -> Series | None:
+async def _typicals(
+    wanted: Sequence[str],
+    at: str | None,
+    ask: Callable[[str, date], Awaitable[Typical]],
+) -> Typicals:
+    """What is usual for the counts among what is wanted, on the days that their charts show."""
+    people, days = [key for key in wanted if key in PEOPLE], days_of(at)
+    found = await _all(ask(key, day) for key in people for day in days)
+    return {key: found[i * len(days) : (i + 1) * len(days)] for i, key in enumerate(people)}
+
+
+async def _all(asked: Iterable[Awaitable[_T]]) -> list[_T | None]:
+    return list(await asyncio.gather(*map(_or_none, asked)))
+
+
+async def _or_none(asked: Awaitable[_T]) -> _T | None:
     """One chart that fails must not take the others with it."""
     try:
         return await asked

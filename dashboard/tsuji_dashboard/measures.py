@@ -8,10 +8,11 @@ from typing import Any, Literal
 from dash import dcc, html
 
 from tsuji_dashboard.charts import chart, summary
-from tsuji_dashboard.client import Reading, Series
+from tsuji_dashboard.client import Reading, Series, Typical
 from tsuji_dashboard.detail import Selection
 from tsuji_dashboard.parts import aria, data
 from tsuji_dashboard.texts import text, unit_label
+from tsuji_dashboard.usual import Usual, beside
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.quality import QUALITY_RULES, Flag
@@ -31,6 +32,7 @@ class Measure:
         reading: the value, or None where there is none.
         series: 24 hours, or None where they could not be loaded or weren't asked for.
         why: the sentence for a series without a single value.
+        typical: what is usual on the days of the series, where that is asked for.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Measure:
     reading: Reading | None
     series: Series | None
     why: str
+    typical: Sequence[Typical | None] = ()
 
 
 def measured(
@@ -131,6 +134,7 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
     """A chart with its name, unit and summary; `stated` says over what time, for one that stands alone."""
     lang, series = selection.lang, measure.series
     unit, said = "", None
+    usual = None if series is None else beside(series, measure.typical, lang)
     if series is None:
         body: Any = html.P(text("chart.failed", lang), className="why")
     else:
@@ -139,7 +143,7 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
         if said is None:
             body = html.P(measure.why, className="why")
         else:
-            figure = chart(series, decimals=decimals, lang=lang, theme=selection.theme)
+            figure = chart(series, decimals=decimals, lang=lang, theme=selection.theme, usual=usual)
             body = html.Div(
                 dcc.Graph(
                     figure=figure,
@@ -161,6 +165,16 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
                 ]
             ),
             html.Div(said or "", className="summary"),
+            *(_usually(usual) if usual and said else ()),
         ]
     )
     return html.Figure([caption, body], className="chart", **data(chart=measure.key))
+
+
+def _usually(usual: Usual) -> list[html.Div]:
+    """The legend of the band, or why there is none."""
+    mark = [html.Span(className="usual-mark", **aria(hidden="true"))] if usual.known else []
+    return [
+        html.Div([*(mark if not i else ()), sentence], className="usual")
+        for i, sentence in enumerate(usual.said)
+    ]

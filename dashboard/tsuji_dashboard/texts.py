@@ -275,6 +275,20 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "最低 {low}({low_time})、最高 {high}({high_time})",
         "lowest {low} ({low_time}), highest {high} ({high_time})",
     ),
+    "usual.band": (
+        "通常の範囲: 過去{weeks}週の四分位範囲と中央値({kinds})",
+        "Usual range: quartiles and median of the last {weeks} weeks ({kinds})",
+    ),
+    "usual.few": (
+        "通常の範囲は{least}日分以上で表示({kinds})",
+        "The usual range needs {least} days ({kinds})",
+    ),
+    "usual.kind": ("{kind} {n}日", "{kind}: {n}"),
+    "usual.and": ("、", ", "),
+    "usual.weekday": ("平日", "weekdays"),
+    "usual.saturday": ("土曜", "Saturdays"),
+    "usual.holiday": ("日曜・祝日", "Sundays and holidays"),
+    "usual.hover": ("通常 {low}–{high}", "usually {low}–{high}"),
     "chart.empty": (
         "この24時間のうち集計が済んだ区間に、観測値はありません。",
         "There are no observations in the completed steps of these 24 hours.",

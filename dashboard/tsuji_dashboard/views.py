@@ -60,6 +60,7 @@ def _area_measures(detail: AreaDetail, lang: Lang) -> list[Measure]:
             reading=detail.area.figures.get(key),
             series=detail.series.get(key),
             why=why,
+            typical=detail.typical.get(key, ()),
         )
         for key in detail.measures
     ]
@@ -78,6 +79,7 @@ def _thing_measures(detail: ThingDetail, selection: Selection) -> list[Measure]:
             reading=latest.get(key),
             series=detail.series.get(key),
             why=why,
+            typical=detail.typical.get(key, ()),
         )
         for key in detail.measures
     ]

@@ -7,7 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from samples import after, message, observations, packed, received_at, registration
-from tsuji_platform.analytics.typical import METHOD, METHOD_JA, days_behind
+from tsuji_platform.analytics.typical import (
+    METHOD,
+    METHOD_JA,
+    PERCENT_METHOD,
+    PERCENT_METHOD_JA,
+    days_behind,
+)
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.store import Database, Refresher, Writer
@@ -236,7 +242,11 @@ def test_the_snapshot_compares_the_last_hour_with_the_usual_one(
         "time": "2026-04-01T03:00:00Z",
         "typical": {"q1": 24, "median": 36, "q3": 48, "days": 5, "n": 1, "percent": 200.0},
     }
-    assert footfall(api, "areas/W")["typical"] == footfall(api)["typical"]
+    assert footfall(api, "areas/W")["typical"] == {
+        **footfall(api)["typical"],
+        "method": PERCENT_METHOD,
+        "method_ja": PERCENT_METHOD_JA,
+    }
     then = {"at": "2026-04-01T03:00:00Z"}
     assert footfall(api, **then)["typical"]["percent"] == 200.0
     clock.now += timedelta(minutes=10)  # the newest count is on its way

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 
 from city import MESH, City, live, until
+from tsuji_platform.analytics.typical import TOKYO
 from tsuji_platform.contract import Reason
 
 Open = Callable[..., Page]
@@ -38,6 +39,32 @@ def test_a_click_on_an_area_shows_its_numbers_and_its_last_24_hours(
     expect(page.locator("[data-chart=footfall] .summary")).to_contain_text(f"{total:,.0f} in total")
     expect(page.locator("[data-chart=footfall]")).to_contain_text("Tokyo time (UTC+9)")
     page.wait_for_url(f"**area={cell}**")
+
+
+def test_what_is_usual_stands_behind_the_counts_once_there_are_enough_days(
+    city: City, open_page: Open
+) -> None:
+    address = city.address(set=MESH, thing="counter-weeks", lang="en")
+    city.count("counter-weeks", days=1)
+    said = open_page(address).locator("[data-chart=pedestrians] .usual")
+    expect(said).to_contain_text("The usual range needs 3 days")
+    city.count("counter-weeks", days=29)
+    page = open_page(address)
+    expect(page.locator("[data-chart=pedestrians] .usual-mark")).to_be_visible()
+    said = page.locator("[data-chart=pedestrians] .usual")
+    expect(said).to_contain_text("quartiles and median of the last 8 weeks")
+    graph = page.locator("[data-chart=pedestrians] .js-plotly-plot")
+    drawn = graph.evaluate("graph => Array.from(graph._fullData[2].y, y => y ?? null)")
+    medians = {float(value) for value in drawn if value is not None}
+    usual = {
+        value
+        for day in {datetime.now(TOKYO).date() - timedelta(days=back) for back in (0, 1)}
+        for value in city.ask(
+            "/v1/things/counter-weeks/typical", observed_property="pedestrians", date=f"{day}"
+        )["median"]
+    }
+    assert medians
+    assert medians <= usual
 
 
 def test_the_panels_numbers_follow_the_stream(city: City, open_page: Open) -> None:

@@ -30,6 +30,7 @@ BUILT = {
     # keys that are put together out of parts
     r"unit\..+",
     r"kind\..+",
+    r"usual\.(weekday|saturday|holiday)",
     r"reason\..+",
     r"state\..+",
     r"live\..+",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from tsuji_platform.analytics.gaps import Absence
-from tsuji_platform.api.typical_models import TypicalNow
+from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
 from tsuji_platform.contract.quality import Flag
 
 Time = Annotated[datetime, Field(description="RFC 3339, UTC", examples=["2026-04-01T00:00:00Z"])]
@@ -284,6 +284,7 @@ class Snapshot(BaseModel):
 class ExplainedFigure(FigureValue):
     """A figure with how it was made."""
 
+    typical: ExplainedTypicalNow | None = None
     age_s: float = Field(description="seconds from the newest observation in it to `time`")
     unit: str = Field(description="UCUM code")
     unit_label: str

@@ -25,6 +25,13 @@ class TypicalNow(BaseModel):
     )
 
 
+class ExplainedTypicalNow(TypicalNow):
+    """The same with how it is made."""
+
+    method: str = Field(description="how it is made, English")
+    method_ja: str = Field(description="how it is made, Japanese")
+
+
 class Typical(BaseModel):
     """Median and quartiles of each step of a day, from past days of the same kind."""
 

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Header, Query, Response
 from tsuji_platform.analytics import combine
 from tsuji_platform.analytics.figures import FIGURES, WINDOW
 from tsuji_platform.analytics.readings import FigureValue
+from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
-from tsuji_platform.api.typical_models import TypicalNow
+from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -118,6 +119,12 @@ def _typical(
     return {} if found is None else {"typical": found}
 
 
+def _explained(typical: TypicalNow) -> ExplainedTypicalNow:
+    return ExplainedTypicalNow(
+        **typical.model_dump(), method=PERCENT_METHOD, method_ja=PERCENT_METHOD_JA
+    )
+
+
 def area_of(hub: Hub, area_set: str, code: str) -> Area:
     """The area of this code, or `NotFoundError`."""
     hub.area_set(area_set)
@@ -156,7 +163,7 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
                 unit_label=FIGURES[name].unit_label,
                 method=FIGURES[name].method,
                 method_ja=FIGURES[name].method_ja,
-                **_typical(usual, code, name),
+                **{key: _explained(it) for key, it in _typical(usual, code, name).items()},
             )
             for name, it in values.items()
         },
