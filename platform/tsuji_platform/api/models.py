@@ -189,6 +189,10 @@ class Observations(BaseModel):
     thing: str
     items: list[RawObservation]
     next: str | None = Field(description="address of the next page; null on the last")
+    kept_since: datetime | None = Field(
+        description="observations up to this moment are no longer kept, only their rollups (see the "
+        "series); null where all are kept"
+    )
 
 
 class QualityItem(BaseModel):
@@ -278,6 +282,11 @@ class Snapshot(BaseModel):
     areas: list[SnapshotArea]
     things: list[ThingState] | None = Field(
         None, description="all things as they were then; only where they were asked for"
+    )
+    kept_since: datetime | None = Field(
+        None,
+        description="for moments of which observations are no longer kept: from when on they are. "
+        "Figures are then missing, series may still have them. Otherwise null",
     )
 
 
@@ -429,6 +438,18 @@ class QualityHealth(BaseModel):
     step: int = Field(description="it leaps away from those before it")
 
 
+class HistoryHealth(BaseModel):
+    """Since when history is kept; null where all of it is."""
+
+    observations_since: datetime | None
+    five_minutes_since: datetime | None = Field(description="rollups")
+    hours_since: datetime | None = Field(description="rollups; those of a Tokyo day are all kept")
+    too_late: int = Field(
+        description="observations that came when those of their time were no longer kept, and are in "
+        "no rollup; counted when they were dropped"
+    )
+
+
 class Health(BaseModel):
     """How the hub is."""
 
@@ -443,6 +464,7 @@ class Health(BaseModel):
     things: ThingsHealth | None
     rejected: RejectedHealth | None = None
     quality: QualityHealth | None = None
+    history: HistoryHealth | None = None
 
 
 GeoJson = dict[str, Any]

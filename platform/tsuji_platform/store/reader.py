@@ -10,6 +10,7 @@ from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.history import History
+from tsuji_platform.store.horizon import Horizons, horizons
 from tsuji_platform.store.records import (
     Counters,
     IngestRow,
@@ -117,6 +118,11 @@ class Reader:
     ) -> Evidence:
         """What explains the gaps of a series, see `History.evidence`."""
         return self._history.evidence(thing_ids, observed_properties, start, end, step)
+
+    def horizons(self) -> Horizons:
+        """What is kept no longer."""
+        with self._database.transaction() as connection:
+            return horizons(connection)
 
     def counters(self) -> Counters:
         """What all ingests together have done, and what those of the last day hold."""

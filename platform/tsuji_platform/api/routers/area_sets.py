@@ -17,6 +17,7 @@ from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
+from tsuji_platform.store.cover import RAW
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -92,6 +93,10 @@ def snapshot(
             )
             for code, values in figures.items()
         ],
+    )
+    kept = None if at is None else hub.reader.horizons().get(RAW)
+    answer.kept_since = (
+        kept.since if kept is not None and answer.time - WINDOW < kept.since else None
     )
     if things:
         answer.things = [models.ThingState(**state) for state in _states(hub, at, readings)]

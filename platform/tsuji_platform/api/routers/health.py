@@ -11,6 +11,7 @@ from tsuji_platform.api import models
 from tsuji_platform.api.hub import Hub, HubDep
 from tsuji_platform.api.routers import quality, rejected
 from tsuji_platform.store import StoreError
+from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.records import IngestRow
 
 router = APIRouter(tags=["health"])
@@ -79,6 +80,18 @@ def _health(hub: Hub) -> models.Health:
         ),
         rejected=rejected.health(hub),
         quality=quality.health(hub),
+        history=_history(hub),
+    )
+
+
+def _history(hub: Hub) -> models.HistoryHealth:
+    kept = hub.reader.horizons()
+    since = {width: horizon.since for width, horizon in kept.items()}
+    return models.HistoryHealth(
+        observations_since=since.get(RAW),
+        five_minutes_since=since.get(FIVE_MINUTES),
+        hours_since=since.get(HOUR),
+        too_late=sum(horizon.too_late for horizon in kept.values()),
     )
 
 

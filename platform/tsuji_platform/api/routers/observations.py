@@ -12,6 +12,7 @@ from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import HubDep, parse_moment
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
+from tsuji_platform.store.cover import RAW
 from tsuji_platform.store.quality import Wanted
 
 router = APIRouter(tags=["things"])
@@ -107,6 +108,7 @@ def observations(
             for it in page.items
         ],
         next=more,
+        kept_since=None if (kept := hub.reader.horizons().get(RAW)) is None else kept.since,
     )
 
 
