@@ -132,7 +132,7 @@ _actions = st.one_of(
     st.tuples(st.just("save"), st.lists(_values, min_size=1, max_size=10)),
     st.tuples(st.just("delete"), st.tuples(_moments, st.sampled_from([5, 90, 3000]))),
     st.tuples(st.just("refresh"), st.none()),
-    st.tuples(st.just("profile"), st.none()),
+    st.tuples(st.just("rest"), st.none()),
     st.tuples(st.just("read"), st.none()),
 )
 
@@ -178,8 +178,8 @@ def test_any_sequence_reads_equal_to_recomputation_and_so_it_is_kept(
                 note_changed(cursor, [row[0] for row in gone], [row[1] for row in gone])
         elif action == "refresh":
             refresher.refresh()
-        elif action == "profile":
-            refresher.profile()
+        elif action == "rest":
+            rest(refresher)
         else:
             assert found(profiles, _DAYS) == wanted(connection)
             assert_sums(profiles, connection)
@@ -191,6 +191,24 @@ def test_any_sequence_reads_equal_to_recomputation_and_so_it_is_kept(
         k: v for k, v in wanted(connection).items() if 57 <= k[3] <= 60 and k[2] in _DAYS[1:3]
     }
     assert found(profiles, _DAYS[1:3], 57, 60) == narrow
+
+
+def test_a_day_of_which_nothing_is_left_is_not_kept_either(
+    writer: Writer, connection: psycopg.Connection, refresher: Refresher, profiles: Profiles
+) -> None:
+    writer.save([registration("a", *_NAMES)])
+    writer.save([message("a", T0, 900, pedestrians=5)])
+    rest(refresher)
+    assert len(kept(connection)) == 1
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM observation")
+        note_changed(cursor, [1], [T0])
+    assert found(profiles, _DAYS) == {}
+    assert_sums(profiles, connection)
+    refresher.refresh()
+    assert found(profiles, _DAYS) == {}
+    rest(refresher)
+    assert kept(connection) == found(profiles, _DAYS) == {}
 
 
 def test_today_is_read_but_not_kept_until_it_is_over(

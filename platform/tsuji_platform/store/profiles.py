@@ -116,8 +116,7 @@ class Profiles:
             asked = {**known.asked, "first": first, "last": last}
             with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
-                    if (datastream_id, day) not in known.stale:
-                        found[datastream_id][:, places[day]] = totals, weights
+                    found[datastream_id][:, places[day]] = totals, weights
                 for datastream_id, day, totals, weights in known.anew(cursor, first, last):
                     found[datastream_id][:, places[day]] = totals, weights
         return {known.names[key]: values for key, values in found.items() if values[1].any()}
@@ -165,21 +164,19 @@ class _Known:
     Attributes:
         names: thing and observed property of each datastream.
         asked: for queries of what is kept.
-        stale: days of which what is kept is not used.
-        buckets: those of them that are made anew from buckets of five minutes.
-        changed: those that are made from the observations.
+        buckets: days that are made anew from buckets of five minutes instead.
+        changed: days that are made from the observations.
     """
 
     names: Mapping[int, Stream]
     asked: Mapping[str, Any]
-    stale: Set[Key]
     buckets: Set[Key]
     changed: Set[Key]
 
     def anew(
         self, cursor: Cursor[tuple[Any, ...]], first: int, last: int
     ) -> Iterator[tuple[Any, ...]]:
-        """Quarter hours of stale days: datastream, day, totals, weights."""
+        """Those days, each of them even if nothing is left of it: datastream, day, totals, weights."""
         for query, keys in (("profiles_5min", self.buckets), ("profiles_raw", self.changed)):
             if keys:
                 values = _asked(sorted(keys)) | {"first": first, "last": last}
@@ -211,9 +208,7 @@ def _known(
         for row in connection.execute(_SQL["stale_profiles"], asked)
     }
     buckets = _whole((noted | named) - changed, FIVE_MINUTES, kept)
-    return _Known(
-        names=names, asked=asked, stale=changed | buckets, buckets=buckets, changed=changed
-    )
+    return _Known(names=names, asked=asked, buckets=buckets, changed=changed)
 
 
 def _sums(
@@ -230,8 +225,6 @@ def _sums(
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         for datastream_id, its_days, totals, weights in cursor.execute(_SQL["profile_sums"], asked):
             found[datastream_id][:, [places[day] for day in its_days]] = totals, weights
-        for datastream_id, day in known.stale:
-            found[datastream_id][:, places[day]] = 0
         for datastream_id, day, totals, weights in known.anew(cursor, first, last):
             quarters = np.array([totals, weights], dtype=np.float64)
             found[datastream_id][:, places[day]] = np.nansum(quarters, axis=1)
