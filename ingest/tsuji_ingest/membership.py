@@ -34,9 +34,22 @@ class Membership:
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """End; a session that has been ended for good is forgotten."""
         self._stop.set()
         self._thread.join(timeout=5)
+        if self._subscriber.left.is_set():
+            self._forget()
+
+    def _forget(self) -> None:
+        try:
+            self._sessions.forget()
+        except StoreError as error:
+            _log.warning(
+                "the session is ended, but the database still expects this ingest (%s): leave once more",
+                error,
+            )
+        finally:
+            self._sessions.close()
 
     def _run(self) -> None:
         try:
@@ -47,6 +60,9 @@ class Membership:
     def _note(self) -> None:
         known = self._until_done(self._sessions.known)
         if known is None:
+            return
+        if self._subscriber.leaves:
+            self._subscriber.recall(known.filters, existed=known.existed)
             return
         filters = self._subscriber.filters
         self._until_done(lambda: self._sessions.widen(filters))

@@ -13,6 +13,7 @@ from tsuji_ingest.decoders import decode
 from tsuji_ingest.healing import Healer
 from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.keeping import Keeper, Work
+from tsuji_ingest.leaving import Leaver
 from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.membership import Membership
 from tsuji_ingest.metrics import Endpoint
@@ -49,6 +50,7 @@ class Ingest:
         settings: batch sizes and the client id.
         on_things_changed: called in a thread of its own after things were registered or moved;
             may raise `DatabaseAwayError`, then it is called again.
+        leave: store what the broker keeps for this id, end its session there, and end.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Ingest:
         broker: BrokerAddress,
         settings: IngestSettings,
         on_things_changed: Callable[[], None] | None = None,
+        *,
+        leave: bool = False,
     ) -> None:
         self._packets = Inbox()
-        self._subscriber = Subscriber(
+        self._subscriber = (Leaver if leave else Subscriber)(
             broker, settings.ingest_id, self._packets, settings.ingest_group
         )
         self._ledger = Ledger()
@@ -161,7 +165,11 @@ class Ingest:
             raise self._defect
 
     def _step(self) -> None:
-        if not self._subscriber.is_alive:
+        alive = self._subscriber.is_alive
+        if self._subscriber.left.is_set():
+            self._stop.set()
+            return
+        if not alive:
             raise RuntimeError("the thread that listens to the broker has ended")
         try:
             work = self._decoded.get(timeout=_IDLE_S)

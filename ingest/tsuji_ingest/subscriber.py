@@ -56,6 +56,9 @@ class Subscriber:
         group: of the shared subscription; None takes all messages.
     """
 
+    leaves = False
+    """Whether it is here to end the session."""
+
     def __init__(
         self,
         address: BrokerAddress,
@@ -82,6 +85,8 @@ class Subscriber:
         self._unsubscription: int | None = None
         self.tidied = threading.Event()
         """Whether the session subscribes to nothing else any more."""
+        self.left = threading.Event()
+        """Whether the session is ended for good."""
         self._session_had = False
         self._session_new = False
         self.sessions_lost = 0
@@ -260,7 +265,10 @@ class Subscriber:
             self._session_new = True
             if self._session_had:
                 self._note_lost()
-        if flags.session_present and self._subscribed:
+        self._begin(session_present=flags.session_present)
+
+    def _begin(self, *, session_present: bool) -> None:
+        if session_present and self._subscribed:
             self._connected.set()  # to subscribe again would bring all that is retained again
             return
         self._subscribed = False
@@ -308,10 +316,9 @@ class Subscriber:
         before, existed = self._recalled
         if existed and self._session_new:
             self._note_lost()
-            self._session_new = False
         # before anything was noted it may have been one that took all
         others = {*before, *self._ungrouped}.difference(self.filters)
-        if others:
+        if others and not self._session_new:
             _, self._unsubscription = self._client.unsubscribe(sorted(others))
         else:
             self.tidied.set()
@@ -342,6 +349,13 @@ class Subscriber:
                 "the broker ended the connection when asked how many messages it has dropped; it is "
                 "not asked again"
             )
+        elif self._unsubscription is not None and not self.tidied.is_set() and not self.leaves:
+            self._recalled = None
+            _log.warning(
+                "the broker ended the connection when asked to end what %s had subscribed to before; it "
+                "is not asked again, and what comes by that is stored, too",
+                self._client_id,
+            )
         elif reason.is_failure:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
@@ -350,8 +364,7 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:  # a broker must not pass such a topic on; ours is to say so
             topic = "a topic that is not UTF-8"
-        if topic == _DROPPED:
-            self._note_dropped(message.payload)
+        if self._is_own(topic, message):
             return
         self._deliver(
             Packet(
@@ -365,6 +378,12 @@ class Subscriber:
                 retained=message.retain or (self._grouped and is_thing_topic(topic)),
             )
         )
+
+    def _is_own(self, topic: str, message: mqtt.MQTTMessage) -> bool:
+        """Whether this was for us and not for the database."""
+        if topic == _DROPPED:
+            self._note_dropped(message.payload)
+        return topic == _DROPPED
 
     def _deliver(self, packet: Packet) -> None:
         if self._passed_over and packet.qos > 0:

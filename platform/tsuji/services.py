@@ -3,11 +3,15 @@
 import signal
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 
 from tsuji import wiring
 from tsuji_platform.settings import ApiSettings, DashboardSettings, IngestSettings
+
+if TYPE_CHECKING:
+    from tsuji_ingest.ledger import Ledger
 
 
 def migrate(
@@ -28,7 +32,14 @@ def migrate(
     )
 
 
-def ingest() -> None:
+def ingest(
+    leave: bool = typer.Option(
+        False,
+        "--leave",
+        help="Give the ingest of TSUJI_INGEST_ID up for good, once it is stopped: store what the broker "
+        "keeps for it, end its subscriptions and its session there, and end.",
+    ),
+) -> None:
     """Take in messages from the broker until stopped, and keep the rollups up to date."""
     from tsuji.area_sets import by_kind
     from tsuji_ingest.service import Ingest
@@ -38,9 +49,25 @@ def ingest() -> None:
     settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
     with Database(url, size=2) as database, kept_fresh(url):
         areas = Areas(database)
-        service = Ingest(url, broker, settings, lambda: areas.assign_all(by_kind))
+        service = Ingest(url, broker, settings, lambda: areas.assign_all(by_kind), leave=leave)
         on_stop_signal(service.stop)
         service.run()
+    if leave:
+        _say_whether_it_left(service.subscriber.left.is_set(), settings.ingest_id, service.ledger)
+
+
+def _say_whether_it_left(left: bool, ingest_id: str, ledger: "Ledger") -> None:
+    if not left:
+        typer.echo(
+            f"tsuji: {ingest_id} was stopped before it had left; the broker still keeps what is not "
+            "stored: run this once more, or run the ingest again",
+            err=True,
+        )
+        raise typer.Exit(1)
+    typer.echo(
+        f"{ingest_id} has left: {ledger.account.messages} messages that the broker had kept for it are "
+        "stored, and its subscriptions and its session are ended"
+    )
 
 
 def api() -> None:

@@ -82,6 +82,46 @@ def test_a_group_divides_the_messages_and_loses_none_with_a_killed_member(
     assert tally.balanced()
 
 
+def test_a_member_that_leaves_takes_its_share_along_and_nothing_more(
+    hub: HubProcesses,
+    hub_url: str,
+    hub_database: Database,
+    publisher: Publisher,
+    queues: dict[str, BrokerQueue],
+    eventually: Callable[..., None],
+) -> None:
+    publisher.publish_things([thing(f"gate-{n}", "pedestrians") for n in range(10)])
+    for member in MEMBERS:
+        _start(hub, member)
+    eventually(lambda: all(q.shares("hub") for q in queues.values()), within=20)
+    eventually(lambda: len(Reader(hub_database).things()) == 10)
+    _publish(publisher, 100)
+    eventually(lambda: _results(hub_url) == list(range(100)), within=20)
+    eventually(lambda: all(q.unacknowledged == 0 for q in queues.values()))
+    assert hub.end(MEMBERS[1]) == 0
+    _publish(publisher, 100, begin=100)
+    left = queues[MEMBERS[1]]
+    eventually(lambda: len(_results(hub_url)) + left.unacknowledged == 200, within=20)
+    waiting = left.unacknowledged
+    assert waiting > 10, "a member that is stopped goes on getting its share"
+
+    hub.environment |= {"TSUJI_INGEST_ID": MEMBERS[1], "TSUJI_INGEST_GROUP": "hub"}
+    done = hub.run("ingest", "--leave")
+    assert done.returncode == 0, done.stderr
+    assert f"{MEMBERS[1]} has left: {waiting} messages" in done.stdout
+    assert _results(hub_url) == list(range(200))
+    assert left.filters == set()
+    _publish(publisher, 100, begin=200)
+    eventually(lambda: _results(hub_url) == list(range(300)), within=20)
+    assert left.unacknowledged == 0
+    assert [one.ingest_id for one in Reader(hub_database).ingests()] == [MEMBERS[0]]
+    assert Reader(hub_database).counters().tally.duplicate == 0
+
+    again = hub.run("ingest", "--leave")  # there is nothing left to leave
+    assert again.returncode == 0, again.stderr
+    assert f"keeps no session of {MEMBERS[1]}" in again.stderr
+
+
 def test_each_member_knows_the_things_and_a_bad_registration_counts_once(
     hub: HubProcesses,
     hub_database: Database,

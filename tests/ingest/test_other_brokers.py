@@ -14,6 +14,7 @@ from tsuji_platform.runtime.broker import EmbeddedBroker
 from tsuji_platform.runtime.private import Instance, PrivateServer, private_folder
 from tsuji_platform.settings import BrokerAddress, IngestSettings
 from tsuji_platform.store import Database, Reader
+from tsuji_platform.store.sessions import IngestSessions
 from tsuji_simulators.publish import Publisher
 
 
@@ -109,3 +110,67 @@ def test_a_topic_with_a_null_is_kept_visibly_and_holds_nothing_up(
     (kept,) = reader.rejected(limit=10)
     assert kept.topic == r"tsuji/v1/things/a\u0000b/observations"
     assert kept.reason == "bad_thing"
+
+
+def test_a_broker_that_hangs_up_when_it_is_asked_to_unsubscribe_is_named(
+    ingest: Ingest,
+    address: BrokerAddress,
+    hub_url: str,
+    hub_database: Database,
+    eventually: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader = Reader(hub_database)
+    with Publisher(address) as publisher:
+        publisher.publish_things([thing("pole")])
+        assert publisher.flush(timeout_s=20)
+        eventually(lambda: len(reader.things()) == 1)
+        ingest.stop()
+        for minute in range(50):
+            publisher.publish_observations(
+                "pole", observations("pole", after(minutes=minute), air_temperature=1)
+            )
+        assert publisher.flush(timeout_s=20)
+    leaver = Ingest(hub_url, address, IngestSettings(ingest_id="x"), leave=True)
+    thread = threading.Thread(target=leaver.run, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: "can't be left" in caplog.text, within=30)
+        eventually(lambda: reader.counters().tally.stored == 50)
+    finally:
+        leaver.stop()
+        thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert not leaver.subscriber.left.is_set()
+
+
+def test_a_change_of_groups_does_not_end_every_connection_of_such_a_broker(
+    ingest: Ingest,
+    address: BrokerAddress,
+    hub_url: str,
+    eventually: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sessions = IngestSessions(hub_url, "x")
+    eventually(lambda: sessions.known().existed)
+    ingest.stop()
+    sessions.widen(["tsuji/v2/#"])
+    sessions.close()
+    again = Ingest(hub_url, address, IngestSettings(ingest_id="x", ingest_wait_ms=10))
+    thread = threading.Thread(target=again.run, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: again.connected)
+        with Publisher(address) as publisher:
+            publisher.publish_things([thing("pole")])
+            assert publisher.flush(timeout_s=20)
+        with Database(hub_url) as database:
+            eventually(lambda: len(Reader(database).things()) == 1, within=20)
+        said = "had subscribed to before; it is not asked again"
+        eventually(lambda: said in caplog.text)
+        eventually(lambda: again.connected)
+        assert caplog.text.count(said) == 1
+    finally:
+        again.stop()
+        thread.join(timeout=20)
+    assert not thread.is_alive()

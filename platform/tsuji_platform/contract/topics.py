@@ -13,6 +13,8 @@ _ROOT = "tsuji/v1/things"
 THINGS_FILTER = f"{_ROOT}/+"
 OBSERVATIONS_FILTER = f"{_ROOT}/+/observations"
 
+_INGESTS = "tsuji/v1/ingests"
+
 _SENSORTHINGS = "v1.1"
 SENSORTHINGS_FILTERS = (f"{_SENSORTHINGS}/Observations", f"{_SENSORTHINGS}/+/Observations")
 """Where SensorThings clients create observations; a wildcard stands for a whole level only."""
@@ -67,6 +69,11 @@ def parse_topic(topic: str) -> Topic:
             f"topic {quote(topic)} is neither {THINGS_FILTER} nor {OBSERVATIONS_FILTER}",
         )
     return Topic(thing_id=check_thing_id(parts[3]), is_observations=len(parts) == 5)
+
+
+def leaving_topic(ingest_id: str) -> str:
+    """Topic on which an ingest that leaves for good sends itself a mark."""
+    return f"{_INGESTS}/{ingest_id}/leaving"
 
 
 def is_thing_topic(topic: str) -> bool:
