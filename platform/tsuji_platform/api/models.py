@@ -286,7 +286,7 @@ class Snapshot(BaseModel):
     kept_since: datetime | None = Field(
         None,
         description="for moments of which observations are no longer kept: from when on they are. "
-        "Figures are then missing, series may still have them. Otherwise null",
+        "Figures are then missing, series may still have them. Otherwise left out",
     )
 
 

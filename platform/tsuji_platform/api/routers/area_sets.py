@@ -95,9 +95,8 @@ def snapshot(
         ],
     )
     kept = None if at is None else hub.reader.horizons().get(RAW)
-    answer.kept_since = (
-        kept.since if kept is not None and answer.time - WINDOW < kept.since else None
-    )
+    if kept is not None and answer.time - WINDOW < kept.since:
+        answer.kept_since = kept.since
     if things:
         answer.things = [models.ThingState(**state) for state in _states(hub, at, readings)]
     return answer
