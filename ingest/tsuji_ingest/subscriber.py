@@ -343,6 +343,8 @@ class Subscriber:
         self, _client: mqtt.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _: Any
     ) -> None:
         self._connected.clear()
+        if not reason.is_failure:
+            return
         if self._asked_for_dropped is not None:  # brokers without it may end the connection for it
             self._asked_for_dropped, self._may_ask_for_dropped = None, False
             _log.info(
@@ -356,7 +358,7 @@ class Subscriber:
                 "is not asked again, and what comes by that is stored, too",
                 self._client_id,
             )
-        elif reason.is_failure:
+        else:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
