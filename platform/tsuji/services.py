@@ -16,12 +16,25 @@ if TYPE_CHECKING:
 
 def migrate(
     check: bool = typer.Option(False, help="Only say what is lacking; exit code 1 if anything is."),
+    again: bool = typer.Option(
+        False,
+        "--roll-up-again",
+        help="Let ingest make all rollups anew of which the observations are kept.",
+    ),
 ) -> None:
     """Bring the database's schema up to date."""
     from tsuji_platform.store import migrate as apply
     from tsuji_platform.store import pending
+    from tsuji_platform.store.migrate import roll_up_again
 
     url = wiring.database_url()
+    if check and again:
+        raise typer.BadParameter("--check changes nothing: leave out --roll-up-again or --check")
+    if again:
+        typer.echo(
+            f"{roll_up_again(url):,} datastreams wait to be rolled up; `tsuji ingest` does that"
+        )
+        return
     if check:
         lacking = pending(url)
         typer.echo("\n".join(lacking) or "the schema is up to date")

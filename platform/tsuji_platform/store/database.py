@@ -25,7 +25,8 @@ _EVERY_CONNECTION: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    "options": "-c timezone=UTC",
+    # the second lets this version write: it logs what it changes, older ones don't (migration 0004)
+    "options": "-c timezone=UTC -c tsuji.logs_changes=on",
 }
 
 

@@ -62,6 +62,23 @@ def migrate(url: str, *, timescaledb: bool = True) -> list[str]:
             return applied
 
 
+def roll_up_again(url: str) -> int:
+    """Let refreshers make all rollups anew of which the observations are kept.
+
+    Returns:
+        How many datastreams there are anything of.
+
+    Raises:
+        SchemaError: where migrations are lacking, or as `pending`.
+        DatabaseAwayError: where the database can't be reached.
+    """
+    lacking = pending(url)
+    if lacking:
+        raise SchemaError(f"the database lacks {', '.join(lacking)}; run `tsuji migrate` first")
+    with connect(url, "tsuji migrate") as connection, translated():
+        return connection.execute(_SQL["log_everything"]).rowcount
+
+
 def _offer_timescaledb(connection: Connection) -> None:
     """Create the extension where that is possible; Tsuji works without it."""
     try:

@@ -17,6 +17,19 @@ COMMENT ON COLUMN changed.first_bucket IS
     'buckets of five minutes are numbered by their ends: n ends n * 300 s after 1970-01-01T00:00Z';
 COMMENT ON COLUMN changed.late IS 'long past when it was written, so that it may wait for what is new';
 
+-- A writer of an older version that still runs would write without the log, and its rollups would stay
+-- wrong for ever. To it the database can't serve now, so that it keeps what it has until it is replaced.
+-- The trigger also waits for what it has under way, which is then there to be logged below.
+CREATE FUNCTION refuse_older_writer() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is of an older version than the database: replace it',
+        current_setting('application_name') USING ERRCODE = 'cannot_connect_now';
+END $$;
+CREATE TRIGGER refuse_older_writer BEFORE INSERT ON observation FOR EACH STATEMENT
+    WHEN (current_setting('application_name') LIKE 'tsuji%'
+        AND current_setting('tsuji.logs_changes', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION refuse_older_writer();
+
 CREATE TABLE rollup_5min (
     datastream_id int4 NOT NULL,
     n int4 NOT NULL,

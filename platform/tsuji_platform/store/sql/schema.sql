@@ -23,3 +23,16 @@ SELECT name, checksum FROM migration ORDER BY name;
 
 -- name: record_migration
 INSERT INTO migration (name, checksum) VALUES (%(name)s, %(checksum)s);
+
+-- name: log_everything
+-- All that there is waits to be rolled up anew, as after migration 0004.
+INSERT INTO changed (members, datastream_block, first_bucket, last_bucket, late)
+SELECT 1::int8 << (datastream_id & 31), datastream_id >> 5,
+    ceil(extract(epoch FROM first_time) / 300)::int4, ceil(extract(epoch FROM last_time) / 300)::int4,
+    true
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT min(phenomenon_time) AS first_time, max(phenomenon_time) AS last_time FROM observation
+    WHERE observation.datastream_id = datastream.datastream_id
+) AS held
+WHERE first_time IS NOT NULL;
