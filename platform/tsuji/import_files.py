@@ -93,7 +93,10 @@ def bring_in(writer: "ImportWriter", path: Path, job: Job, stop: threading.Event
         beside = Path("standard-input") if known is None else path
         if job.again:
             writer.forget(identity)
-        progress = writer.begin(identity, opened.name, str(job.rejected or free_path(beside)))
+        # What is there already is of another import, or of somebody else.
+        apart = job.rejected if job.rejected and not job.rejected.exists() else None
+        apart = apart or free_path(job.rejected or beside)
+        progress = writer.begin(identity, opened.name, str(apart.absolute()))
         if progress.finished_at is not None:
             typer.echo(
                 f"{opened.name} is in already, since {progress.finished_at:%Y-%m-%d %H:%M} UTC; "
@@ -110,7 +113,7 @@ def bring_in(writer: "ImportWriter", path: Path, job: Job, stop: threading.Event
                 bar.show(now.rows_done, now.rejected, opened.share())
 
             try:
-                progress = importer.run(opened.rows, progress, beside, show)
+                progress = importer.run(opened.rows, progress, job.rejected or beside, show)
             except (ImportFileError, RecordingError, StoreError) as error:
                 failure: str | None = str(error)
             else:

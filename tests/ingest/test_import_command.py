@@ -361,6 +361,18 @@ def test_what_a_file_lacks_is_said_in_one_line(run: Run, tmp_path: Path) -> None
     assert run("a.csv", "--time-zone", "Asia/Edo").returncode == 2
 
 
+def test_files_with_one_place_for_bad_rows_keep_all_of_them(run: Run, tmp_path: Path) -> None:
+    row = {"observed_property": "air_temperature", "time": "2025-01-01T00:00:00Z", "result": 1}
+    for name in ("a", "b"):
+        _write_csv(tmp_path / f"{name}.csv", [row | {"thing": f"nobody-{name}"}])
+    for more in ([], ["--again"]):
+        done = run("a.csv", "b.csv", "--rejected", "bad.csv", *more)
+        assert done.returncode == 3, done.stderr
+        assert f"kept apart in {tmp_path}/bad.csv" in done.stdout
+    kept = [path.read_text() for path in tmp_path.glob("bad.csv*")]
+    assert [sum(f"nobody-{name}" in text for text in kept) for name in ("a", "b")] == [2, 2]
+
+
 def test_a_file_that_ends_in_the_middle_is_in_part_and_says_so(
     run: Run, hub_url: str, things: str, tmp_path: Path
 ) -> None:

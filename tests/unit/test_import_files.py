@@ -330,6 +330,35 @@ def test_a_strangers_file_of_rejected_rows_stays(tmp_path: Path) -> None:
         assert kept.path.exists()
 
 
+def test_rows_that_another_import_kept_apart_stay(tmp_path: Path) -> None:
+    path, beside = tmp_path / "apart.csv", tmp_path / "b.csv"
+    first = RejectedFile(path, 0, tmp_path / "a.csv")
+    first.add([_refused(1), _refused(2)])
+    first.close()
+    whole = path.read_bytes()
+    empty = RejectedFile(path, 0, beside)  # of which no row is refused
+    empty.close()
+    second = RejectedFile(path, 0, beside)
+    second.add([_refused(7)])
+    second.close()
+    assert path.read_bytes() == whole
+    assert second.path.read_bytes().count(b"bad_time") == 1
+
+
+def test_what_a_killed_import_left_uncommitted_is_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.rejected.csv"
+    killed = RejectedFile(path, 0, tmp_path / "a.csv")
+    killed.add([_refused(1), _refused(2)])
+    killed.close()
+    whole = path.read_bytes()
+    for left in (0, 9, len(whole) - 5, len(whole)):
+        path.write_bytes(whole[:left])
+        again = RejectedFile(path, 0, tmp_path / "a.csv")
+        again.add([_refused(1), _refused(2)])
+        again.close()
+        assert (again.path, path.read_bytes(), again.size) == (path, whole, len(whole))
+
+
 def test_no_file_stays_where_nothing_was_refused(tmp_path: Path) -> None:
     kept = RejectedFile(tmp_path / "a", 0, tmp_path / "a.csv")
     kept.add([])

@@ -30,7 +30,8 @@ class RejectedFile:
 
     Args:
         path: where they are kept.
-        size: how many bytes of it belong to the rows that are done; 0 where none was refused yet.
+        size: how many bytes of it belong to the rows that are done; 0 where none was refused yet,
+            and a file that is there then is somebody else's unless it says no more than this one will.
         beside: what another name is made from where `path` is somebody else's.
 
     Attributes:
@@ -48,7 +49,7 @@ class RejectedFile:
             raise self._trouble(error) from error
 
     def _continued(self) -> io.BufferedRandom | None:
-        if not self.path.exists():
+        if self.size == 0 or not self.path.exists():
             self.size = 0
             return None
         file = self.path.open("r+b")
@@ -56,7 +57,6 @@ class RejectedFile:
             file.close()
             self.path, self.size = free_path(self._beside), 0
             return None
-        self.size = self.size or len(_HEADER)
         file.truncate(self.size)
         file.seek(self.size)
         return file
@@ -83,7 +83,7 @@ class RejectedFile:
             return
         try:
             if self._file is None:
-                self._file = self._created()
+                self._file = self._created(data)
             self._file.write(data)
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -91,15 +91,23 @@ class RejectedFile:
             raise self._trouble(error) from error
         self.size += len(data)
 
-    def _created(self) -> io.BufferedRandom:
+    def _created(self, data: bytes) -> io.BufferedRandom:
         while True:
             try:
-                file = self.path.open("x+b")
+                file = self.path.open("r+b" if self._is_left(data) else "x+b")
             except FileExistsError:
                 self.path = free_path(self._beside)
                 continue
+            file.truncate(0)
             self.size = file.write(_HEADER)
             return file
+
+    def _is_left(self, data: bytes) -> bool:
+        """Whether a killed import wrote the file: to write these rows then loses nothing of it."""
+        whole = _HEADER + data
+        if not self.path.is_file() or self.path.stat().st_size > len(whole):
+            return False
+        return whole.startswith(self.path.read_bytes())
 
     def _trouble(self, error: OSError) -> ImportFileError:
         return ImportFileError(
