@@ -133,6 +133,12 @@ def test_melbourne_clock_changes(counts: Recording) -> None:
         melbourne.hour_span(date(2014, 10, 5), 2)
 
 
+@pytest.mark.parametrize(("day", "hour"), [(date(1, 1, 1), 0), (date(9999, 12, 31), 23)])
+def test_an_hour_at_the_end_of_the_calendar_is_a_bad_row(day: date, hour: int) -> None:
+    with pytest.raises(RowError, match="year is not 2 to 9998"):
+        melbourne.hour_span(day, hour)
+
+
 def test_recordings_are_in_time_order(counts: Recording, weather: Recording) -> None:
     for recording in (counts, weather):
         times = [one.phenomenon_time.timestamp() for one in recording.observations]

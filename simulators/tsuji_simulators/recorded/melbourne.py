@@ -172,10 +172,12 @@ def hour_span(day: date, hour: int) -> tuple[datetime, int]:
     """The end, with its local offset, and the seconds of an hour of Melbourne's clock.
 
     Raises:
-        RowError: where the clock never showed that hour on that day.
+        RowError: where the clock never showed that hour on that day, or the calendar ends.
     """
     if not 0 <= hour <= 23:
         raise RowError("hour is not 0 to 23", str(hour))
+    if not 1 < day.year < 9999:  # in UTC it may be in a year that Python has no time for
+        raise RowError("year is not 2 to 9998", str(day))
     # The instants at which the clock shows this hour's beginning: one, two, or none.
     label = datetime(day.year, day.month, day.day, hour)  # noqa: DTZ001 (a label, not an instant)
     beginnings = {
