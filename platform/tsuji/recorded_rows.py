@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from tsuji_platform.contract import Thing
+from tsuji_platform.contract import RejectedError, Thing
+from tsuji_platform.contract.messages import parse_time
 from tsuji_platform.imports.files import identity
 from tsuji_platform.imports.rows import ImportFileError, JudgedRows, Place, Refused
 from tsuji_simulators.recorded import amedas, amedas_map, melbourne
@@ -92,11 +93,17 @@ class RecordedRows:
 
 def _judged(batch: list[Read], end: Place) -> JudgedRows:
     names: dict[tuple[str, str], int] = {}
-    values = [
-        (names.setdefault((one.thing_id, one.observed_property), len(names)), one, place)
-        for place, read in enumerate(batch)
-        for one in read.observations
-    ]
+    values, refused = [], []
+    now = datetime.now(UTC)
+    for place, read in enumerate(batch):
+        for one in read.observations:
+            try:
+                parse_time(one.phenomenon_time.isoformat(), now)
+            except RejectedError as error:
+                refused.append(Refused.of(error, read.line, _shown(read)))
+            else:
+                pair = one.thing_id, one.observed_property
+                values.append((names.setdefault(pair, len(names)), one, place))
     places = [place for _, _, place in values]
     return JudgedRows(
         end=end,
@@ -110,14 +117,17 @@ def _judged(batch: list[Read], end: Place) -> JudgedRows:
         lines=np.array([batch[place].line for place in places], np.int64),
         original=lambda value: _shown(batch[places[value]]),
         refused=[
-            Refused(
-                line=read.line,
-                reason=_NOT_IN_REASONS.sub("_", error.reason.lower()).strip("_"),
-                detail=f"{error.reason}: {error.value}",
-                row=_shown(read),
-            )
-            for read in batch
-            for error in read.errors
+            *refused,
+            *(
+                Refused(
+                    line=read.line,
+                    reason=_NOT_IN_REASONS.sub("_", error.reason.lower()).strip("_"),
+                    detail=f"{error.reason}: {error.value}",
+                    row=_shown(read),
+                )
+                for read in batch
+                for error in read.errors
+            ),
         ],
     )
 
