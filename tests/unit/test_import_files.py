@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -289,6 +290,15 @@ def test_what_is_no_parquet_is_said_to_be_none(tmp_path: Path, data: bytes) -> N
     path = tmp_path / "a.parquet"
     path.write_bytes(data)
     with pytest.raises(ImportFileError, match="can't be read as Parquet"):
+        FileRows(path, ReadingOptions())
+
+
+@pytest.mark.parametrize("name", ["Result", " result"])
+def test_parquet_with_two_columns_of_a_name_says_so(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {"thing": ["a"], "observed_property": ["rainfall"], "time": ["x"], "result": [1.0]}
+    pq.write_table(pa.table({**columns, name: [99.0]}), path)
+    with pytest.raises(ImportFileError, match="more than one column result"):
         FileRows(path, ReadingOptions())
 
 

@@ -32,7 +32,15 @@ class ParquetRows:
             self._file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         except (OSError, pa.ArrowException) as error:
             raise ImportFileError(f"{path} can't be read as Parquet: {error}") from error
-        names = {name.strip().lower(): name for name in self._file.schema_arrow.names}
+        names: dict[str, str] = {}
+        for name in self._file.schema_arrow.names:
+            part = name.strip().lower()
+            if part in LONG and part in names:
+                raise ImportFileError(
+                    f"{path} has more than one column {part}: {quote(names[part])} and "
+                    f"{quote(name)}; leave one"
+                )
+            names[part] = name
         self._columns = {part: names[part] for part in LONG if part in names}
         missing = LONG.keys() - _OPTIONAL - self._columns.keys()
         if missing:
