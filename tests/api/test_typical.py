@@ -270,6 +270,22 @@ def test_an_hour_that_begins_the_day_before_belongs_to_the_day_in_which_it_ends(
     assert (found["median"], found["days"], found["percent"]) == (14 * 12, 3, 200.0)
 
 
+def test_one_direction_is_not_compared_with_both(api: TestClient, count) -> None:
+    for day in WEEKDAYS:
+        count("gate-1", at(day, 11), at(day, 12), pedestrians_in=5, pedestrians_out=5)
+    count("gate-1", at(TODAY, 11), at(TODAY, 12), pedestrians_in=5)
+    assert "typical" not in footfall(api)
+    count("gate-1", at(TODAY, 11), at(TODAY, 12), pedestrians_out=5)
+    assert footfall(api)["typical"]["percent"] == 100.0
+
+
+def test_both_directions_are_not_compared_with_one(api: TestClient, count) -> None:
+    for day in WEEKDAYS:
+        count("gate-1", at(day, 11), at(day, 12), pedestrians_in=5)
+    count("gate-1", at(TODAY, 11), at(TODAY, 12), pedestrians_in=5, pedestrians_out=5)
+    assert "typical" not in footfall(api)
+
+
 def test_nobody_is_no_percentage_of_nobody(api: TestClient, count) -> None:
     for day in WEEKDAYS:
         count("gate-1", at(day, 11), at(day, 12), pedestrians_in=0, pedestrians_out=0)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -38,6 +39,19 @@ _Middle = tuple[float, float, float, int]
 """Lower quartile, median, upper quartile, days."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a thing has counted in an hour.
+
+    Attributes:
+        rate: people an hour.
+        of: the observed properties that it is made of.
+    """
+
+    rate: float
+    of: frozenset[str]
+
+
 class _Hour:
     """What is usual in one hour of one day."""
 
@@ -47,6 +61,8 @@ class _Hour:
         self.good_until = time.monotonic() + _GOOD_FOR_S
         self.things: dict[str, Floats | None] = {}
         """Values of past days, of shape (days, 1); None of things with too few of them."""
+        self.counted: dict[str, frozenset[str]] = {}
+        """The observed properties that they are made of; none of things with too few days."""
         self.sums: dict[tuple[str, ...], _Middle | None] = {}
         """By the things that are added up."""
 
@@ -86,8 +102,10 @@ class UsualNow:
             self._look_up(hour, [one for one in wanted if one not in hour.things])
             found = {}
             for code, members in membership.items():
-                compared = tuple(m for m in members if m in rates and hour.things[m] is not None)
-                typical = _typical(hour, compared, sum(rates[m] for m in compared))
+                compared = tuple(
+                    m for m in members if m in rates and hour.counted[m] == rates[m].of
+                )
+                typical = _typical(hour, compared, sum(rates[m].rate for m in compared))
                 if typical is not None:
                     found[code] = {FIGURE: typical}
             return found
@@ -114,9 +132,12 @@ class UsualNow:
             values = of_thing(parts[thing_id])
             enough = values is not None and (~np.isnan(values)).sum() >= MINIMUM_DAYS
             hour.things[thing_id] = values if enough else None
+            hour.counted[thing_id] = _told_by(
+                name for name, its in parts[thing_id].items() if enough and not np.isnan(its).all()
+            )
 
 
-def hourly_rates(totals: Iterable[Reading]) -> dict[str, float]:
+def hourly_rates(totals: Iterable[Reading]) -> dict[str, Rate]:
     """People an hour, of the counters that cover at least three quarters of it, by thing id.
 
     A device that came back a moment ago must not look like an empty street, and one whose newest count
@@ -128,11 +149,18 @@ def hourly_rates(totals: Iterable[Reading]) -> dict[str, float]:
             parts[reading.thing_id][reading.observed_property] = reading
     rates = {}
     for thing_id, readings in parts.items():
-        both = readings.get("pedestrians")
-        counted = [both] if both is not None else list(readings.values())
+        names = _told_by(readings)
+        counted = [readings[name] for name in sorted(names)]
         if all(_LEAST_S <= (it.covered_s or 0) <= _MOST_S for it in counted):
-            rates[thing_id] = sum(it.result * _WINDOW_S / (it.covered_s or 1) for it in counted)
+            rate = sum(it.result * _WINDOW_S / (it.covered_s or 1) for it in counted)
+            rates[thing_id] = Rate(rate=rate, of=names)
     return rates
+
+
+def _told_by(names: Iterable[str]) -> frozenset[str]:
+    """Of what a thing counts, that which its people are made of; only the same compares (see `of_thing`)."""
+    there = frozenset(names)
+    return there & {"pedestrians"} or there
 
 
 def _typical(hour: _Hour, thing_ids: tuple[str, ...], rate: float) -> TypicalNow | None:
