@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -146,15 +146,8 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
     Raises:
         ExportFileError: as `csv_draft`.
     """
-    draft, old = _draft(target), target.with_name(target.name + ".old")
-    if old.exists() and not target.exists():  # an export was killed between two renames
-        old.rename(target)
-    _check(target, force)
-    if target.exists() and not (target / _ABOUT).is_file():
-        raise ExportFileError(
-            f"{target} is there and is no export of Tsuji ({_ABOUT} is missing): --force does not "
-            "replace it; name another folder"
-        )
+    draft, old = _draft(target), target.with_name(f".{target.name}.tsuji-replaced")
+    _check_folder(target, force)
     with _told(draft):
         draft.mkdir(exist_ok=True)
         handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
@@ -162,18 +155,52 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
         _lock(handle, draft, target)
         _empty(draft)
         try:
+            with _told(target):
+                _finish_replacing(target, old)
+            _check_folder(target, force)
             with _told(draft):
                 yield draft
-                _check(target, force)
+                _check_folder(target, force)
                 if target.exists():
                     target.rename(old)
                 draft.rename(target)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):  # the next export of that name does it
+            _remove(old)
     finally:
         os.close(handle)
+
+
+def _check_folder(target: Path, force: bool) -> None:
+    _check(target, force)
+    if target.exists() and not (target / _ABOUT).is_file():
+        raise ExportFileError(
+            f"{target} is there and is no export of Tsuji ({_ABOUT} is missing): --force does not "
+            "replace it; name another folder"
+        )
+
+
+def _finish_replacing(target: Path, old: Path) -> None:
+    """Do what an export that was killed while it replaced an earlier one has left."""
+    if (old / _ABOUT).is_file():
+        if target.exists():
+            _remove(old)
+        else:  # killed between the two renames
+            old.rename(target)
+    elif old.is_symlink() or (old.exists() and not (old.is_dir() and not any(old.iterdir()))):
+        raise ExportFileError(f"{old} is in the way and is no export of Tsuji: move it elsewhere")
+
+
+def _remove(export: Path) -> None:
+    """Remove an earlier export; what says that it is one goes last."""
+    if not export.exists():
+        return
+    for entry in export.iterdir():
+        if entry.name != _ABOUT:
+            _remove_entry(entry)
+    shutil.rmtree(export)
 
 
 def _draft(target: Path) -> Path:
@@ -199,10 +226,14 @@ def _lock(handle: int, draft: Path, target: Path) -> None:
 
 def _empty(folder: Path) -> None:
     for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+        _remove_entry(entry)
+
+
+def _remove_entry(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
 
 
 @contextmanager

@@ -1,0 +1,68 @@
+"""An export takes the place of an earlier one whole, and of nothing else, whenever it is killed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tsuji_platform.exports.files import ExportFileError, folder_draft
+
+
+def _export(target: Path, text: str, *, force: bool = True) -> None:
+    with folder_draft(target, force=force) as folder:
+        (folder / "_tsuji.json").write_text(text)
+        (folder / "date=2026-04-01").mkdir()
+        (folder / "date=2026-04-01" / "part-0.parquet").write_text(text)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.old", "out.replaced"])
+def test_a_neighbour_of_an_export_stays(tmp_path: Path, name: str) -> None:
+    target, neighbour = tmp_path / "out", tmp_path / name
+    _export(neighbour, "backup")
+    for text in ("1", "2"):
+        _export(target, text)
+    shutil.rmtree(target)
+    _export(target, "3", force=False)
+    assert (neighbour / "_tsuji.json").read_text() == "backup"
+    assert _names(tmp_path) == sorted(["out", name])
+
+
+@pytest.mark.parametrize("left", ["whole", "marker", "empty"])
+def test_a_kill_before_the_replaced_export_is_gone_does_not_stop_the_next(
+    tmp_path: Path, left: str
+) -> None:
+    target, old = tmp_path / "out", tmp_path / ".out.tsuji-replaced"
+    _export(target, "1")
+    shutil.copytree(target, old)
+    if left != "whole":
+        shutil.rmtree(old / "date=2026-04-01")
+    if left == "empty":
+        (old / "_tsuji.json").unlink()
+    _export(target, "2")
+    assert (target / "_tsuji.json").read_text() == "2"
+    assert _names(tmp_path) == ["out"]
+
+
+def test_a_kill_between_the_renames_gives_the_earlier_export_back(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    _export(target, "1")
+    target.rename(tmp_path / ".out.tsuji-replaced")
+    with pytest.raises(ExportFileError, match="is there already"):
+        _export(target, "2", force=False)
+    assert (target / "_tsuji.json").read_text() == "1"
+    assert _names(tmp_path) == ["out"]
+
+
+def test_what_is_not_ours_is_not_removed_although_it_has_our_name(tmp_path: Path) -> None:
+    target, old = tmp_path / "out", tmp_path / ".out.tsuji-replaced"
+    _export(target, "1")
+    old.mkdir()
+    (old / "thesis.txt").write_text("years")
+    with pytest.raises(ExportFileError, match="is in the way"):
+        _export(target, "2")
+    assert (old / "thesis.txt").read_text() == "years"
+    assert (target / "_tsuji.json").read_text() == "1"
