@@ -107,7 +107,15 @@ def sums(connection: psycopg.Connection) -> dict[str, dict]:
 
 
 def a_day_passes(connection: psycopg.Connection) -> None:
-    connection.execute("UPDATE horizon SET late_since = late_since - interval '25 hours'")
+    hours_pass(connection, 25)
+
+
+def hours_pass(connection: psycopg.Connection, hours: int) -> None:
+    connection.execute(
+        "UPDATE horizon SET late_since = late_since - make_interval(hours => %(hours)s),"
+        " late_last = late_last - make_interval(hours => %(hours)s)",
+        {"hours": hours},
+    )
 
 
 def test_observations_go_and_their_sums_stay(
@@ -223,6 +231,28 @@ def test_history_that_comes_late_is_rolled_up_where_there_was_none(
     assert after_all["rollup_day"].pop((key, OLD - DAY + timedelta(hours=15)))[1] == 7
     check(after_all)
     assert retain().outlook(NOW)[0].too_late == 1
+
+
+def test_each_late_observation_has_a_day_of_grace_but_a_trickle_keeps_nothing_for_ever(
+    gate: Writer, rest, retain: Retain, connection: psycopg.Connection
+) -> None:
+    rest()
+    drop(retain())
+    late = []
+    for number in range(4):  # every 20 hours: 60 after the first
+        hours_pass(connection, 20)
+        late.append(OLD + timedelta(minutes=number, seconds=1))
+        gate.save([message("gate", late[-1], 60, pedestrians=1)])
+        rest()
+        assert [one.obstacle for one in retain().drop_some(NOW)] == [Obstacle.LATE]
+    assert raw(connection) >= set(late)
+    hours_pass(connection, 13)
+    gate.save([message("gate", OLD + timedelta(seconds=2), 60, pedestrians=1)])
+    rest()
+    drop(retain())
+    assert min(raw(connection)) > horizon(connection)
+    late_times = "SELECT late_since, late_last FROM horizon WHERE width_s = 0"
+    assert connection.execute(late_times).fetchall() == [(None, None)]
 
 
 def test_every_width_has_a_time_of_its_own_and_days_stay(

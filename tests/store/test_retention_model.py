@@ -119,7 +119,10 @@ def test_any_sequence_ends_as_the_model_says(
             model.refresh()
             if action == "refresh":
                 continue
-            connection.execute("UPDATE horizon SET late_since = late_since - interval '25 hours'")
+            connection.execute(
+                "UPDATE horizon SET late_since = late_since - interval '25 hours',"
+                " late_last = late_last - interval '25 hours'"
+            )
             newest = now + timedelta(days=1)
             while any(one.until for one in retention.drop_some(newest)):
                 found = {0: BEFORE, 300: BEFORE} | dict(

@@ -19,9 +19,10 @@ back to the system.
 Ages count back from the newest observation that is stored, or from the clock if that is behind: a hub
 that was away for a year, or whose clock has leapt ahead by one, drops nothing for that.
 
-What came late is kept for a day (`_GRACE`) before it is dropped, so that an import of old files is
-whole before its sums are sealed; meanwhile nothing else is dropped of that width either, since every
-drop seals.
+What came late is kept until nothing else has come late for a day (`_GRACE`), so that an import of old
+files is whole before its sums are sealed; but no longer than three days (`_LONGEST_GRACE`), so that a
+trickle keeps nothing for ever. Meanwhile nothing else is dropped of that width either, since every drop
+seals.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ from tsuji_platform.store.session import Session
 
 _SQL = queries.load("history_retention")
 _GRACE = timedelta(days=1)
+_LONGEST_GRACE = timedelta(days=3)
 _ROWS_AT_ONCE = 50_000
 _CHUNKS_AT_ONCE = 20
 """Every chunk takes some of the server's locks."""
@@ -338,7 +340,7 @@ def _seconds(width: timedelta) -> int:
 
 
 def _obstacle(connection: Connection, width: timedelta, until: datetime) -> Obstacle | None:
-    asked = {"width_s": _seconds(width), "grace": _GRACE, "until": until}
+    asked = {"width_s": _seconds(width), "grace": _GRACE, "longest": _LONGEST_GRACE, "until": until}
     if _one(connection, "late_is_fresh", asked)["fresh"]:
         return Obstacle.LATE
     return Obstacle.PENDING if _one(connection, "pending", asked)["pending"] else None

@@ -15,10 +15,10 @@ part of itself. The rules:
   for them, and where hours are dropped, the day.
 
 So an import of years of history goes into all rollups although observations are kept for a month only:
-what comes late is kept for at least a day before it is dropped (`history_retention`), and only buckets
-that were split over two imports more than a day apart are not added up. Late observations of sealed
-sums are in no rollup; they are counted when they are dropped (`horizon.too_late`), and until then
-`tsuji retention show` counts them.
+what comes late is kept until nothing else has come late for a day, three days at the most
+(`history_retention`), and only buckets that were split over two imports further apart are not added up.
+Late observations of sealed sums are in no rollup; they are counted when they are dropped
+(`horizon.too_late`), and until then `tsuji retention show` counts them.
 
 All of this runs under the refresher's lock, which retention takes as well: between the look at what is
 sealed and the new sums nothing is dropped.

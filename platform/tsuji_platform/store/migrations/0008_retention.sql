@@ -6,6 +6,7 @@ CREATE TABLE horizon (
     drops int4 NOT NULL,
     dropped_at timestamptz NOT NULL DEFAULT now(),
     late_since timestamptz,
+    late_last timestamptz,
     too_late bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE horizon IS
@@ -16,6 +17,7 @@ COMMENT ON COLUMN horizon.since IS 'what ended then or earlier is no longer kept
 COMMENT ON COLUMN horizon.drops IS 'how often something was dropped';
 COMMENT ON COLUMN horizon.late_since IS
     'since when there is something again that ended before `since`; null where there is nothing';
+COMMENT ON COLUMN horizon.late_last IS 'when the last of it came';
 COMMENT ON COLUMN horizon.too_late IS
     'observations that came when those of their time were no longer kept, and are in no rollup';
 

@@ -40,13 +40,15 @@ SELECT EXISTS (SELECT FROM changed WHERE first_bucket <= ceil(extract(epoch FROM
 
 -- name: late_is_fresh
 SELECT EXISTS (SELECT FROM horizon
-    WHERE width_s = %(width_s)s AND late_since > now() - %(grace)s::interval) AS fresh;
+    WHERE width_s = %(width_s)s AND late_last > now() - %(grace)s::interval
+        AND late_since > now() - %(longest)s::interval) AS fresh;
 
 -- name: move_horizon
 INSERT INTO horizon AS h (width_s, since, drops) VALUES (%(width_s)s, %(until)s, 1)
 ON CONFLICT (width_s) DO UPDATE SET
     since = greatest(h.since, excluded.since), drops = h.drops + 1, dropped_at = now(),
     late_since = CASE WHEN excluded.since < h.since THEN h.late_since END,
+    late_last = CASE WHEN excluded.since < h.since THEN h.late_last END,
     too_late = h.too_late + %(too_late)s;
 
 -- name: too_late

@@ -52,8 +52,9 @@ CROSS JOIN LATERAL (
 ) AS late;
 
 -- name: note_late
--- From now on there is something again that ended before what is kept begins.
-UPDATE horizon SET late_since = now() WHERE since >= %(earliest)s AND late_since IS NULL;
+-- There is something again that ended before what is kept begins: since when, and when the last came.
+UPDATE horizon SET late_since = coalesce(late_since, now()), late_last = now()
+WHERE since >= %(earliest)s;
 
 -- name: mark_5min
 -- Sums made of what came after its time was dropped say so, until the next drop.
