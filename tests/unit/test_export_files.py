@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tsuji_platform.exports.files import ExportFileError, folder_draft
+from tsuji_platform.exports.files import ExportFileError, csv_draft, folder_draft
 
 
 def _export(target: Path, text: str, *, force: bool = True) -> None:
@@ -66,3 +66,30 @@ def test_what_is_not_ours_is_not_removed_although_it_has_our_name(tmp_path: Path
         _export(target, "2")
     assert (old / "thesis.txt").read_text() == "years"
     assert (target / "_tsuji.json").read_text() == "1"
+
+
+_HEADER = b"thing,observed_property,time,result,unit,period_s"
+
+
+@pytest.mark.parametrize(
+    "earlier", [b"", _HEADER + b"\n", b"\xef\xbb\xbf" + _HEADER + b",n,sum\na,b\n"]
+)
+def test_an_earlier_export_in_csv_is_replaced(tmp_path: Path, earlier: bytes) -> None:
+    target = tmp_path / "out.csv"
+    target.write_bytes(earlier)
+    with csv_draft(target, force=True) as file:
+        file.write(b"new")
+    assert target.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mine", [b"years", b"thing,observed_property,time\n"])
+def test_a_file_that_is_no_export_is_not_replaced(tmp_path: Path, mine: bytes) -> None:
+    target = tmp_path / "thesis.txt"
+    target.write_bytes(mine)
+    with (
+        pytest.raises(ExportFileError, match=r"thesis\.txt is there and is no export of Tsuji"),
+        csv_draft(target, force=True) as file,
+    ):
+        file.write(b"new")
+    assert target.read_bytes() == mine
+    assert _names(tmp_path) == ["thesis.txt"]

@@ -20,6 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 _BOM = b"\xef\xbb\xbf"
+_CSV_BEGINS = b"thing,observed_property,time,result,unit,period_s"
 _ABOUT = "_tsuji.json"
 _ROWS_IN_GROUP = 500_000
 
@@ -116,12 +117,12 @@ def _as_text(column: pa.Array) -> pa.Array:
 def csv_draft(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     """A file that gets its name when the block ends well, and is removed otherwise.
 
+    With `force` an earlier export of that name, or an empty file, is replaced; any other is refused.
+
     Raises:
         ExportFileError: it exists already (without `force`), is written by another export, or can't be.
     """
-    _check(target, force)
-    if target.is_dir():
-        raise ExportFileError(f"{target} is a folder: CSV goes into a file")
+    _check_file(target, force)
     draft = _draft(target)
     with _told(draft), draft.open("ab") as file:
         _lock(file.fileno(), draft, target)
@@ -130,7 +131,7 @@ def csv_draft(target: Path, *, force: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            _check(target, force)
+            _check_file(target, force)
             draft.replace(target)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -171,6 +172,24 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
             _remove(old)
     finally:
         os.close(handle)
+
+
+def _check_file(target: Path, force: bool) -> None:
+    _check(target, force)
+    if target.is_dir():
+        raise ExportFileError(f"{target} is a folder: CSV goes into a file")
+    if not target.exists():
+        return
+    begin = b""
+    if target.is_file():
+        with _told(target), target.open("rb") as file:
+            begin = file.read(len(_BOM + _CSV_BEGINS))
+        if not begin or begin.removeprefix(_BOM).startswith(_CSV_BEGINS):
+            return
+    raise ExportFileError(
+        f"{target} is there and is no export of Tsuji (it does not begin with "
+        f"{_CSV_BEGINS.decode()}): --force does not replace it; name another file"
+    )
 
 
 def _check_folder(target: Path, force: bool) -> None:
