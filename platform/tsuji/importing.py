@@ -127,8 +127,10 @@ def import_(
     command is given again. Exit codes: 0 all rows are in, 3 some are kept apart, 1 it failed.
     """
     from tsuji_platform.imports.names import Names, load_names
+    from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.imports.things import load_things
     from tsuji_platform.store.imports import ImportWriter
+    from tsuji_simulators.recorded.recording import RecordingError
 
     if rain not in ("10m", "1h"):
         raise typer.BadParameter(f"--rain is 10m or 1h, got {rain!r}")
@@ -151,9 +153,15 @@ def import_(
     worst = ALL_IN
     try:
         for number, path in enumerate(files, 1):
-            code = (
-                rehearse_file(writer, path, job) if dry_run else bring_in(writer, path, job, stop)
-            )
+            try:
+                code = (
+                    rehearse_file(writer, path, job)
+                    if dry_run
+                    else bring_in(writer, path, job, stop)
+                )
+            except (ImportFileError, RecordingError) as error:  # the others may be well
+                typer.echo(f"tsuji: {error}", err=True)
+                code = FAILED
             worst = max(worst, code, key=_WORST.index)
             if stop.is_set() and number < len(files):
                 typer.echo(f"tsuji: stopped, {len(files) - number} files were not begun", err=True)

@@ -361,6 +361,22 @@ def test_what_a_file_lacks_is_said_in_one_line(run: Run, tmp_path: Path) -> None
     assert run("a.csv", "--time-zone", "Asia/Edo").returncode == 2
 
 
+def test_a_file_that_can_not_be_read_does_not_keep_the_others_out(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    _write_csv(tmp_path / "a.csv", _rows(8)[2:5])
+    _write_csv(tmp_path / "c.csv", _rows(8)[5:])
+    (tmp_path / "b.csv").write_text("a,b\n1,2\n")
+    for more in (["--dry-run"], []):
+        done = run("a.csv", "missing.csv", "b.csv", "c.csv", "--register", things, *more)
+        assert done.returncode == 1
+        assert "missing.csv is not a file" in done.stderr
+        assert "b.csv has no column thing" in done.stderr
+        assert "a.csv: 3 rows" in done.stdout
+        assert "c.csv: 4 rows" in done.stdout
+    assert len(_contents(hub_url)["observation"]) == 7
+
+
 def test_files_with_one_place_for_bad_rows_keep_all_of_them(run: Run, tmp_path: Path) -> None:
     row = {"observed_property": "air_temperature", "time": "2025-01-01T00:00:00Z", "result": 1}
     for name in ("a", "b"):
