@@ -1,5 +1,6 @@
 """An export takes the place of an earlier one whole, and of nothing else, whenever it is killed."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_a_kill_between_the_renames_gives_the_earlier_export_back(tmp_path: Path
         _export(target, "2", force=False)
     assert (target / "_tsuji.json").read_text() == "1"
     assert _names(tmp_path) == ["out"]
+
+
+def test_all_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced = tmp_path / "out", set()
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if not target.exists():
+            synced.add(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    _export(target, "1")
+    assert {path.stat().st_ino for path in [tmp_path, target, *target.rglob("*")]} == synced
 
 
 def test_what_is_not_ours_is_not_removed_although_it_has_our_name(tmp_path: Path) -> None:

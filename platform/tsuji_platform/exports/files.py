@@ -133,6 +133,7 @@ def csv_draft(target: Path, *, force: bool) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             _check_file(target, force)
             draft.replace(target)
+            _sync(target.parent)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
@@ -162,9 +163,11 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
             with _told(draft):
                 yield draft
                 _check_folder(target, force)
+                _on_disk(draft)
                 if target.exists():
                     target.rename(old)
                 draft.rename(target)
+                _sync(target.parent)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -210,6 +213,20 @@ def _finish_replacing(target: Path, old: Path) -> None:
             old.rename(target)
     elif old.is_symlink() or (old.exists() and not (old.is_dir() and not any(old.iterdir()))):
         raise ExportFileError(f"{old} is in the way and is no export of Tsuji: move it elsewhere")
+
+
+def _on_disk(draft: Path) -> None:
+    """See that all of it is on disk, so that a power cut does not leave a whole name with less."""
+    for path in (*draft.rglob("*"), draft, draft.parent):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _remove(export: Path) -> None:
