@@ -153,7 +153,7 @@ def export(
         things=thing or (),
         observed_properties=observed_property or (),
     )
-    with exporting(wiring.database_url(), choice) as found:
+    with exporting(wiring.database_url(), choice, lambda what: typer.echo(what, err=True)) as found:
         if found.kept_since is not None:
             coarser = "" if step is Step.DAY else "; longer steps (--step) may still be there"
             typer.echo(

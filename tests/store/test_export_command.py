@@ -17,11 +17,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from rollup_check import kept
+from rollup_check import kept, refresh_to_rest
 from samples import T0, area_set, message, registration, square
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database, Refresher, Writer, export
 from tsuji_platform.store.changed import note_changed
-from tsuji_platform.store.cover import RAW
+from tsuji_platform.store.cover import HOUR, RAW
 from tsuji_platform.store.history_retention import HistoryRetention
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -447,3 +447,30 @@ def test_many_times_the_rows_need_no_more_memory(
         lines[name] = (tmp_path / name).read_bytes().count(b"\n")
     assert lines["many.csv"] > 4 * lines["few.csv"]
     assert peaks["many.csv"] < peaks["few.csv"] + 30 * 1024  # KiB
+
+
+def test_rollups_are_waited_for_only_so_long_and_only_those_asked_for(
+    city: None, store_url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresher = Refresher(store_url)
+    refresh_to_rest(refresher)
+    refresher.close()
+    writer = Writer(store_url, "more")
+    writer.save([message("gate", T0, 300, pedestrians=77)])
+    writer.close()
+    monkeypatch.setattr(export, "_REFRESH_WITHIN_S", 1.0)
+    told: list[str] = []
+
+    def days(thing: str) -> int:
+        choice = export.Choice(width=HOUR, things=[thing])
+        with export.exporting(store_url, choice, told.append) as found:
+            return len(found.days)
+
+    with psycopg.connect(store_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('tsuji rollups'))")
+        assert days("pole-1") > 0
+        assert told == []
+        with pytest.raises(export.ExportError, match=r"not complete after 1 s.*--step raw"):
+            days("gate")
+        assert told == ["brings rollups up to date first, 1 s at the most"]
+    assert days("gate") > 0

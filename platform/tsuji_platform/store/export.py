@@ -5,7 +5,7 @@ thousand without looking at each; nothing grows with the length of an export. Ro
 date first, and read only from a moment at which nothing that was asked for waits to be rolled up.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -33,6 +33,8 @@ _HEADER, _TRAILER = 19, b"\xff\xff"
 _EPOCHS_APART_US = 946_684_800_000_000
 """From 1970 to 2000, from which PostgreSQL counts."""
 _REFRESH_WITHIN_S = 60.0
+_LOOK_EVERY_S = 1.0
+"""Whether what is asked for is up to date, though other things need not be."""
 
 
 class ExportError(StoreError):
@@ -158,22 +160,23 @@ class Export:
 
 
 @contextmanager
-def exporting(url: str, choice: Choice) -> Iterator[Export]:
+def exporting(
+    url: str, choice: Choice, waiting: Callable[[str], None] = lambda _: None
+) -> Iterator[Export]:
     """Choose what to export, as it is now; rollups are brought up to date before.
 
     Args:
         url: PostgreSQL address.
         choice: what.
+        waiting: told, once, for what and how long at the most, where that takes its time.
 
     Raises:
         ExportError: there is no such thing, area or observed property, or rollups stay behind.
         DatabaseAwayError: where the database can't be reached.
     """
-    deadline = monotonic() + _REFRESH_WITHIN_S
+    deadline, told = monotonic() + _REFRESH_WITHIN_S, False
     with connect(url, "tsuji export") as connection:
         while True:
-            if choice.width:
-                _bring_up_to_date(url)
             with translated(), connection.transaction():
                 connection.execute(_ONE_MOMENT)
                 export = Export(connection, choice)
@@ -182,16 +185,21 @@ def exporting(url: str, choice: Choice) -> Iterator[Export]:
                     return
             if monotonic() > deadline:
                 raise ExportError(
-                    "observations of the time that is asked for keep coming in, so that rollups are "
-                    "never complete: export up to an earlier moment (--to), or --step raw"
+                    f"rollups of the time that is asked for are not complete after "
+                    f"{_REFRESH_WITHIN_S:.0f} s, since much is still to be rolled up or more keeps coming "
+                    "in: try again later, export up to an earlier moment (--to), or --step raw"
                 )
-            sleep(0.2)
+            if not told:
+                told = True
+                waiting(f"brings rollups up to date first, {_REFRESH_WITHIN_S:.0f} s at the most")
+            _bring_up_to_date(url, min(deadline, monotonic() + _LOOK_EVERY_S))
 
 
-def _bring_up_to_date(url: str) -> None:
+def _bring_up_to_date(url: str, until: float) -> None:
+    """Roll up until all is, or until a moment of the monotonic clock."""
     refresher = Refresher(url)
     try:
-        while (done := refresher.refresh()) != 0:
+        while (done := refresher.refresh()) != 0 and monotonic() < until:
             if done is None:  # another one is at it
                 sleep(0.2)
     finally:
