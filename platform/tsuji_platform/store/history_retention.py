@@ -8,7 +8,8 @@ that nothing in the log of changes names any of it, and moves the horizon (see `
   have taken off, and refreshers are locked out. Where a row of the log names something of it, all is
   undone, and tried again after the refresher has been there;
 - what commits later for that time is late (see `late`): it finds the horizon moved;
-- readers see the horizon exactly if they see the drop: both are in one snapshot;
+- readers see the horizon exactly if they see the deletion of rows: both are in one snapshot. Whole chunks
+  go for older snapshots, too: who began to read just before such a drop may miss them without a word;
 - a step that is killed has done nothing.
 
 Hypertables lose whole chunks, at the cost of a file's removal; so up to the length of a chunk more is
