@@ -138,7 +138,7 @@ _actions = st.one_of(
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,

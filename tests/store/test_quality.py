@@ -105,7 +105,7 @@ _pieces = st.lists(
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,

@@ -78,7 +78,7 @@ def crash_in_the_middle(connection: psycopg.Connection, refresher: Refresher) ->
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     database=None,
@@ -122,7 +122,7 @@ def test_writers_deleters_and_refreshers_at_once_end_exact(
     def write(number: int) -> None:
         generator = random.Random(seed + number)
         mine = Writer(store_url, f"writer-{number}")
-        for turn in range(80):
+        for turn in range(50):
             worked.clear()
             mine.save(
                 [
@@ -147,7 +147,7 @@ def test_writers_deleters_and_refreshers_at_once_end_exact(
     def remove() -> None:
         generator = random.Random(seed - 1)
         with psycopg.connect(store_url, autocommit=True) as own:
-            for _ in range(60):
+            for _ in range(40):
                 with own.transaction():
                     own.execute("SELECT pg_sleep(0.005)")
                     delete(own, T0 + timedelta(minutes=generator.randrange(30)), 3)
