@@ -9,7 +9,9 @@ import pandas as pd
 import psycopg
 import pytest
 
+from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
+from tsuji_platform.runtime.private import PrivateServer
 
 _BOUNDARIES = "N03-20210101_13_tokyo.geojson"
 
@@ -30,6 +32,13 @@ def _publish(hub: HubProcesses, *arguments: str) -> int:
     return int(done.stdout.splitlines()[-1].split()[0])
 
 
+@pytest.fixture(autouse=True)
+def _ingest(hub: HubProcesses, broker: PrivateServer, eventually: Callable[..., None]) -> None:
+    """An ingest with a session: what is published before the first one is nobody's."""
+    hub.start("ingest")
+    eventually(lambda: BrokerQueue(broker, "tsuji-ingest").subscribed, within=30, what="a session")
+
+
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -43,7 +52,6 @@ def test_melbournes_daily_sums_are_the_files(
 ) -> None:
     counts = data_folder / "footfall" / "melbourne_hourly_2014_raw.csv"
     locations = data_folder / "footfall" / "melbourne_sensor_locations_2016.csv"
-    hub.start("ingest")
     published = _publish(
         hub,
         "melbourne",
@@ -86,7 +94,6 @@ def test_melbournes_counters_stand_where_the_file_says(
 ) -> None:
     counts = data_folder / "footfall" / "melbourne_hourly_2014_raw.csv"
     locations = data_folder / "footfall" / "melbourne_sensor_locations_2016.csv"
-    hub.start("ingest")
     hub.start("api")
     moment = "2014-10-08T13:00:00+11:00"
     published = _publish(
@@ -127,7 +134,6 @@ def test_amedas_stands_over_the_real_boundaries(
     imported = hub.run("areas", "import", str(data_folder / "areas" / _BOUNDARIES))
     assert imported.returncode == 0, imported.stderr
     assert "62 areas" in imported.stdout
-    hub.start("ingest")
     hub.start("api")
     published = _publish(
         hub,

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import psycopg
 
+from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
 from samples import after, message, thing
 from tsuji_ingest.decoders import registered
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract import encode_thing, observations_topic, thing_topic
 from tsuji_platform.contract.topics import DatastreamId, datastream_observations_topic
+from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress, DecoderSettings
 from tsuji_platform.store import Database, Reader
 from tsuji_simulators.publish import Publisher
@@ -36,7 +38,11 @@ def hostile_messages() -> dict[str, bytes]:
 
 
 def test_hostile_messages_end_with_a_reason_and_harm_no_neighbour(
-    hub: HubProcesses, hub_database: Database, hub_url: str, eventually: Callable[..., None]
+    hub: HubProcesses,
+    broker: PrivateServer,
+    hub_database: Database,
+    hub_url: str,
+    eventually: Callable[..., None],
 ) -> None:
     hub.environment |= {
         "TSUJI_THE_THINGS_STACK": str(MAPPING),
@@ -45,7 +51,7 @@ def test_hostile_messages_end_with_a_reason_and_harm_no_neighbour(
     }
     reader = Reader(hub_database)
     hub.start("ingest")
-    eventually(lambda: "connected to the broker" in hub.log("ingest").read_text(), 20)
+    eventually(lambda: BrokerQueue(broker, "tsuji-ingest").subscribed, 20)
     with Publisher(BrokerAddress.parse(hub.broker_url)) as publisher:
         for name in ["good", *(f"hostile-{number}" for number in range(len(HOSTILE)))]:
             it = thing(name, "air_temperature", "wind_speed", "pedestrians")

@@ -20,7 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
+from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.store import Refresher
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -272,6 +274,7 @@ def test_things_that_an_import_registers_stand_in_their_areas(
 
 def test_melbournes_file_imported_equals_the_file_published_live(
     hub: HubProcesses,
+    broker: PrivateServer,
     run: Run,
     hub_url: str,
     data_folder: Path,
@@ -289,8 +292,8 @@ def test_melbournes_file_imported_equals_the_file_published_live(
     _empty(hub_url)
 
     hub.start("ingest")
-    log = hub.log("ingest")  # what is published before the first session is nobody's
-    eventually(lambda: "connected to the broker" in log.read_text(), within=30, what="a session")
+    owed = BrokerQueue(broker, "tsuji-ingest")  # what is published before the session is nobody's
+    eventually(lambda: owed.subscribed, within=30, what="a session")
     published = hub.run("replay", "melbourne", str(path), "--locations", locations)
     assert published.returncode == 0, published.stderr
     count = "SELECT count(*) FROM observation"
