@@ -1,0 +1,50 @@
+"""Values over time, of areas and of things."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from tsuji_platform.analytics.gaps import Absence
+from tsuji_platform.api.models.fields import Time
+
+
+class Gap(BaseModel):
+    """Steps without any observation, one after another."""
+
+    start: Time
+    end: Time
+    reason: Absence = Field(
+        description="rejected: messages that arrived then were refused; silent: nothing came; "
+        "none: there was no such datastream then; no_longer_kept: steps of this length can't be "
+        "made any more, longer ones may"
+    )
+
+
+class Series(BaseModel):
+    """Values over time; a step without observations is null."""
+
+    unit: str = Field(description="UCUM code")
+    unit_label: str
+    start: Time
+    end: Time
+    step_s: int = Field(description="length of a step, seconds")
+    times: list[datetime] = Field(description="the END of each step, RFC 3339, UTC")
+    values: list[float | None] = Field(
+        description="null where there are no observations, or directions that cancel out"
+    )
+    gaps: list[Gap] = Field(description="where there are no observations, in order, and why")
+
+
+class AreaSeries(Series):
+    """A figure of an area over time."""
+
+    area_set: str
+    code: str
+    figure: str
+
+
+class ThingSeries(Series):
+    """Observations of one datastream over time."""
+
+    thing: str
+    observed_property: str
