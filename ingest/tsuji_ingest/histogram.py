@@ -1,6 +1,6 @@
 """Counts durations by size, cheaply enough for every message; Prometheus reads them as a histogram."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
@@ -23,12 +23,14 @@ class Histogram:
 
     def add(self, durations_s: Iterable[float]) -> None:
         """Count durations; negative ones, from clocks that disagree, count as 0."""
-        for duration_s in durations_s:
-            if duration_s > 0:
-                self.counts[bisect_left(BOUNDS_S, duration_s)] += 1
-                self.total_s += duration_s
-            else:
-                self.counts[0] += 1
+        ordered = sorted(durations_s)  # of a batch they nearly are: quicker than a look-up for each
+        counted = 0
+        for place, bound in enumerate(BOUNDS_S):
+            up_to = bisect_right(ordered, bound)
+            self.counts[place] += up_to - counted
+            counted = up_to
+        self.counts[-1] += len(ordered) - counted
+        self.total_s += sum(ordered[bisect_right(ordered, 0) :])
 
     def merge(self, other: "Histogram") -> None:
         """Count another's durations, too."""

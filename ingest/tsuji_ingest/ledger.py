@@ -87,10 +87,13 @@ class Ledger:
             lags_s: of each message, from arrival to now.
             ages_s: of each message with observations, from its newest phenomenon time to now.
         """
+        lags, ages = Histogram(), Histogram()
+        lags.add(lags_s)
+        ages.add(ages_s)
         with self._lock:
-            self._recent().add(lags_s)
-            self.lag.add(lags_s)
-            self.age.add(ages_s)
+            self._recent().merge(lags)
+            self.lag.merge(lags)
+            self.age.merge(ages)
             self._storing = 0
             self._account = replace(
                 self._account,

@@ -36,14 +36,6 @@ def bucket_of(moment: datetime) -> int:
     return -((_EPOCH - moment) // _BUCKET)
 
 
-class _Buckets(dict[datetime, int]):
-    """Numbers of buckets by moment; few moments stand in many rows."""
-
-    def __missing__(self, moment: datetime) -> int:
-        number = self[moment] = bucket_of(moment)
-        return number
-
-
 def note_changed(
     cursor: psycopg.Cursor[Any], datastream_ids: Iterable[int], times: Iterable[datetime]
 ) -> None:
@@ -54,10 +46,21 @@ def note_changed(
     Args:
         cursor: of the connection that writes them, within its transaction.
         datastream_ids: of each observation.
-        times: their phenomenon times, in the same order.
+        times: their phenomenon times, in the same order; quickest where equal ones stand together.
     """
-    touched = set(zip(datastream_ids, map(_Buckets().__getitem__, times), strict=True))
-    note_runs(cursor, _runs(touched))
+    touched: dict[int, set[int]] = {}
+    before: datetime | None = None
+    add = set[int]().add
+    for datastream_id, moment in zip(datastream_ids, times, strict=True):
+        if moment is not before:
+            before = moment
+            add = touched.setdefault(bucket_of(moment), set()).add
+        add(datastream_id)
+    if len(touched) == 1:  # nearly all batches of a live stream
+        ((bucket, datastream_ids),) = touched.items()
+        note_runs(cursor, ((one, bucket, bucket) for one in datastream_ids))
+    else:
+        note_runs(cursor, _runs(touched))
 
 
 def note_runs(cursor: psycopg.Cursor[Any], runs: Iterable[Run]) -> None:
@@ -75,18 +78,18 @@ def note_runs(cursor: psycopg.Cursor[Any], runs: Iterable[Run]) -> None:
             copy.write_row((bits, block, first, last, last < new))
 
 
-def _runs(touched: set[tuple[int, int]]) -> Iterator[Run]:
+def _runs(touched: dict[int, set[int]]) -> Iterator[Run]:
     """Join buckets of one datastream that lie near each other."""
-    held: Run | None = None
-    for datastream_id, bucket in sorted(touched):
-        if held is not None and held[0] == datastream_id and bucket - held[2] <= SAME_RUN:
-            held = datastream_id, held[1], bucket
-            continue
-        if held is not None:
-            yield held
-        held = datastream_id, bucket, bucket
-    if held is not None:
-        yield held
+    held: dict[int, tuple[int, int]] = {}
+    for bucket in sorted(touched):
+        for datastream_id in touched[bucket]:
+            first, last = held.get(datastream_id, (bucket, bucket))
+            if bucket - last > SAME_RUN:
+                yield datastream_id, first, last
+                first = bucket
+            held[datastream_id] = first, bucket
+    for datastream_id, (first, last) in held.items():
+        yield datastream_id, first, last
 
 
 def members_of(block: int, bits: int) -> Iterator[int]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psycopg.rows import DictRow
 
 from tsuji_platform.store.changed import BUCKET_S, SAME_RUN, Run, note_runs
-from tsuji_platform.store.put import Key
+from tsuji_platform.store.put import Key, text_arrays
 
 _BEGIN = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END = b"\xff\xff"
@@ -55,16 +55,16 @@ class Columns:
         """See `Rows`."""
         return self._packed(_RECEIVED, 5)
 
-    def newest(self) -> dict[str, list[object]]:
+    def newest(self) -> dict[str, str]:
         """See `Rows`."""
         last = np.flatnonzero(np.append(np.diff(self.datastream_ids) != 0, True)[: len(self)])
-        return {
-            "datastream_ids": self.datastream_ids[last].tolist(),
-            "periods": [period or None for period in self.periods[last].tolist()],
-            "times": [_moment(time) for time in self.times_us[last].tolist()],
-            "results": self.results[last].tolist(),
-            "received": [self.received_at] * len(last),
-        }
+        return text_arrays(
+            self.datastream_ids[last].tolist(),
+            [period or None for period in self.periods[last].tolist()],
+            map(_moment, self.times_us[last].tolist()),
+            self.results[last].tolist(),
+            [self.received_at] * len(last),
+        )
 
     def note(self, cursor: psycopg.Cursor[DictRow]) -> None:
         """See `Rows`."""

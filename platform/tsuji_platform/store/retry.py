@@ -10,7 +10,8 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import RowRefusedError, StoreError, translated
-from tsuji_platform.store.put import RowList, copy_stage, insert_waiting
+from tsuji_platform.store.gather import RowList
+from tsuji_platform.store.put import copy_stage, insert_waiting
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, keep, refusals
 from tsuji_platform.store.writer import Writer

@@ -4,17 +4,16 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from tsuji_platform.contract import Observation, Reason, Thing
 from tsuji_platform.store import queries
-from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
-from tsuji_platform.store.put import Putter, RowList, Rows
+from tsuji_platform.store.gather import RowList
+from tsuji_platform.store.put import Putter, Rows
 from tsuji_platform.store.records import Healable, IngestState, Received, Saved, Tally
 from tsuji_platform.store.refusals import keep, refusals
 
@@ -197,7 +196,8 @@ class Writer:
     def _store(
         self, connection: Connection, batch: Sequence[Received], tally: Tally, *, waited: bool
     ) -> None:
-        rows: dict[tuple[int, datetime], Row] = {}
+        gathered = RowList()
+        append, newest = gathered.rows.append, gathered.newest_rows
         refused: list[dict[str, Any]] = []
         perhaps_old: list[dict[str, Any]] = []
         learned = False
@@ -224,21 +224,19 @@ class Writer:
                     continue
                 time = one.phenomenon_time
                 row = (key, one.period_s, time, one.result, received_at)
-                earlier = rows.setdefault((key, time), row)
-                if earlier is row:
-                    continue
-                if (earlier[1], earlier[3]) == (one.period_s, one.result):
-                    tally.duplicate += 1
+                held = newest.get(key)
+                if held is None or held[2] < time:
+                    newest[key] = row
+                    append(row)
                 else:
-                    tally.corrected += 1
-                    rows[key, time] = row
+                    gathered.settle(row, tally)
             if message.rejections or unknown:
                 (perhaps_old if message.retained else refused).extend(
                     refusals(message, unknown, tally)
                 )
         keep(connection, refused, perhaps_old, tally)
-        if rows:
-            self._insert(connection, RowList(list(rows.values())), tally, waited=waited)
+        if gathered:
+            self._insert(connection, gathered, tally, waited=waited)
 
     def _key(self, one: Observation) -> int | None:
         keys = self._keys.get(one.thing_id)
