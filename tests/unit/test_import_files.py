@@ -2,147 +2,19 @@
 
 import csv
 import gzip
-import io
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tsuji_platform.imports.blocks import Lines, Source, opened
+from tsuji_platform.imports.blocks import opened
 from tsuji_platform.imports.files import FileRows, ReadingOptions, format_of
 from tsuji_platform.imports.names import load_names
 from tsuji_platform.imports.rejected_file import RejectedFile, free_path
-from tsuji_platform.imports.rows import ImportFileError, Place, RawRows, Refused
-from tsuji_platform.imports.tables import layout_of, tables
+from tsuji_platform.imports.rows import ImportFileError, Place, Refused
 from tsuji_platform.imports.things import load_things
-
-_HEADER = ["thing", "observed_property", "time", "result", "period_s"]
-_FIELDS = st.text(
-    st.sampled_from(list('ab1."\n\r,;\t 　１あ é'))
-    | st.characters(codec="utf-8", exclude_characters="\0"),
-    max_size=8,
-)
-
-
-def _source(data: bytes) -> Source:
-    return Source("test.csv", None, io.BytesIO(data), io.BytesIO(data))
-
-
-def _raw(data: bytes, block: int, start: Place | None = None) -> Iterator[RawRows]:
-    lines = Lines(_source(data), block)
-    header, begin = lines.header()
-    layout = layout_of(header, "csv", "test.csv")
-    if start is not None:
-        lines.skip(start.bytes - begin.bytes)
-    yield from tables(lines, layout, start or begin)
-
-
-def _rows(raws: Iterator[RawRows]) -> list[tuple[object, ...]]:
-    return [
-        (
-            int(raw.lines[place]),
-            cell.thing,
-            cell.observed_property,
-            cell.time,
-            cell.result,
-            cell.period_s,
-        )
-        for raw in raws
-        for place in range(len(raw.lines))
-        for cell in [raw.cells(place)]
-    ]
-
-
-@given(
-    rows=st.lists(st.lists(_FIELDS, min_size=5, max_size=5), max_size=12),
-    mark=st.booleans(),
-    end=st.sampled_from(["\n", "\r\n"]),
-    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    block=st.sampled_from([1, 7, 64, 1 << 20]),
-)
-@settings(deadline=None)
-def test_what_the_standard_library_writes_is_read_with_its_lines(
-    rows: list[list[str]], mark: bool, end: str, quoting: int, block: int
-) -> None:
-    if (
-        quoting == csv.QUOTE_MINIMAL
-    ):  # there it writes a lone carriage return as it is, which ends a line
-        rows = [[field.replace("\r", "") for field in row] for row in rows]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
-    writer.writerow(_HEADER)
-    expected = []
-    for row in rows:
-        line = text.getvalue().count("\n") + 1
-        writer.writerow(row)
-        expected.append((line, *row))
-    data = (b"\xef\xbb\xbf" if mark else b"") + text.getvalue().encode()
-    found = list(_raw(data, block))
-    assert _rows(iter(found)) == expected
-    assert [one for raw in found for one in raw.refused] == []
-    # from any place on the rest is the same
-    for number, raw in enumerate(found):
-        assert _rows(_raw(data, block, raw.end)) == _rows(iter(found[number + 1 :]))
-
-
-@given(data=st.binary(max_size=300), block=st.sampled_from([1, 16, 1 << 20]))
-@settings(deadline=None)
-def test_no_bytes_stop_the_reading_and_no_line_is_lost(data: bytes, block: int) -> None:
-    header = b"thing,observed_property,time,result\n"
-    found = list(_raw(header + data, block))
-    told = {one.line for raw in found for one in raw.refused}
-    told |= {int(line) for raw in found for line in raw.lines}
-    seen = sum(len(raw.refused) + len(raw.lines) for raw in found)
-    assert found[-1].end.bytes == len(header + data) if found else not data
-    assert (found[-1].end.rows if found else 0) == seen
-    assert len(told) == seen
-
-
-def _fail_row(text: bytes) -> Refused:
-    good = b"a,air_temperature,2026-03-01T09:00:00Z,1,\n"
-    data = ",".join(_HEADER).encode() + b"\n" + good + text + good
-    found = list(_raw(data, 1 << 20))
-    assert sum(len(raw.lines) for raw in found) == 2
-    (refused,) = [one for raw in found for one in raw.refused]
-    assert refused.line == 3
-    return refused
-
-
-@pytest.mark.parametrize(
-    ("text", "reason", "said"),
-    [
-        (b"a,b\n", "wrong_shape", "2 fields, and the header has 5"),
-        (b"a,b,c,d,e,f\n", "wrong_shape", "6 fields"),
-        (
-            b"\x93\xfa\x96\x7b,air_temperature,2026-03-01T09:00:00Z,1,\n",
-            "wrong_shape",
-            "--encoding",
-        ),
-        (b'"' + b"x" * 70_000 + b'",b,c,1,\n', "oversize", "70010 bytes"),
-        (b"x" * 3_000_000 + b"\n", "oversize", "3000001 bytes"),
-    ],
-)
-def test_a_row_that_cannot_be_taken_apart_is_refused_alone(
-    text: bytes, reason: str, said: str
-) -> None:
-    refused = _fail_row(text)
-    assert refused.reason == reason
-    assert said in refused.detail
-    assert len(refused.row) < 10_000
-
-
-def test_a_quote_that_is_never_closed_costs_its_own_line_only() -> None:
-    good = b"a,air_temperature,2026-03-01T09:00:00Z,1,\n"
-    data = ",".join(_HEADER).encode() + b'\n"a,b,c,1,\n' + good * 5_000
-    found = list(_raw(data, 1 << 16))
-    (refused,) = [one for raw in found for one in raw.refused]
-    assert (refused.line, refused.reason) == (2, "wrong_shape")
-    assert sum(len(raw.lines) for raw in found) == 5_000
 
 
 @pytest.mark.parametrize(

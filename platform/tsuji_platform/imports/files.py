@@ -16,7 +16,7 @@ from tsuji_platform.imports.parquet import ParquetRows
 from tsuji_platform.imports.rows import ImportFileError, JudgedRows, Place, RawRows
 from tsuji_platform.imports.tables import FORMS, TWINLINK, layout_of, tables
 
-_VERSION = "1"
+_VERSION = "2"
 """Of the way in which files are cut into rows: a number of rows done by another means something else."""
 
 FORMATS = ("csv", "twinlink", "jsonl", "parquet")

@@ -1,12 +1,11 @@
 """Reads CSV files, however they are quoted: quickly where a block of lines is plain, with care where not.
 
-A block is plain where PyArrow finds one row in each of its lines. Every other is taken apart by the
-standard library line by line; there a field may hold line ends, and a line that can't be taken apart
-is refused alone.
+A block is plain where all quotes of each line are in order and PyArrow finds one row in it. Every other
+is taken apart record by record; there a field may hold line ends, and a line that can't be taken apart is
+refused alone (see `records`).
 """
 
 import csv
-import io
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from numpy.typing import NDArray
 from tsuji_platform.contract import Reason
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.imports.blocks import Lines
+from tsuji_platform.imports.records import MAX_RECORD_BYTES, Record, fields_of, in_order, records
 from tsuji_platform.imports.rows import Cells, ImportFileError, Place, RawRows, Refused
 
-MAX_RECORD_BYTES = 65_536
-"""No row is longer."""
 _SHOWN = 2_000
 
 LONG = {
@@ -130,9 +128,11 @@ def _fast(data: bytes, layout: Layout, start: Place) -> RawRows | None:
     else:
         text = data
     quotes = text.count(b'"')
+    if quotes and not in_order(text, layout.delimiter.encode()):
+        return None
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     longest = int(np.diff(ends, prepend=-1, append=len(text)).max())
-    if quotes % 2 or longest > MAX_RECORD_BYTES:
+    if longest > MAX_RECORD_BYTES:
         return None
     names = [str(number) for number in range(layout.width)]
     wanted = [str(number) for number in layout.columns.values()]
@@ -187,18 +187,19 @@ class _LinesOf:
 def _slow(data: bytes, layout: Layout, start: Place, *, final: bool) -> RawRows:
     """Rows of a block, line by line."""
     refused: list[Refused] = []
-    records: list[list[str]] = []
+    split: list[list[str]] = []
     numbers: list[int] = []
     texts: list[bytes] = []
     rows, used, line = start.rows, 0, start.lines
-    for text, count, problem in _records(data, final=final):
+    for record in records(data, layout.delimiter.encode(), layout.width, final=final):
+        text = record.text
         used += len(text)
-        line, first = line + count, line + 1
+        line, first = line + record.lines, line + 1
         if not text.strip():
             continue
         rows += 1
         try:
-            fields = _fields(text, layout, problem)
+            fields = _fields(record, layout)
         except _RecordError as error:
             refused.append(
                 Refused(
@@ -206,11 +207,11 @@ def _slow(data: bytes, layout: Layout, start: Place, *, final: bool) -> RawRows:
                 )
             )
             continue
-        records.append(fields)
+        split.append(fields)
         numbers.append(first)
         texts.append(text)
     columns = {
-        part: pa.array([fields[number] for fields in records], pa.string())
+        part: pa.array([fields[number] for fields in split], pa.string())
         for part, number in layout.columns.items()
     }
     return _raw(
@@ -228,52 +229,21 @@ class _RecordError(ValueError):
         self.reason = reason
 
 
-def _records(data: bytes, *, final: bool) -> Iterator[tuple[bytes, int, str]]:
-    """Records with how many lines each has, and what is wrong with it; the last may be left over."""
-    start = 0
-    while start < len(data):
-        end, count, unclosed = _line_end(data, start), 1, False
-        quotes = data.count(b'"', start, end)
-        if quotes % 2:
-            stop, more = end, 1
-            while quotes % 2:
-                if stop == len(data) and not final and stop - start <= MAX_RECORD_BYTES:
-                    return
-                if stop == len(data) or stop - start > MAX_RECORD_BYTES:
-                    unclosed = True
-                    break
-                begin, stop, more = stop, _line_end(data, stop), more + 1
-                quotes += data.count(b'"', begin, stop)
-            if not unclosed:
-                end, count = stop, more
-        yield data[start:end], count, "a quote that is opened is not closed" if unclosed else ""
-        start = end
-
-
-def _line_end(data: bytes, start: int) -> int:
-    found = data.find(b"\n", start)
-    return len(data) if found < 0 else found + 1
-
-
-def _fields(text: bytes, layout: Layout, problem: str) -> list[str]:
-    if problem:
-        raise _RecordError(Reason.WRONG_SHAPE, problem)
-    if len(text) > MAX_RECORD_BYTES:
+def _fields(record: Record, layout: Layout) -> list[str]:
+    if record.problem:
+        raise _RecordError(Reason.WRONG_SHAPE, record.problem)
+    if len(record.text) > MAX_RECORD_BYTES:
         raise _RecordError(
-            Reason.OVERSIZE, f"a row of {len(text)} bytes is over {MAX_RECORD_BYTES}"
+            Reason.OVERSIZE, f"a row of {len(record.text)} bytes is over {MAX_RECORD_BYTES}"
         )
     try:
-        decoded = text.decode(layout.encoding).rstrip("\r\n")
+        decoded = record.text.decode(layout.encoding)
     except UnicodeDecodeError as error:
         raise _RecordError(
             Reason.WRONG_SHAPE,
             f"not {layout.encoding}: {error.reason} at byte {error.start + 1}; --encoding names another",
         ) from error
-    if '"' not in decoded:
-        fields = decoded.split(layout.delimiter)
-    else:
-        parsed = list(csv.reader(io.StringIO(decoded, newline=""), delimiter=layout.delimiter))
-        fields = parsed[0] if len(parsed) == 1 else []
+    fields = fields_of(decoded.removesuffix("\n").removesuffix("\r"), layout.delimiter)
     if len(fields) != layout.width:
         raise _RecordError(
             Reason.WRONG_SHAPE, f"{len(fields)} fields, and the header has {layout.width}"
