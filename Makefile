@@ -3,12 +3,14 @@
 PYTHON ?=
 export PYTHON
 BIN := .venv/bin
+# How many test files run at once; each worker has servers of its own, for which it mostly waits.
+WORKERS ?= 3
 
 .PHONY: run test faults soak check bench clean lock format screenshots help
 
 help:
 	@echo "make run          set up and show a live city; Ctrl-C stops it, its data stays"
-	@echo "make test         set up and run all checks and tests"
+	@echo "make test         set up and run all checks and tests (WORKERS=n at once, ARGS=... for pytest)"
 	@echo "make faults       200 rounds of random faults (ROUNDS=n, SEED=n for one round again)"
 	@echo "make soak         a million messages wait while the database is away (MESSAGES=n)"
 	@echo "make check        format, lint, types, import rules"
@@ -30,7 +32,7 @@ check:
 
 test: check
 	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults:
 	@tools/setup dev

@@ -22,7 +22,7 @@ class BrokerQueue:
         self._client_id = client_id
 
     def _count(self, table: str, condition: str = "true") -> int:
-        with closing(sqlite3.connect(self._address, uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(self._address, uri=True, timeout=20)) as connection:
             query = f"SELECT count(*) FROM {table} WHERE client_id = ? AND {condition}"
             return connection.execute(query, [self._client_id]).fetchone()[0]
 
@@ -34,7 +34,7 @@ class BrokerQueue:
     @property
     def filters(self) -> set[str]:
         """What its session subscribes to."""
-        with closing(sqlite3.connect(self._address, uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(self._address, uri=True, timeout=20)) as connection:
             query = "SELECT topic FROM subscriptions WHERE client_id = ?"
             return {topic for (topic,) in connection.execute(query, [self._client_id])}
 

@@ -166,7 +166,7 @@ _SHAPES: dict[str, Callable[[int], dict[str, float]]] = {
 }
 
 
-def until(page: Page, expression: str, arg: object = None, within: float = 10) -> None:
+def until(page: Page, expression: str, arg: object = None, within: float = 30) -> None:
     """Wait until an expression holds in the page.
 
     Playwright's own waiting evaluates text inside the page, which the dashboard's policy forbids.

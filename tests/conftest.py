@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
 
@@ -17,6 +18,9 @@ from tsuji_platform.store import Database, migrate
 
 _ROOT = Path(__file__).resolve().parents[1]
 _numbers = itertools.count()
+
+settings.register_profile("tsuji", deadline=None)  # the machine may be busy
+settings.load_profile("tsuji")
 
 
 @pytest.fixture(scope="session")
@@ -116,9 +120,9 @@ def broker() -> Iterator[PrivateServer]:
 
 @pytest.fixture
 def eventually() -> Callable[..., None]:
-    """Wait for something that another process does: `eventually(lambda: …, within=10)`."""
+    """Wait for something that another process does: `eventually(lambda: …, within=60)`."""
 
-    def wait(condition: Callable[[], object], within: float = 10, what: str = "") -> None:
+    def wait(condition: Callable[[], object], within: float = 30, what: str = "") -> None:
         deadline = time.monotonic() + within
         while not condition():
             if time.monotonic() > deadline:

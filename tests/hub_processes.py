@@ -65,7 +65,7 @@ class HubProcesses:
                 stderr=subprocess.STDOUT,
             )
         address = {"api": f"{self.api_url}/v1/figures", "dashboard": self.dashboard_url}.get(name)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while address is not None:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(address, timeout=5).status_code == 200:

@@ -52,14 +52,14 @@ class Listener:
 
     def next(self, name: str) -> dict:
         """The next event, which must be of this name."""
-        event = self._events.get(timeout=10)
+        event = self._events.get(timeout=30)
         assert event is not None, "the stream has ended"
         assert event.event == name
         return event.json()
 
     def ended(self) -> bool:
         """Wait for the end of the stream, passing over what still comes."""
-        while self._events.get(timeout=10) is not None:
+        while self._events.get(timeout=30) is not None:
             pass
         return True
 
@@ -69,7 +69,7 @@ class Listener:
             stream = self._response.extensions["network_stream"]
             with contextlib.suppress(OSError):  # the server may just have ended it
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=30)
         self._client.close()
 
 
@@ -89,7 +89,7 @@ def server(app: FastAPI, eventually: Callable) -> Iterator[str]:
     eventually(lambda: server.started)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert not thread.is_alive()
 
 
@@ -271,7 +271,7 @@ def test_there_are_only_so_many_streams(listen: Callable, server: str, monkeypat
     first, second = listen(), listen("wards")
     first.next("snapshot")
     second.next("snapshot")
-    answer = httpx.get(f"{server}/v1/live", params={"area_set": "squares"}, timeout=5)
+    answer = httpx.get(f"{server}/v1/live", params={"area_set": "squares"}, timeout=30)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "try again" in answer.json()["detail"]

@@ -9,6 +9,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from playwright.sync_api import Page
 
+from broker_queue import BrokerQueue
 from city import MESH, live, until
 from hub_processes import HubProcesses
 from samples import observations, thing
@@ -20,6 +21,7 @@ from tsuji_platform.contract import (
     observations_topic,
     thing_topic,
 )
+from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
 
 WATCH = """code => {
@@ -55,14 +57,17 @@ def device(hub: HubProcesses) -> Callable[..., None]:
 
 def test_a_packet_changes_its_pixel_in_under_two_seconds(
     hub: HubProcesses,
+    broker: PrivateServer,
     device: Callable[..., None],
     open_page: Callable[..., Page],
     tmp_path: Path,
+    eventually: Callable[..., None],
 ) -> None:
     hub.environment["TSUJI_TILES_URL"] = ""
     put_demonstration(hub.environment["TSUJI_DATABASE_URL"])
     for name in ("ingest", "api", "dashboard"):
         hub.start(name)
+    eventually(lambda: BrokerQueue(broker, "tsuji-ingest").subscribed, what="a session")
     page = open_page(f"{hub.dashboard_url}?set={MESH}&figure=air_temperature&lang=en")
     device(12.0)
     live(page)

@@ -35,7 +35,7 @@ def test_the_api_stops_and_comes_back(city: City, open_page: Open) -> None:
         expect(page.locator("#detail .why")).to_contain_text("The data API can't be reached")
     finally:
         city.processes.start("api")
-    expect(page.locator("#banner")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#banner")).to_be_hidden()
     live(page)
     expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
     city.publish("pole-1", air_temperature=19.9)
@@ -52,7 +52,7 @@ def test_the_dashboard_stops_and_comes_back(city: City, open_page: Open) -> None
         expect(page.locator("#banner")).to_contain_text("The connection to the dashboard broke")
     finally:
         city.processes.start("dashboard")
-    expect(page.locator("#banner")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#banner")).to_be_hidden()
     city.publish("pole-1", air_temperature=17.7)
     until(
         page, "() => window.tsuji.data.things.get('pole-1').latest.air_temperature.result === 17.7"

@@ -144,7 +144,6 @@ def test_a_killed_server_is_started_again(folder, eventually, name):
         parent = psutil.Process(running.process.pid)
         eventually(
             lambda: {one.pid for one in parent.children()} - {*running.said["pids"].values()},
-            within=10,
         )
         assert running.end(signal.SIGTERM).endswith("clean\n")
 
@@ -177,7 +176,7 @@ def test_an_ordinary_user_needs_no_root(folder, eventually):
         processes = first.server_processes()
         assert users_of(processes) == {first.said["uid"]}
         first.end(signal.SIGKILL)
-        eventually(lambda: not alive(processes), within=10)
+        eventually(lambda: not alive(processes))
     with up(folder / "home", command, **environment) as second:
         assert second.said["starts"] == 2
         assert second.end(signal.SIGINT) == "clean\n"

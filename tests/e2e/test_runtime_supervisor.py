@@ -39,7 +39,7 @@ def test_what_is_killed_is_started_again(supervisor, reports, eventually):
     supervisor.wait_ready("sleeper")
     first = status(supervisor, "sleeper").pid
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: status(supervisor, "sleeper").pid not in (None, first), within=5)
+    eventually(lambda: status(supervisor, "sleeper").pid not in (None, first))
     assert status(supervisor, "sleeper").restarts == 1
     assert reports == ["sleeper was ended by SIGKILL; starting it again in 0.2 s"]
 
@@ -48,11 +48,11 @@ def test_what_fails_again_and_again_is_shown_with_its_log_and_tried_on(
     supervisor, reports, eventually
 ):
     supervisor.add(shell("failer", "echo the reason; exit 3"))
-    eventually(lambda: status(supervisor, "failer").state is State.FAILING, within=10)
+    eventually(lambda: status(supervisor, "failer").state is State.FAILING)
     assert status(supervisor, "failer").last_exit == 3
     assert "the reason" in reports[-1]
     starts = status(supervisor, "failer").restarts
-    eventually(lambda: status(supervisor, "failer").restarts > starts, within=10)
+    eventually(lambda: status(supervisor, "failer").restarts > starts)
 
 
 def test_a_program_that_is_missing_fails_with_its_name(supervisor, eventually):
@@ -98,7 +98,7 @@ def test_what_ignores_the_request_is_killed_with_all_that_it_started(tmp_path, e
         eventually(lambda: supervisor.log_lines("deaf"))
         grandchild = int(supervisor.log_lines("deaf")[0])
         begun = time.monotonic()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
     eventually(lambda: not psutil.pid_exists(grandchild) or _is_zombie(grandchild))
 
 
@@ -140,8 +140,8 @@ def test_no_child_outlives_its_parent(tmp_path, eventually, number, clean):
         child = int(parent.stdout.readline())
         assert psutil.pid_exists(child)
         parent.send_signal(number)
-        parent.wait(10)
-        eventually(lambda: _is_zombie(child), within=5)
+        parent.wait(30)
+        eventually(lambda: _is_zombie(child))
         assert (parent.stdout.read() == "clean\n") is clean
 
 
@@ -152,7 +152,7 @@ from tsuji_platform.runtime.supervisor import Supervisor
 with Supervisor(pathlib.Path(sys.argv[1]), print) as supervisor, supervisor.signals():
     with supervisor.stop_requested._cond:  # as wait() holds it for a moment
         os.kill(os.getpid(), signal.SIGINT)
-    assert supervisor.stop_requested.wait(5)
+    assert supervisor.stop_requested.wait(20)
 print("stopped")
 """
 
@@ -162,7 +162,7 @@ def test_a_signal_that_meets_the_main_thread_inside_a_wait_is_no_deadlock(tmp_pa
         [sys.executable, "-c", _SIGNALLED_INSIDE_WAIT, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (done.stdout, done.returncode) == ("stopped\n", 0), done.stderr

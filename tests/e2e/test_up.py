@@ -127,8 +127,8 @@ def test_kill_9_leaves_no_process_and_the_next_run_goes_on(
     assert len(family) > len(_SERVICES) + 2
     parent.send_signal(signal.SIGKILL)
     assert up.process is not None
-    up.process.wait(10)
-    gone, alive = psutil.wait_procs(family, timeout=20)
+    up.process.wait(30)
+    gone, alive = psutil.wait_procs(family, timeout=30)
     assert not alive
     assert len(gone) == len(family)
 

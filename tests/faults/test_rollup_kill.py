@@ -70,7 +70,7 @@ def test_killed_refreshers_leave_nothing_wrong(store_url: str) -> None:
                 middles += middle
             finally:
                 process.send_signal(signal.SIGKILL)
-                process.wait(10)
+                process.wait(30)
                 process.stdout.close()
         assert middles > ROUNDS // 2, "the kills came when nothing was being done"
         kept = connection.execute("SELECT count(*) FROM rollup_5min").fetchone()

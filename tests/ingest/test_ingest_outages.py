@@ -159,7 +159,7 @@ def test_nothing_is_acknowledged_before_it_is_committed(
     eventually(lambda: reader.things() and waiting.unacknowledged == 0)
     hold.set()
     publish(publisher, range(1))
-    assert committed.wait(timeout=10)
+    assert committed.wait(timeout=30)
     assert reader.counters().tally.stored == 1
     eventually(lambda: waiting.unacknowledged == 1)
     may_go_on.set()
@@ -343,7 +343,7 @@ def start_refused(hub_url: str) -> Iterator[Callable[[BrokerAddress], Ingest]]:
     yield start
     for ingest, thread in running:
         ingest.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=30)
         assert not thread.is_alive()
 
 
@@ -406,7 +406,7 @@ def test_what_the_broker_had_no_room_for_is_said(
     eventually(lambda: not first.connected)
     with Publisher(address) as publisher:
         publish(publisher, range(100))
-        assert publisher.flush(timeout_s=10)
+        assert publisher.flush(timeout_s=30)
     start_refused(address)
     eventually(lambda: "the broker has dropped 90 messages" in caplog.text)
     assert "max_queued_bytes" in caplog.text

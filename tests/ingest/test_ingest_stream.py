@@ -204,4 +204,4 @@ def test_things_that_a_killed_ingest_left_unassigned_are_assigned_at_the_next_st
             raise ValueError("a defect must not end it for good")
 
     start_ingest(on_things_changed=assign)
-    eventually(lambda: len(calls) == 2, within=15)
+    eventually(lambda: len(calls) == 2)

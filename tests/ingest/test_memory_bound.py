@@ -67,7 +67,7 @@ def ingest(
     eventually(lambda: ingest.connected)
     yield ingest
     ingest.stop()
-    thread.join(timeout=15)
+    thread.join(timeout=30)
     assert not thread.is_alive()
 
 

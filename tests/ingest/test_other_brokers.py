@@ -54,7 +54,7 @@ def ingest(
     eventually(lambda: ingest.connected)
     yield ingest
     ingest.stop()
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert not thread.is_alive()
 
 
@@ -66,7 +66,7 @@ def _publish_raw(address: BrokerAddress, topic: bytes, payload: bytes) -> None:
 
     hello = text(b"MQTT") + bytes([4, 2, 0, 60]) + text(b"device")
     message = text(topic) + struct.pack("!H", 1) + payload
-    with socket.create_connection((address.host, address.port), timeout=10) as connection:
+    with socket.create_connection((address.host, address.port), timeout=30) as connection:
         connection.sendall(bytes([0x10, len(hello)]) + hello)
         assert connection.recv(4)[:1] == b"\x20"
         connection.sendall(bytes([0x32, len(message)]) + message)

@@ -84,7 +84,7 @@ def test_readers_and_migrations_say_that_it_is_away_and_read_on_afterwards(
             except DatabaseAwayError:
                 return False
 
-        eventually(answers, within=10)
+        eventually(answers)
 
 
 def test_a_database_without_the_schema_is_told_apart(empty_url: str) -> None:
