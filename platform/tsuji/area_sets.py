@@ -1,18 +1,33 @@
 """Brings geo's areas into the store: the seam between the two, which know nothing of each other."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from tsuji_geo import neighbours
 from tsuji_geo.areas import AreaSetShape
 from tsuji_geo.assignment import assign
 from tsuji_geo.mesh import demo_area_sets
+from tsuji_platform.settings import AreaSettings
 from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.areas import Point, Shape
+from tsuji_platform.store.neighbours import Weighing
 from tsuji_platform.store.records import NewArea, NewAreaSet
 
 
 def by_kind(points: Sequence[Point], shapes: Sequence[Shape], kind: str) -> list[tuple[int, str]]:
     """The store's way to call geo's assignment."""
     return assign(points, shapes, kind=kind)
+
+
+def weighing() -> Weighing:
+    """The store's way to have areas measured and things near by weighed."""
+    weigh = partial(neighbours.weigh, limit_km=AreaSettings().estimate_km)
+    return Weighing(measure=neighbours.measure, weigh=weigh)
+
+
+def assign_all(areas: Areas) -> None:
+    """Assign all things to the areas of every set anew, and say which speak for those without any."""
+    areas.assign_all(by_kind, weighing())
 
 
 def put(areas: Areas, area_set: AreaSetShape) -> None:
@@ -38,6 +53,7 @@ def put(areas: Areas, area_set: AreaSetShape) -> None:
             ],
         ),
         by_kind,
+        weighing(),
     )
 
 

@@ -111,7 +111,7 @@ def import_(
         bool, typer.Option("--again", help="From the beginning, even if the file is in already.")
     ] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Stop once so many rows are kept apart; 0 is without end.")
+        int, typer.Option(min=0, help="Stop behind the row with which so many are kept apart; 0 is without end.")
     ] = _MAX_ERRORS,
     rejected: Annotated[
         Path | None,
@@ -176,12 +176,12 @@ def import_(
 
 def _assign() -> None:
     """Things may have been registered: say in which areas they stand."""
-    from tsuji.area_sets import by_kind
+    from tsuji.area_sets import assign_all
     from tsuji_platform.store import Areas, StoreError
 
     try:
         with wiring.database() as database:
-            Areas(database).assign_all(by_kind)
+            assign_all(Areas(database))
     except StoreError as error:
         typer.echo(
             f"tsuji: things are not assigned to areas yet, ingest will do it: {error}", err=True

@@ -265,10 +265,10 @@ def _read_again(message: "Retryable") -> "Received":
 
 def _assign(database: "Database") -> None:
     """Things have registered: say in which areas they stand."""
-    from tsuji.area_sets import by_kind
+    from tsuji.area_sets import assign_all
     from tsuji_platform.store import Areas
 
-    Areas(database).assign_all(by_kind)
+    assign_all(Areas(database))
 
 
 def _print_outcome(outcome: "Retried") -> None:

@@ -54,7 +54,7 @@ def ingest(
     ),
 ) -> None:
     """Take in messages from the broker until stopped, and keep the rollups up to date."""
-    from tsuji.area_sets import by_kind
+    from tsuji.area_sets import assign_all
     from tsuji_ingest.service import Ingest
     from tsuji_platform.store import Areas, Database, kept_fresh
 
@@ -62,7 +62,7 @@ def ingest(
     settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
     with Database(url, size=2) as database, kept_fresh(url):
         areas = Areas(database)
-        service = Ingest(url, broker, settings, lambda: areas.assign_all(by_kind), leave=leave)
+        service = Ingest(url, broker, settings, lambda: assign_all(areas), leave=leave)
         on_stop_signal(service.stop)
         service.run()
     if leave:

@@ -202,6 +202,19 @@ class DecoderSettings(BaseSettings):
     )
 
 
+class AreaSettings(BaseSettings):
+    """Areas."""
+
+    model_config = _CONFIG
+    estimate_km: float = Field(
+        10,
+        ge=0,
+        le=100,
+        description="how far, km, a thing may be from an area without a sensor of its own to speak for "
+        "its weather (rain: half of it); 0 estimates nothing",
+    )
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
@@ -257,6 +270,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     IngestSettings,
     RetentionSettings,
     DecoderSettings,
+    AreaSettings,
     ApiSettings,
     DashboardSettings,
     RuntimeSettings,

@@ -6,8 +6,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from tsuji_platform.store import queries
+from tsuji_platform.store import neighbours, queries
 from tsuji_platform.store.database import Connection, Database
+from tsuji_platform.store.neighbours import Weighing
 from tsuji_platform.store.records import Area, AreaSet, NewAreaSet
 
 _SQL = queries.load("areas")
@@ -59,8 +60,15 @@ class Areas:
         rows = self._database.rows(_SQL["areas_of_thing"], {"thing_id": thing_id})
         return [{"area_set": row.pop("area_set_id"), **row} for row in rows]
 
-    def put(self, area_set: NewAreaSet, assign: Assign) -> None:
-        """Store an area set, replacing one of the same id, and assign the things to it."""
+    def put(self, area_set: NewAreaSet, assign: Assign, weighing: Weighing | None = None) -> None:
+        """Store an area set, replacing one of the same id, and assign the things to it.
+
+        Args:
+            area_set: with all its areas.
+            assign: says which thing stands where.
+            weighing: says how large areas are and which things near by speak for them; None leaves
+                that out.
+        """
         with self._database.transaction() as connection:
             connection.execute(_SQL["lock_assignment"])
             connection.execute(
@@ -94,7 +102,7 @@ class Areas:
                         for area in area_set.areas
                     ],
                 )
-            _assign_set(connection, area_set.area_set_id, area_set.kind, assign)
+            _assign_set(connection, area_set.area_set_id, area_set.kind, assign, weighing)
 
     def remove(self, area_set_id: str) -> bool:
         """Remove an area set; says whether there was one."""
@@ -102,15 +110,17 @@ class Areas:
             rows = connection.execute(_SQL["drop_area_set"], {"area_set_id": area_set_id})
             return bool(rows.fetchall())
 
-    def assign_all(self, assign: Assign) -> None:
-        """Assign all things to the areas of every set anew, after things have changed."""
+    def assign_all(self, assign: Assign, weighing: Weighing | None = None) -> None:
+        """Assign all things to the areas of every set anew, after things have changed, see `put`."""
         for area_set in self.sets():
             with self._database.transaction() as connection:
                 connection.execute(_SQL["lock_assignment"])
-                _assign_set(connection, area_set.area_set_id, area_set.kind, assign)
+                _assign_set(connection, area_set.area_set_id, area_set.kind, assign, weighing)
 
 
-def _assign_set(connection: Connection, area_set_id: str, kind: str, assign: Assign) -> None:
+def _assign_set(
+    connection: Connection, area_set_id: str, kind: str, assign: Assign, weighing: Weighing | None
+) -> None:
     points = [
         (row["thing_id"], row["longitude"], row["latitude"])
         for row in connection.execute(_SQL["thing_points"])
@@ -125,6 +135,8 @@ def _assign_set(connection: Connection, area_set_id: str, kind: str, assign: Ass
         _SQL["put_assignment"],
         {"area_ids": [area_id for area_id, _ in pairs], "thing_ids": [thing for _, thing in pairs]},
     )
+    if weighing is not None:
+        neighbours.refresh(connection, area_set_id, weighing)
 
 
 def _area_set(row: dict[str, Any]) -> AreaSet:
