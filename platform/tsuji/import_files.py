@@ -124,17 +124,19 @@ def bring_in(writer: "ImportWriter", path: Path, job: Job, stop: threading.Event
         writer.forget(identity)
     if failure is not None:
         typer.echo(f"tsuji: {failure}", err=True)
-    elif progress.finished_at is None and importer.has_too_many(progress):
-        failure = f"stopped: {progress.rejected:,} rows are kept apart (--max-errors)"
+    more_patience = ""
+    if failure is None and progress.finished_at is None and importer.has_too_many(progress):
+        failure = f"stopped: {progress.rejected:,} are kept apart (--max-errors)"
         typer.echo(f"tsuji: {opened.name}: {failure}", err=True)
+        more_patience = " with a larger --max-errors"
     if progress.finished_at is None:
-        after = f"after row {progress.rows_done:,}"
         typer.echo(
-            f"tsuji: {opened.name} is in part only: it ended {after}; "
+            f"tsuji: {opened.name} is in part only: row {progress.rows_done:,} is the last that was "
+            "dealt with; "
             + (
-                "the same command goes on there"
+                f"the same command{more_patience} goes on there"
                 if known is not None
-                else "give it once more, what is in changes nothing"
+                else f"give it once more{more_patience}, what is in changes nothing"
             ),
             err=True,
         )

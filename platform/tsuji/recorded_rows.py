@@ -1,6 +1,7 @@
 """Recordings of the simulators' readers as rows for the importer: the same readers as for `tsuji replay`."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -105,6 +106,7 @@ def _judged(batch: list[Read], end: Place) -> JudgedRows:
                 pair = one.thing_id, one.observed_property
                 values.append((names.setdefault(pair, len(names)), one, place))
     places = [place for _, _, place in values]
+    lines = [read.line for read in batch]
     return JudgedRows(
         end=end,
         names=list(names),
@@ -129,6 +131,9 @@ def _judged(batch: list[Read], end: Place) -> JudgedRows:
                 for error in read.errors
             ),
         ],
+        behind=lambda line: Place(
+            rows=end.rows - len(batch) + bisect_right(lines, line), lines=line
+        ),
     )
 
 

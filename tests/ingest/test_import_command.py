@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -413,7 +414,7 @@ def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
     run: Run, hub_url: str, things: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.csv"
-    _write_csv(path, _rows(400_000))
+    _write_csv(path, _rows(200_000))
     process = subprocess.Popen(
         _command(str(path), "--register", things),
         env=_environment(hub_url, tmp_path),
@@ -431,4 +432,28 @@ def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
     assert process.returncode == 1
     assert "the same command goes on there" in errors
     assert run(str(path)).returncode == 3
-    assert len(_contents(hub_url)["observation"]) > 399_000
+    assert len(_contents(hub_url)["observation"]) > 199_000
+
+
+def test_too_many_bad_rows_stop_it_at_that_row_and_it_says_what_is_in(
+    run: Run, hub_url: str, things: str, tmp_path: Path
+) -> None:
+    rows = _rows(4_000)
+    for number, row in enumerate(rows):
+        if number % 2:
+            row["result"] = -300
+    path = tmp_path / "a.csv"
+    _write_csv(path, rows)
+    arguments = (str(path), "--register", things, "--max-errors", "500")
+    for _ in range(2):
+        done = run(*arguments)
+        assert done.returncode == 1
+        assert ", 500 kept apart" in done.stdout
+        assert "stopped: 500 are kept apart (--max-errors)" in done.stderr
+        assert "the same command with a larger --max-errors goes on there" in done.stderr
+        last = int(re.search(r"row ([\d,]+) is the last", done.stderr)[1].replace(",", ""))
+        with (tmp_path / "a.csv.rejected.csv").open(newline="") as file:
+            lines = [int(row["line"]) for row in csv.DictReader(file)]
+        assert (len(lines), lines[-1]) == (500, last + 1)  # the header has a line, too
+        assert len(_contents(hub_url)["observation"]) == last - 500
+    assert run(*arguments[:3]).returncode == 3

@@ -211,12 +211,17 @@ def test_too_many_errors_stop_an_import_and_more_patience_goes_on_with_it(
 ) -> None:
     values = [(minute, "air_temperature", 99.0 if minute % 2 else 1.0) for minute in range(100)]
     path = _file(tmp_path, values)
-    stopped = _import(importer, path, max_errors=10)
-    assert stopped.finished_at is None
+    apart = tmp_path / "a.csv.rejected.csv"
+    for _ in range(2):  # without more patience it stays where it is
+        stopped = _import(importer, path, max_errors=10)
+        assert stopped.finished_at is None
+        assert (stopped.rows_done, stopped.stored, stopped.rejected) == (20, 10, 10)
+        assert len(apart.read_text().splitlines()) == 11
     assert stopped.reasons["implausible_value"].first_line == 3
-    done = _import(importer, path)
+    assert _import(importer, path, max_errors=49).finished_at is None
+    done = _import(importer, path, max_errors=50)  # which are all
     assert (done.finished_at is not None, done.stored, done.rejected) == (True, 50, 50)
-    lines = (tmp_path / "a.csv.rejected.csv").read_text().splitlines()
+    lines = apart.read_text().splitlines()
     assert len(lines) == 51
     assert lines[1].startswith("3,implausible_value,")
 

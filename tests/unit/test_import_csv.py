@@ -76,9 +76,13 @@ def test_what_the_standard_library_writes_is_read_with_its_lines(
     found = list(_raw(data, block))
     assert _rows(iter(found)) == expected
     assert [one for raw in found for one in raw.refused] == []
-    # from any place on the rest is the same
+    # from any place on the rest is the same, and from behind any row
     for number, raw in enumerate(found):
         assert _rows(_raw(data, block, raw.end)) == _rows(iter(found[number + 1 :]))
+    for number, row in enumerate(expected, 1):
+        (behind,) = [raw.behind(row[0]) for raw in found if row[0] in raw.lines and raw.behind]
+        assert behind.rows == number
+        assert _rows(_raw(data, block, behind)) == expected[number:]
 
 
 @given(data=st.binary(max_size=300), block=st.sampled_from([1, 16, 1 << 20]))

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tsuji_platform.imports.blocks import opened
 from tsuji_platform.imports.files import FileRows, ReadingOptions, format_of
 from tsuji_platform.imports.names import load_names
 from tsuji_platform.imports.rejected_file import RejectedFile, free_path
-from tsuji_platform.imports.rows import ImportFileError, Place, Refused
+from tsuji_platform.imports.rows import ImportFileError, JudgedRows, Place, Refused
 from tsuji_platform.imports.things import load_things
 
 
@@ -287,3 +288,38 @@ def test_a_description_that_is_wrong_says_where(tmp_path: Path, text: str, said:
     path.write_text(text)
     with pytest.raises(ImportFileError, match=said):
         load_things(path)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_rows_can_be_parted_behind_any_of_them(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"a.{form}"
+    row = {"thing": "a", "observed_property": "rainfall", "time": "2026-03-01T09:00:00Z"}
+    results = [1.0, -5.0, 2.0, 3.0, -6.0]
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist([row | {"result": one} for one in results]), path)
+    elif form == "jsonl":
+        path.write_text("\n\n".join(json.dumps(row | {"result": one}) for one in results))
+    else:
+        lines = [f"{','.join(row.values())},{one}" for one in results]
+        path.write_text("thing,observed_property,time,result\n" + "\n\n".join(lines))
+
+    def read(place: Place) -> list[tuple[int, float | None]]:
+        """Line and result, none where it is refused."""
+        found: list[tuple[int, float | None]] = []
+        with FileRows(path, ReadingOptions()) as file:
+            for judged in file.rows(place):
+                found += contents(judged)
+        return found
+
+    def contents(judged: JudgedRows) -> list[tuple[int, float | None]]:
+        held = dict.fromkeys((one.line for one in judged.refused), None)
+        return sorted((held | dict(zip(judged.lines, judged.results, strict=True))).items())
+
+    whole = read(Place())
+    assert [result for _, result in whole] == [1, None, 2, 3, None]
+    with FileRows(path, ReadingOptions()) as file:
+        (judged,) = file.rows(Place())
+    for number, (line, _) in enumerate(whole, 1):
+        first = judged.upto(line)
+        assert contents(first) == whole[:number]
+        assert (first.end.rows, read(first.end)) == (number, whole[number:])

@@ -59,8 +59,18 @@ def _rows(data: bytes, start: Place) -> RawRows:
         period_s=pa.array([one.get("period_s") for one in documents], pa.int64()),
         cells=lambda place: _cells(documents[place]),
         original=lambda place: _shown(texts[place]),
+        behind=lambda line: _behind(data, start, line),
         refused=refused,
     )
+
+
+def _behind(data: bytes, start: Place, line: int) -> Place:
+    """Where the line behind this one begins."""
+    texts, used = data.split(b"\n", line - start.lines)[: line - start.lines], 0
+    for text in texts:
+        used += len(text) + 1
+    rows = sum(bool(text.strip()) for text in texts)
+    return Place(rows=start.rows + rows, lines=line, bytes=start.bytes + min(used, len(data)))
 
 
 def _document(text: bytes) -> dict[str, Any]:

@@ -148,6 +148,7 @@ class Judge:
             lines=raw.lines[values.places],
             original=lambda value: raw.original(int(values.places[value])),
             refused=refused,
+            behind=raw.behind,
         )
 
     def _things(self, column: pa.Array) -> tuple[NDArray[np.int64], list[str], NDArray[np.bool_]]:

@@ -100,6 +100,7 @@ class ParquetRows:
             period_s=columns.get("period_s"),
             cells=cells,
             original=original,
+            behind=lambda line: Place(rows=line, lines=line),
         )
 
 

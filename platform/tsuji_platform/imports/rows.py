@@ -1,7 +1,7 @@
 """What readers of files give: rows as they stand there, and rows that are judged."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +78,7 @@ class RawRows:
         period_s: text or numbers; None where the file has no such column.
         cells: one row's cells.
         original: one row as it stands in the file.
+        behind: where the next row begins, behind the one that begins in a line.
         refused: rows beside these that could not be taken apart.
     """
 
@@ -91,6 +92,7 @@ class RawRows:
     period_s: pa.Array | None = None
     cells: Callable[[int], Cells]
     original: Callable[[int], str]
+    behind: Callable[[int], Place] | None = None
     refused: Sequence[Refused] = ()
 
 
@@ -109,6 +111,8 @@ class JudgedRows:
         original: for the place of a value its row as it stands in the file.
         refused: in no particular order.
         things: what the file itself says of the things in `names`; empty for most formats.
+        behind: where the next row begins, behind the one that begins in a line; None where rows can't
+            be told apart, all of them are brought in or none.
     """
 
     end: Place
@@ -121,3 +125,21 @@ class JudgedRows:
     original: Callable[[int], str]
     refused: list[Refused] = field(default_factory=list)
     things: Sequence[Thing] = ()
+    behind: Callable[[int], Place] | None = None
+
+    def upto(self, line: int) -> "JudgedRows":
+        """These rows without those that begin behind a line; all of them where they can't be told apart."""
+        if self.behind is None:
+            return self
+        places = np.flatnonzero(self.lines <= line)
+        return replace(
+            self,
+            end=self.behind(line),
+            codes=self.codes[places],
+            periods=self.periods[places],
+            times_us=self.times_us[places],
+            results=self.results[places],
+            lines=self.lines[places],
+            original=lambda value: self.original(int(places[value])),
+            refused=[one for one in self.refused if one.line <= line],
+        )

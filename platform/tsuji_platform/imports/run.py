@@ -27,7 +27,7 @@ class Rules:
 
     Attributes:
         keep: what is in the table is right where the file says something else.
-        max_errors: stop once so many rows are kept apart; None is without end.
+        max_errors: stop behind the row with which so many are kept apart; None is without end.
         things: what the file's things are, where it says so or another file does; they are
             registered when their first value comes.
     """
@@ -77,9 +77,11 @@ class Importer:
         place = Place(rows=progress.rows_done, lines=progress.lines_done, bytes=progress.bytes_done)
         try:
             for judged in ahead(rows(place)):
+                if self.has_too_many(progress):
+                    return progress
                 progress = self._batch(judged, progress, kept)
                 on_progress(progress)
-                if self._stop.is_set() or self.has_too_many(progress):
+                if self._stop.is_set() or progress.rows_done < judged.end.rows:
                     return progress
             return self._commit(progress, progress, None, finished=True)
         finally:
@@ -95,6 +97,10 @@ class Importer:
     ) -> ImportProgress:
         keys = self._patiently(lambda: self._keys(judged))
         settled, refused = known_rows(judged, keys, keep=self._rules.keep)
+        limit = self._rules.max_errors
+        if limit is not None and len(refused) > limit - progress.rejected:
+            judged = judged.upto(refused[limit - progress.rejected - 1].line)
+            settled, refused = known_rows(judged, keys, keep=self._rules.keep)
         kept.add(refused)
         first, last = span(progress.first_time, progress.last_time, judged.times_us)
         after = replace(

@@ -127,6 +127,8 @@ def _fast(data: bytes, layout: Layout, start: Place) -> RawRows | None:
             return None
     else:
         text = data
+    if text.startswith((b"\n", b"\r\n")) or b"\n\n" in text or b"\n\r\n" in text:
+        return None  # PyArrow takes an empty line for a row
     quotes = text.count(b'"')
     if quotes and not in_order(text, layout.delimiter.encode()):
         return None
@@ -167,7 +169,15 @@ def _fast(data: bytes, layout: Layout, start: Place) -> RawRows | None:
         np.arange(start.lines + 1, start.lines + 1 + count),
         _LinesOf(data, layout),
         Place(rows=start.rows + count, lines=start.lines + count, bytes=start.bytes + len(data)),
+        lambda line: _behind_line(data, start, line),
     )
+
+
+def _behind_line(data: bytes, start: Place, line: int) -> Place:
+    """Behind a row of a block with one in each line."""
+    count = line - start.lines
+    used = sum(len(text) + 1 for text in data.split(b"\n", count)[:count])
+    return Place(rows=start.rows + count, lines=line, bytes=start.bytes + min(used, len(data)))
 
 
 class _LinesOf:
@@ -190,14 +200,11 @@ def _slow(data: bytes, layout: Layout, start: Place, *, final: bool) -> RawRows:
     split: list[list[str]] = []
     numbers: list[int] = []
     texts: list[bytes] = []
-    rows, used, line = start.rows, 0, start.lines
-    for record in records(data, layout.delimiter.encode(), layout.width, final=final):
-        text = record.text
-        used += len(text)
-        line, first = line + record.lines, line + 1
+    end = start
+    for first, record, place in _placed(data, layout, start, final=final):
+        end, text = place, record.text
         if not text.strip():
             continue
-        rows += 1
         try:
             fields = _fields(record, layout)
         except _RecordError as error:
@@ -218,8 +225,30 @@ def _slow(data: bytes, layout: Layout, start: Place, *, final: bool) -> RawRows:
         columns,
         np.array(numbers, dtype=np.int64),
         lambda number: _shown(texts[number], layout),
-        Place(rows=rows, lines=line, bytes=start.bytes + used),
+        end,
+        lambda line: _behind_record(data, layout, start, line, final=final),
         refused,
+    )
+
+
+def _placed(
+    data: bytes, layout: Layout, start: Place, *, final: bool
+) -> Iterator[tuple[int, Record, Place]]:
+    """The records of a block, in which line each begins, and where the next one does."""
+    place = start
+    for record in records(data, layout.delimiter.encode(), layout.width, final=final):
+        first = place.lines + 1
+        place = Place(
+            rows=place.rows + bool(record.text.strip()),
+            lines=place.lines + record.lines,
+            bytes=place.bytes + len(record.text),
+        )
+        yield first, record, place
+
+
+def _behind_record(data: bytes, layout: Layout, start: Place, line: int, *, final: bool) -> Place:
+    return next(
+        place for first, _, place in _placed(data, layout, start, final=final) if first == line
     )
 
 
@@ -256,6 +285,7 @@ def _raw(
     lines: NDArray[np.int64],
     original: Callable[[int], str],
     end: Place,
+    behind: Callable[[int], Place],
     refused: Sequence[Refused] = (),
 ) -> RawRows:
     unit, period_s = columns.get("unit"), columns.get("period_s")
@@ -281,6 +311,7 @@ def _raw(
         period_s=period_s,
         cells=cells,
         original=original,
+        behind=behind,
         refused=refused,
     )
 
