@@ -102,7 +102,7 @@ def _nearest(
         return []
     limit_m *= _ROUGHLY
     at = np.array([things[i][1:3] for i in members], dtype=float)
-    tree = shapely.STRtree(shapely.points(at))
+    tree = shapely.STRtree(shapely.points(at[:, 0], at[:, 1]))
     waiting = np.array(seekers, dtype=np.int64)
     centres = np.array([areas[i][1:3] for i in seekers], dtype=float).reshape(-1, 2)
     radius_m = limit_m / _FIRST_OF

@@ -139,7 +139,7 @@ def asked(figure: Figure, neighbours: Iterable[Neighbour]) -> list[Neighbour]:
 
 def series(
     figure: Figure, steps: Iterable[Step], neighbours: Iterable[Neighbour]
-) -> dict[datetime, float]:
+) -> dict[datetime, float | None]:
     """An estimated figure over time: of each step, those neighbours count that say anything in it.
 
     Args:
@@ -148,7 +148,7 @@ def series(
         neighbours: those that speak about it.
 
     Returns:
-        Value by end of step; steps without a value are left out.
+        Value by end of step, None where directions cancel out.
     """
     known = {one.thing_id: one for one in neighbours}
     grouped: defaultdict[datetime, list[Part]] = defaultdict(list)
@@ -156,9 +156,8 @@ def series(
         said = step.total if figure.over_time else step_value(step, figure.over_things)
         if said is not None and step.thing_id in known:
             grouped[step.end].append((known[step.thing_id], said, step.end))
-    found = {}
+    found: dict[datetime, float | None] = {}
     for end, parts in sorted(grouped.items()):
         estimate = weighted(parts, figure.over_things)
-        if estimate is not None:
-            found[end] = estimate.value
+        found[end] = None if estimate is None else estimate.value
     return found

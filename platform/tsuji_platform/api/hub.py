@@ -12,10 +12,12 @@ from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
+from tsuji_platform.api.nearby import Nearby
 from tsuji_platform.api.usual import UsualNow
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
+from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.records import AreaSet, ThingRow
 
@@ -50,6 +52,8 @@ class Hub:
     flags: NewestFlags = field(init=False)
     profiles: Profiles = field(init=False)
     usual: UsualNow = field(init=False)
+    neighbours: Neighbours = field(init=False)
+    nearby: Nearby = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reader", Reader(self.database))
@@ -59,6 +63,8 @@ class Hub:
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
         object.__setattr__(self, "profiles", Profiles(self.database))
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
+        object.__setattr__(self, "neighbours", Neighbours(self.database))
+        object.__setattr__(self, "nearby", Nearby(self.neighbours))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from tsuji_platform.analytics import combine
 from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.api import shape
 from tsuji_platform.api.hub import Hub
@@ -130,7 +129,7 @@ class LiveFeed:
         readings = hub.readings(None)
         things = shape.thing_states(hub.things(), hub.reader.latest(), hub.clock())
         membership = hub.areas.membership(area_set_id)
-        areas = combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
+        areas = hub.nearby.figures(area_set_id, readings.newest, readings.totals, membership)
         usual = hub.usual.of_areas(readings.totals, membership, hub.clock())
         return _Seen(
             {code: shape.figures(values, usual.get(code, {})) for code, values in areas.items()},

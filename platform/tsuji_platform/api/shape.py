@@ -8,6 +8,7 @@ from typing import Any
 from tsuji_platform.analytics import freshness
 from tsuji_platform.analytics.readings import FigureValue, Reading
 from tsuji_platform.api import models
+from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store.records import AreaSet, ThingRow
@@ -87,6 +88,7 @@ def figures(
     """Figures of one area as plain JSON values, with what is usual for those that have it."""
     return {
         figure_id: {"value": it.value, "n": it.n, "time": iso(it.time)}
+        | ({} if (near := distances(it)) is None else {"estimated": near})
         | ({"typical": typical[figure_id].model_dump()} if figure_id in typical else {})
         for figure_id, it in values.items()
     }

@@ -30,6 +30,15 @@ class AreaSets(BaseModel):
     items: list[AreaSet]
 
 
+class Estimated(BaseModel):
+    """How far away the things are of which an estimated figure is made."""
+
+    distance_m: float = Field(
+        description="from the area's centre to the nearest of them, metres", examples=[1200]
+    )
+    farthest_m: float = Field(description="to the farthest of them, metres", examples=[3400])
+
+
 class FigureValue(BaseModel):
     """A figure of an area."""
 
@@ -39,6 +48,11 @@ class FigureValue(BaseModel):
     typical: TypicalNow | None = Field(
         None,
         description="what is usual; left out where there are too few days, and for other figures",
+    )
+    estimated: Estimated | None = Field(
+        None,
+        description="for weather that nothing in the area measures: made of things near by; left out "
+        "for what is measured",
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from tsuji_platform.analytics.gaps import Absence
+from tsuji_platform.api.models.areas import Estimated
 from tsuji_platform.api.models.fields import Time
 
 
@@ -41,6 +42,11 @@ class AreaSeries(Series):
     area_set: str
     code: str
     figure: str
+    estimated: Estimated | None = Field(
+        None,
+        description="where nothing in the area measures it: made of things near by, those that have "
+        "observations in a step; null for what is measured",
+    )
 
 
 class ThingSeries(Series):

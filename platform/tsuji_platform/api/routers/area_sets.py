@@ -1,20 +1,22 @@
 """Area sets, their areas, and the figures of areas now, then and over time."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Query, Response
 
-from tsuji_platform.analytics import combine
+from tsuji_platform.analytics import combine, estimate
+from tsuji_platform.analytics.estimate import Estimate, Neighbour
 from tsuji_platform.analytics.figures import FIGURES, WINDOW
 from tsuji_platform.analytics.readings import FigureValue
 from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
+from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
 from tsuji_platform.store.cover import RAW
@@ -74,7 +76,7 @@ def snapshot(
     hub.area_set(area_set)
     readings = hub.readings(at)
     membership = hub.areas.membership(area_set)
-    figures = _figures(readings, membership)
+    figures = hub.nearby.figures(area_set, readings.newest, readings.totals, membership)
     time = at or hub.clock()
     usual = hub.usual.of_areas(readings.totals, membership, time)
     answer = models.Snapshot(
@@ -86,7 +88,11 @@ def snapshot(
                 code=code,
                 figures={
                     name: models.FigureValue(
-                        value=it.value, n=it.n, time=it.time, **_typical(usual, code, name)
+                        value=it.value,
+                        n=it.n,
+                        time=it.time,
+                        **_typical(usual, code, name),
+                        **_estimated(it),
                     )
                     for name, it in values.items()
                 },
@@ -109,10 +115,10 @@ def _states(hub: Hub, at: datetime | None, readings: Readings) -> Iterable[dict[
     return shape.thing_states(rows, hub.reader.latest(), hub.clock()).values()
 
 
-def _figures(
-    readings: Readings, membership: dict[str, list[str]]
-) -> dict[str, dict[str, FigureValue]]:
-    return combine.of_areas(combine.of_things(readings.newest, readings.totals), membership)
+def _estimated(figure: FigureValue) -> dict[str, models.Estimated]:
+    """What is left out where it is measured."""
+    near = distances(figure)
+    return {} if near is None else {"estimated": models.Estimated(**near)}
 
 
 def _typical(
@@ -148,7 +154,9 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
     membership = hub.areas.membership(area_set, code)
     time = at or hub.clock()
     readings = hub.readings(at)
-    values = _figures(readings, membership).get(code, {})
+    values = hub.nearby.figures(area_set, readings.newest, readings.totals, membership, code).get(
+        code, {}
+    )
     usual = hub.usual.of_areas(readings.totals, membership, time)
     return models.AreaDetail(
         area_set=area_set,
@@ -165,13 +173,23 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
                 age_s=max(0.0, (time - it.time).total_seconds()),
                 unit=FIGURES[name].unit,
                 unit_label=FIGURES[name].unit_label,
-                method=FIGURES[name].method,
-                method_ja=FIGURES[name].method_ja,
+                method=estimate.METHOD if isinstance(it, Estimate) else FIGURES[name].method,
+                method_ja=estimate.METHOD_JA
+                if isinstance(it, Estimate)
+                else FIGURES[name].method_ja,
+                **_estimated(it),
                 **{key: _explained(it) for key, it in _typical(usual, code, name).items()},
             )
             for name, it in values.items()
         },
     )
+
+
+def _span_of(near: Sequence[Neighbour]) -> models.Estimated | None:
+    if not near:
+        return None
+    reach = [round(one.distance_m) for one in near]
+    return models.Estimated(distance_m=min(reach), farthest_m=max(reach))
 
 
 @router.get("/{area_set}/areas/{code}/series", summary="A figure of an area over time")
@@ -182,19 +200,25 @@ def area_series(
     figure: Annotated[str, Query(examples=["footfall"], description="id of a figure")],
     span: SpanDep,
 ) -> models.AreaSeries:
-    """The figure of each step: people are counted per step, weather is the mean of the step."""
+    """The figure of each step: people are counted per step, weather is the mean of the step.
+
+    Weather that nothing in the area measures is `estimated`.
+    """
     area_of(hub, area_set, code)
     known = FIGURES.get(figure)
     if known is None:
         raise BadParameterError(f"figure {figure!r:.80} is not one of " + ", ".join(FIGURES))
-    things = hub.areas.membership(area_set, code).get(code, [])
+    near = estimate.asked(known, hub.nearby.of_set(area_set).get(code, ()))
+    things = [one.thing_id for one in near] or hub.areas.membership(area_set, code).get(code, [])
     resolved = resolve(hub, span, things, known.properties)
     steps = hub.reader.steps(things, known.properties, resolved.start, resolved.end, resolved.step)
-    times, values = fill(resolved, combine.series(known, steps))
+    found = estimate.series(known, steps, near) if near else combine.series(known, steps)
+    times, values = fill(resolved, found)
     return models.AreaSeries(
         area_set=area_set,
         code=code,
         figure=figure,
+        estimated=_span_of(near),
         unit=known.unit,
         unit_label=per_step(known.id, known.unit_label, resolved.step),
         start=resolved.start,
