@@ -21,7 +21,7 @@ from tsuji_dashboard.detail import Details
 from tsuji_dashboard.pages import map as map_page
 from tsuji_dashboard.relay import Relay
 from tsuji_dashboard.texts import DEFAULT, Lang, choose, text
-from tsuji_platform.settings import ApiSettings, DashboardSettings
+from tsuji_platform.settings import ApiSettings, DashboardSettings, SharedSecretSettings
 
 API_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 
@@ -130,6 +130,12 @@ def page(pathname: str | None, search: str | None, tiles_url: str) -> Any:
     )
 
 
+def _identity() -> dict[str, str]:
+    """Headers that tell the API that it is we who ask, for all visitors together."""
+    key = SharedSecretSettings().dashboard_key
+    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+
+
 def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     """Make the dashboard as an ASGI application.
 
@@ -140,6 +146,7 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     http = httpx.AsyncClient(
         base_url=api_url,
         timeout=API_TIMEOUT,
+        headers=_identity(),
         limits=httpx.Limits(max_connections=200, max_keepalive_connections=20),
         trust_env=False,
     )

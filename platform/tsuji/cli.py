@@ -18,6 +18,7 @@ from tsuji import (
     feeds,
     importing,
     keeping,
+    keys,
     rejected,
     replay,
     services,
@@ -101,6 +102,7 @@ app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(keeping.app, name="retention")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
@@ -111,7 +113,7 @@ def main() -> None:
         for one in error.errors():
             name = "_".join(["TSUJI", *(str(part) for part in one["loc"])]).upper()
             shown = (
-                "" if name.endswith("_URL") else f", got {one['input']!r}"
+                "" if name.endswith(("_URL", "_KEY")) else f", got {one['input']!r}"
             )  # may hold a password
             _fail(f"{name}: {one['msg']}{shown}", last=False)
         sys.exit(2)

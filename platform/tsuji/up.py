@@ -1,8 +1,10 @@
 """`tsuji up`: a whole hub on this machine, from nothing to a live map, and kept alive."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from secrets import token_urlsafe
 
 import httpx
 from rich.console import Console
@@ -95,7 +97,10 @@ class _Hub:
         self._settings = settings
         self._console = console
         self._begun = time.monotonic()
-        self._environment: dict[str, str] = {"TSUJI_HOME": str(instance.home)}
+        self._environment: dict[str, str] = {
+            "TSUJI_HOME": str(instance.home),
+            "TSUJI_DASHBOARD_KEY": os.environ.get("TSUJI_DASHBOARD_KEY") or token_urlsafe(32),
+        }
 
     def _say(self, line: str) -> None:
         self._console.print(

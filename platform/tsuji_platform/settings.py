@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
@@ -215,12 +215,46 @@ class AreaSettings(BaseSettings):
     )
 
 
+class AlertSettings(BaseSettings):
+    """Alerts."""
+
+    model_config = _CONFIG
+    alerts: str | None = Field(
+        None,
+        min_length=1,
+        description="TOML file of alert rules, which ingest evaluates; `demonstration` for those that "
+        "come with Tsuji (default: none; `tsuji up` takes the demonstration's)",
+    )
+    webhook_urls: str = Field(
+        "", description="addresses that alerts are posted to, divided by spaces or commas"
+    )
+    webhook_secret: str | None = Field(
+        None, description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more"
+    )
+    webhook_secret_file: Path | None = Field(
+        None, description="file that holds the secret instead"
+    )
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
     model_config = _CONFIG
     api_host: str = Field("127.0.0.1", description="address that the data API listens on")
     api_port: int = Field(8000, ge=1, le=65_535, description="port of the data API")
+    api_workers: int = Field(1, ge=1, le=64, description="processes that serve the data API")
+    api_proxies: str = Field(
+        "127.0.0.1",
+        description="addresses of proxies before the data API whose X-Forwarded-For is believed",
+    )
+    anonymous_rate: int = Field(
+        600,
+        ge=0,
+        description="requests a minute that an address may make without a key; 0 for no limit",
+    )
+    query_seconds: float = Field(
+        20, gt=0, le=3_600, description="how long one query of the data API may take"
+    )
     typical_weeks: int = Field(
         8, ge=1, le=53, description="weeks before a day from which its typical values are taken"
     )
@@ -242,6 +276,18 @@ class DashboardSettings(BaseSettings):
     )
 
 
+class SharedSecretSettings(BaseSettings):
+    """What API and dashboard both know."""
+
+    model_config = _CONFIG
+    dashboard_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="secret that API and dashboard share, so that the dashboard's visitors do not count "
+        "as one address (`tsuji up` makes one)",
+    )
+
+
 class RuntimeSettings(BaseSettings):
     """What `tsuji up` runs."""
 
@@ -252,10 +298,11 @@ class RuntimeSettings(BaseSettings):
     )
     simulate: bool = Field(True, description="whether `tsuji up` runs the simulated fleet")
     history_days: float = Field(
-        3,
+        22,
         ge=0,
         le=60,
-        description="days of history that the simulated fleet publishes on its first start",
+        description="days of history before the simulated fleet's first start; `tsuji up` imports them, "
+        "`tsuji simulate` alone publishes them; 0 for none",
     )
     log_level: str = Field(
         "info",
@@ -271,8 +318,10 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     RetentionSettings,
     DecoderSettings,
     AreaSettings,
+    AlertSettings,
     ApiSettings,
     DashboardSettings,
+    SharedSecretSettings,
     RuntimeSettings,
 )
 

@@ -87,6 +87,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/area-sets/{area_set}/snapshot",
         "/v1/live",
         "/v1/rejected",
+        "/v1/rejected/messages",
+        "/v1/rejected/messages/{id}",
     } == set(paths)
     operations = [one for path in paths.values() for one in path.values()]
     assert all(one["summary"] and one["description"] and one["tags"] for one in operations)

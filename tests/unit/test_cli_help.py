@@ -31,7 +31,7 @@ def test_help_lists_every_setting_and_every_command(tmp_path: Path) -> None:
         expected = f"{name} {meaning}" + (f" [{default}]" if default else "")
         assert "".join(expected.split()) in shown
     for command in (
-        "up", "migrate", "ingest", "api", "dashboard", "simulate", "replay", "areas", "doctor",
+        "up", "migrate", "ingest", "api", "dashboard", "simulate", "replay", "areas", "doctor", "keys",
     ):  # fmt: skip
         assert any(line.split()[:1] == [command] for line in done.stdout.splitlines()), command
 

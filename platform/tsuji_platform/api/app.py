@@ -1,5 +1,7 @@
 """Puts the data API together; nothing happens at import."""
 
+import atexit
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -14,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from tsuji_platform.api import errors
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
+from tsuji_platform.api.rates import Doors, RateLimit
 from tsuji_platform.api.routers import (
     area_sets,
     health,
@@ -22,14 +25,26 @@ from tsuji_platform.api.routers import (
     observations,
     quality,
     rejected,
+    rejected_messages,
     things,
     typical,
     vocabulary,
 )
-from tsuji_platform.settings import ApiSettings
+from tsuji_platform.settings import ApiSettings, DatabaseSettings, SharedSecretSettings
 from tsuji_platform.store import Database
 
-_ROUTERS = (health, vocabulary, things, observations, quality, area_sets, typical, live, rejected)
+_ROUTERS = (
+    health,
+    vocabulary,
+    things,
+    observations,
+    quality,
+    area_sets,
+    typical,
+    live,
+    rejected,
+    rejected_messages,
+)
 _DESCRIPTION = """\
 Readings of the city's smart poles and footfall counters, area by area.
 
@@ -38,8 +53,13 @@ problem details (RFC 9457).
 """
 
 
-def create_app(hub: Hub) -> FastAPI:
-    """The data API over one database."""
+def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
+    """The data API over one database.
+
+    Args:
+        hub: the database's readers.
+        doors: tells callers apart and limits their rates; None lets all in as nobody in particular.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,8 +79,14 @@ def create_app(hub: Hub) -> FastAPI:
     app.state.hub = hub
     app.state.live = LiveFeed(hub)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["ETag"]
+    if doors is not None:
+        app.add_middleware(RateLimit, callers=doors.callers, rates=doors.rates)
+    app.add_middleware(  # outermost, so that a page of another site can read every answer
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["Authorization", "X-API-Key"],
+        expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"],
     )
     errors.install(app)
     for one in _ROUTERS:
@@ -75,13 +101,27 @@ def create_app(hub: Hub) -> FastAPI:
     return app
 
 
+def app_of_environment() -> FastAPI:
+    """One worker's application; the settings come from the environment, as they do for all workers."""
+    settings, url = ApiSettings(), DatabaseSettings().database_url
+    if url is None:
+        raise ValueError("TSUJI_DATABASE_URL is not set: it names the database that workers serve")
+    database = Database(url, query_s=settings.query_seconds)
+    atexit.register(database.close)
+    hub = Hub(database, typical_weeks=settings.typical_weeks)
+    return create_app(hub, Doors.of(database, settings, SharedSecretSettings()))
+
+
 def serve(database_url: str, settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    with Database(database_url) as database:
-        uvicorn.run(
-            create_app(Hub(database, typical_weeks=settings.typical_weeks)),
-            host=settings.api_host,
-            port=settings.api_port,
-            log_level="warning",
-            timeout_graceful_shutdown=2,
-        )
+    os.environ["TSUJI_DATABASE_URL"] = database_url  # workers are processes of their own
+    uvicorn.run(
+        "tsuji_platform.api.app:app_of_environment",
+        factory=True,
+        workers=settings.api_workers,
+        host=settings.api_host,
+        port=settings.api_port,
+        forwarded_allow_ips=settings.api_proxies,
+        log_level="warning",
+        timeout_graceful_shutdown=2,
+    )

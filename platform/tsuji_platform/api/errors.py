@@ -10,7 +10,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from tsuji_platform.store import DatabaseAwayError, RowRefusedError, SchemaError
+from tsuji_platform.store import (
+    DatabaseAwayError,
+    RowRefusedError,
+    SchemaError,
+    TookTooLongError,
+    TooMuchError,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -22,14 +28,26 @@ class NotFoundError(Exception):
         super().__init__(f"there is no {noun} {key!r}; {where} lists what there is")
 
 
+class UnauthorizedError(Exception):
+    """This needs a key, or the key opens nothing; the text says what would."""
+
+
+class ForbiddenError(Exception):
+    """The key lacks the scope; the text names it."""
+
+
 class BadParameterError(ValueError):
     """A parameter can't be used; the text names it, its value and a good one."""
 
 
 _TABLE: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     BadParameterError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RowRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,  # nothing is written here: it is a parameter
+    TooMuchError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TookTooLongError: HTTPStatus.GATEWAY_TIMEOUT,
     DatabaseAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -49,9 +67,13 @@ _SCHEMA = {
 DESCRIBED: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {"application/problem+json": {"schema": _SCHEMA}}}
     for status, text in (
+        (401, "the key that was shown opens nothing"),
+        (403, "the key that was shown lacks the scope"),
         (404, "there is nothing under this id"),
         (422, "a parameter can't be used"),
+        (429, "more requests than the caller may make in a minute"),
         (503, "the database can't serve now; try again"),
+        (504, "it took too long; ask for less"),
     )
 }
 """The same table for the OpenAPI document."""
@@ -80,6 +102,15 @@ def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             _log.warning("%s", error)
             return problem(status, "the database can't serve now; try again", {"Retry-After": "5"})
+        if status is HTTPStatus.GATEWAY_TIMEOUT:
+            _log.warning("%s", error)
+            return problem(
+                status,
+                "the answer took longer than the hub's limit (TSUJI_QUERY_SECONDS): ask for a shorter "
+                "time, a longer step or fewer things; right after an import rollups may not be ready yet",
+            )
+        if isinstance(error, UnauthorizedError):
+            return problem(status, str(error), {"WWW-Authenticate": "Bearer"})
         if isinstance(error, RowRefusedError):
             return problem(
                 status,

@@ -9,6 +9,8 @@ from tsuji_platform.store.errors import (
     RowRefusedError,
     SchemaError,
     StoreError,
+    TookTooLongError,
+    TooMuchError,
 )
 from tsuji_platform.store.listen import changes
 from tsuji_platform.store.migrate import migrate, pending
@@ -32,6 +34,8 @@ __all__ = [
     "RowRefusedError",
     "SchemaError",
     "StoreError",
+    "TooMuchError",
+    "TookTooLongError",
     "Writer",
     "changes",
     "floor_to_step",

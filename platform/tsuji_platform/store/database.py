@@ -16,6 +16,8 @@ from tsuji_platform.store.records import Edition
 
 Connection = psycopg.Connection[DictRow]
 
+_OPTIONS = "-c timezone=UTC -c tsuji.logs_changes=on"
+"""The second lets this version write: it logs what it changes, older ones don't (migration 0004)."""
 _EVERY_CONNECTION: dict[str, Any] = {
     "autocommit": True,
     "row_factory": dict_row,
@@ -25,9 +27,10 @@ _EVERY_CONNECTION: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # the second lets this version write: it logs what it changes, older ones don't (migration 0004)
-    "options": "-c timezone=UTC -c tsuji.logs_changes=on",
+    "options": _OPTIONS,
 }
+_READING = " -c plan_cache_mode=force_custom_plan"
+"""A plan for any time would have to look at the chunks of all times."""
 
 
 def check_address(url: str) -> None:
@@ -59,11 +62,21 @@ def connect(url: str, application: str = "tsuji") -> Connection:
 
 
 class Database:
-    """A pool of connections for readers; each method call is one statement or one transaction."""
+    """A pool of connections for readers; each method call is one statement or one transaction.
 
-    def __init__(self, url: str, *, size: int = 8, timeout_s: float = 5.0) -> None:
+    Args:
+        url: PostgreSQL address.
+        size: connections at the most.
+        timeout_s: how long a caller waits for one.
+        query_s: how long one statement may take; None sets no limit.
+    """
+
+    def __init__(
+        self, url: str, *, size: int = 8, timeout_s: float = 5.0, query_s: float | None = None
+    ) -> None:
         check_address(url)
         self.url = url
+        limit = "" if query_s is None else f" -c statement_timeout={max(1, round(query_s * 1000))}"
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=1,
@@ -72,7 +85,8 @@ class Database:
             # after a longer outage its pauses would grow with the outage; now a caller starts it anew
             reconnect_timeout=2.0,
             open=False,
-            kwargs=_EVERY_CONNECTION | {"application_name": "tsuji"},
+            kwargs=_EVERY_CONNECTION
+            | {"application_name": "tsuji", "options": _OPTIONS + _READING + limit},
             check=ConnectionPool.check_connection,
             name="tsuji",
         )

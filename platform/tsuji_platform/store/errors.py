@@ -20,6 +20,14 @@ class ConflictError(DatabaseAwayError):
     """Another transaction was in the way; the same call may succeed at once."""
 
 
+class TookTooLongError(DatabaseAwayError):
+    """A statement was ended, since it took longer than readers may; less may be asked for."""
+
+
+class TooMuchError(StoreError):
+    """More is asked for than is read at once; the text says how much, and what to ask for instead."""
+
+
 class RowRefusedError(StoreError):
     """The database refuses a value for good; nothing of the transaction was kept."""
 
@@ -75,6 +83,8 @@ def _translation(error: Exception) -> StoreError:
         return RowRefusedError(line)
     if isinstance(error, _CONFLICTS):
         return ConflictError(f"another transaction was in the way: {line}")
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TookTooLongError(f"the database can't serve now: {line}")
     if isinstance(error, _TRANSIENT):
         return DatabaseAwayError(f"the database can't serve now: {line}")
     if state.startswith(_UNKNOWN_NAME):

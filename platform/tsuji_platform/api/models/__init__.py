@@ -31,7 +31,13 @@ from tsuji_platform.api.models.observations import (
     QualityItem,
     RawObservation,
 )
-from tsuji_platform.api.models.rejected import RejectedAmount, RejectedCount, RejectedCounts
+from tsuji_platform.api.models.rejected import (
+    RejectedAmount,
+    RejectedCount,
+    RejectedCounts,
+    RejectedMessage,
+    RejectedMessages,
+)
 from tsuji_platform.api.models.series import AreaSeries, Gap, Series, ThingSeries
 from tsuji_platform.api.models.things import (
     AreaOfThing,
@@ -86,6 +92,8 @@ __all__ = [
     "RejectedCount",
     "RejectedCounts",
     "RejectedHealth",
+    "RejectedMessage",
+    "RejectedMessages",
     "RejectedOfThing",
     "Series",
     "Snapshot",

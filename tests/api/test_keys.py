@@ -1,0 +1,129 @@
+"""Keys: what they open, what they don't, and what is said where they are wrong."""
+
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from samples import broken
+from tsuji_platform.api.app import create_app
+from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.rates import Doors
+from tsuji_platform.contract import Reason, Rejection
+from tsuji_platform.contract.scopes import Scope
+from tsuji_platform.settings import ApiSettings, SharedSecretSettings
+from tsuji_platform.store import Database, Writer
+from tsuji_platform.store.keys import Keys
+
+DASHBOARD = "a-secret-of-the-dashboard"
+MESSAGES = "/v1/rejected/messages"
+TOPIC = "tsuji/v1/things/a/observations"
+
+
+@pytest.fixture
+def keys(hub_database: Database) -> Keys:
+    return Keys(hub_database)
+
+
+@pytest.fixture
+def guarded(hub_database: Database) -> Iterator[TestClient]:
+    """The data API with its doors."""
+    doors = Doors.of(
+        hub_database,
+        ApiSettings(anonymous_rate=5),
+        SharedSecretSettings(dashboard_key=DASHBOARD),
+    )
+    with TestClient(create_app(Hub(hub_database), doors)) as client:
+        yield client
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_rejected_messages_are_for_those_with_the_scope(
+    guarded: TestClient, keys: Keys, writer: Writer
+) -> None:
+    payload = bytes(range(256))
+    writer.save([broken(TOPIC, payload, Rejection(reason=Reason.BROKEN_JSON, detail="not JSON"))])
+    anonymous = guarded.get(MESSAGES)
+    assert (anonymous.status_code, anonymous.headers["WWW-Authenticate"]) == (401, "Bearer")
+    without = guarded.get(MESSAGES, headers=bearer(keys.create("reader")))
+    assert without.status_code == 403
+    assert "rejected" in without.json()["detail"]
+    headers = bearer(keys.create("operator", [Scope.REJECTED]))
+    (item,) = guarded.get(MESSAGES, headers=headers).json()["items"]
+    whole = guarded.get(f"{MESSAGES}/{item['id']}", headers=headers).json()
+    assert whole == item
+    assert (whole["topic"], whole["reason"]) == (TOPIC, "broken_json")
+    assert b64decode(whole["payload"]) == payload
+    assert guarded.get(f"{MESSAGES}/{2**62}", headers=headers).status_code == 404
+
+
+def test_both_headers_carry_a_key(guarded: TestClient, keys: Keys) -> None:
+    token = keys.create("operator", [Scope.REJECTED])
+    for headers in (bearer(token), {"X-API-Key": token}, {"authorization": f"bearer  {token} "}):
+        assert guarded.get(MESSAGES, headers=headers).status_code == 200, headers
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", "tsuji_", "tsuji_0123456789_", "tsuji_0123456789_secret", "tsuji_\xe4_x", "Basic"],
+)
+def test_a_wrong_key_is_refused_even_where_none_is_needed(guarded: TestClient, token: str) -> None:
+    answer = guarded.get("/v1/figures", headers={"X-API-Key": token.encode("latin-1")})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "0123456789" not in answer.text
+
+
+def test_a_wrong_secret_a_revoked_and_an_expired_key_open_nothing(
+    guarded: TestClient, keys: Keys
+) -> None:
+    token, revoked = keys.create("a"), keys.create("b")
+    expired = keys.create("c", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert keys.revoke(revoked.split("_")[1])
+    for wrong in (token[:-1] + ("a" if token[-1] != "a" else "b"), revoked, expired):
+        assert guarded.get("/v1/figures", headers=bearer(wrong)).status_code == 401
+    assert guarded.get("/v1/figures", headers=bearer(token)).status_code == 200
+    assert not keys.revoke("0000000000")
+
+
+def test_secrets_are_not_in_the_database(hub_url: str, keys: Keys) -> None:
+    token = keys.create("a")
+    with psycopg.connect(hub_url) as connection:
+        ((row,),) = connection.execute("SELECT api_key::text FROM api_key").fetchall()
+    assert token.split("_", 2)[2] not in row
+
+
+def test_an_address_may_ask_so_often_and_reads_it_in_every_answer(guarded: TestClient) -> None:
+    answers = [guarded.get("/v1/figures") for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert [answer.headers["RateLimit-Policy"] for answer in answers] == [
+        '"anonymous";q=5;w=60'
+    ] * 6
+    left = [answer.headers["RateLimit"].split(";")[1] for answer in answers]
+    assert left == ["r=4", "r=3", "r=2", "r=1", "r=0", "r=0"]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+    assert answers[-1].headers["content-type"] == "application/problem+json"
+    assert guarded.get("/v1/figures", headers={"Origin": "https://a.example"}).headers[
+        "Access-Control-Allow-Origin"
+    ]
+    assert guarded.get("/v1/health").status_code == 200  # whoever floods: supervisors are answered
+    guessing = guarded.get("/v1/figures", headers=bearer("tsuji_0123456789_guess"))
+    assert guessing.status_code == 429
+
+
+def test_a_key_has_a_rate_of_its_own_and_the_dashboard_none(
+    guarded: TestClient, keys: Keys
+) -> None:
+    token = keys.create("a", rate_per_minute=2)
+    statuses = [guarded.get("/v1/figures", headers=bearer(token)).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    for headers in (bearer(keys.create("b")), bearer(DASHBOARD)):
+        answers = [guarded.get("/v1/figures", headers=headers) for _ in range(10)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert "RateLimit" not in answers[0].headers
