@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from tsuji import (
     __version__,
     areas,
+    datasets,
     doctor,
     exporting,
     feeds,
@@ -100,6 +101,7 @@ app.command("import")(importing.import_)
 app.command()(exporting.export)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(keeping.app, name="retention")
 app.add_typer(keys.app, name="keys")
@@ -128,6 +130,7 @@ def main() -> None:
 def _is_mendable(error: Exception) -> bool:
     """Whether the error is one of the packages' own, whose text says what to do."""
     from tsuji_geo.areas import AreaError
+    from tsuji_geo.opendata.errors import DatasetError
     from tsuji_ingest.decoders import DecoderError
     from tsuji_ingest.metrics import EndpointError
     from tsuji_platform.exports.files import ExportFileError
@@ -141,6 +144,7 @@ def _is_mendable(error: Exception) -> bool:
         (
             StoreError,
             AreaError,
+            DatasetError,
             DecoderError,
             EndpointError,
             ExportFileError,

@@ -1,24 +1,19 @@
 """Area sets: stored whole, read by maps, and the assignment of things to areas."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from tsuji_platform.store import neighbours, queries
+from tsuji_platform.store import neighbours, places, queries
+from tsuji_platform.store.assigning import Assign as Assign
+from tsuji_platform.store.assigning import Point as Point
+from tsuji_platform.store.assigning import Shape as Shape
 from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.neighbours import Weighing
 from tsuji_platform.store.records import Area, AreaSet, NewAreaSet
 
 _SQL = queries.load("areas")
-
-Point = tuple[str, float, float]
-"""A thing's id, longitude and latitude."""
-Shape = tuple[int, dict[str, Any]]
-"""An area's key and its exact GeoJSON geometry."""
-Assign = Callable[[Sequence[Point], Sequence[Shape], str], Sequence[tuple[int, str]]]
-"""Says which thing stands in which area of a set, given its kind: (area key, thing id) pairs."""
 
 
 class Areas:
@@ -103,6 +98,7 @@ class Areas:
                     ],
                 )
             _assign_set(connection, area_set.area_set_id, area_set.kind, assign, weighing)
+            places.of_area_set(connection, area_set.area_set_id, area_set.kind, assign)
 
     def remove(self, area_set_id: str) -> bool:
         """Remove an area set; says whether there was one."""

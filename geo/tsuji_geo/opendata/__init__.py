@@ -1,0 +1,1 @@
+"""Administrative open data: from the files that municipalities publish to features."""

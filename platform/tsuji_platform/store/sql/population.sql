@@ -1,0 +1,45 @@
+-- name: population_of_code
+-- All that is counted of one code, region by region where the table has regions.
+SELECT dataset_id, region_code, region, series, count_date, count_date_precision, measure, sex, age_from,
+    age_to, count
+FROM population
+WHERE code = %(code)s AND (%(dataset_id)s::text IS NULL OR dataset_id = %(dataset_id)s)
+    AND (%(count_date)s::date IS NULL OR count_date = %(count_date)s)
+ORDER BY dataset_id, count_date DESC, series, measure, region_code, region, age_from NULLS FIRST,
+    age_to NULLS LAST, sex DESC
+LIMIT %(limit)s;
+
+-- name: newest_totals
+-- The newest count of all ages and both sexes in each area. Of a table that does not say it: men and women
+-- together, or all its age groups; of one that counts regions and no whole municipality, all its regions.
+SELECT DISTINCT ON (area.code) area.code, dataset_id, series, count_date, count_date_precision, count, regions,
+    area_km2
+FROM area JOIN (
+    SELECT code, dataset_id, series, count_date, min(count_date_precision) AS count_date_precision,
+        coalesce(sum(count) FILTER (WHERE is_whole), sum(count))::bigint AS count,
+        CASE WHEN bool_or(is_whole) THEN 0 ELSE count(*) END AS regions
+    FROM (
+        SELECT code, dataset_id, series, count_date, region_code = '' AND region = '' AS is_whole,
+            min(count_date_precision) AS count_date_precision,
+            coalesce(
+                sum(count) FILTER (WHERE sex = 'total' AND age_from IS NULL),
+                CASE WHEN count(*) FILTER (WHERE sex <> 'total' AND age_from IS NULL) = 2
+                    THEN sum(count) FILTER (WHERE sex <> 'total' AND age_from IS NULL) END,
+                sum(count) FILTER (WHERE sex = 'total'),
+                sum(count) FILTER (WHERE age_from IS NOT NULL),
+                sum(count)
+            ) AS count
+        FROM population
+        WHERE measure = %(measure)s
+            AND code IN (SELECT code FROM area WHERE area_set_id = %(area_set_id)s)
+        GROUP BY code, dataset_id, series, count_date, region_code, region
+    ) AS by_region
+    GROUP BY code, dataset_id, series, count_date
+) AS counted USING (code)
+LEFT JOIN LATERAL (
+    SELECT (fields ->> 'area_km2')::float8 AS area_km2 FROM feature
+    WHERE feature.dataset_id = counted.dataset_id AND feature.code = counted.code AND fields ? 'area_km2'
+    ORDER BY number LIMIT 1
+) AS land ON true
+WHERE area_set_id = %(area_set_id)s AND (%(code)s::text IS NULL OR area.code = %(code)s)
+ORDER BY area.code, count_date DESC, dataset_id, series;
