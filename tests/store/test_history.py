@@ -24,14 +24,17 @@ from samples import (
     received_at,
     registration,
 )
+from tsuji_platform.analytics.combine import over_things
 from tsuji_platform.analytics.gaps import gaps
+from tsuji_platform.analytics.readings import Step
 from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database, TookTooLongError, TooMuchError, Writer, history_combined
 from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.history import History, steps_of
 from tsuji_platform.store.rollups import Refresher
 
-_NAMES = ("pedestrians", "air_temperature", "wind_from_direction")
+_NAMES = ("pedestrians", "air_temperature", "wind_from_direction", "pedestrians_in")
+_TOLD_TWICE = ("pedestrians", "pedestrians_in")
 _THINGS = ("a", "b")
 _PLAIN = """
     SELECT thing_id, observed_property,
@@ -99,6 +102,25 @@ def assert_equal_to_the_observations(
             assert math.isclose(it.cosine, cosine, abs_tol=1e-9 * n), key
 
 
+def assert_adds_up(
+    history: History, steps: list[Step], start: datetime, end: datetime, step: timedelta
+) -> None:
+    """Things added up in the database are what they are one by one."""
+    for names in [*([name] for name in _NAMES), _TOLD_TWICE]:
+        if names is _TOLD_TWICE and step < timedelta(hours=1):
+            continue  # which are many windows
+        wanted = over_things(it for it in steps if it.observed_property in names)
+        found = {it.end: it for it in history.combined(_THINGS, names, start, end, step)}
+        assert list(found) == list(wanted)
+        for time, want in wanted.items():
+            got = found[time]
+            assert (got.n, got.highest) == (want.n, want.highest), (names, time)
+            for name in ("total", "means", "sine", "cosine"):
+                if name[-4:] != "sine" or "wind_from_direction" in names:
+                    pair = getattr(got, name), getattr(want, name)
+                    assert math.isclose(*pair, rel_tol=1e-9, abs_tol=1e-9), (names, time, name)
+
+
 _offsets = st.builds(
     lambda hours, minutes, odd: timedelta(hours=hours, minutes=minutes, microseconds=odd),
     st.sampled_from([-60, -9, 0, 1, 15, 39, 40]),
@@ -132,9 +154,11 @@ def test_at_every_moment_a_series_is_what_the_observations_say(
     database: Database,
     connection: psycopg.Connection,
     refresher: Refresher,
+    monkeypatch: pytest.MonkeyPatch,
     actions,
     span,
 ) -> None:
+    monkeypatch.setattr(history_combined, "_AT_ONCE", 40)
     connection.execute(
         "TRUNCATE observation, latest, ingest_counter, changed, rollup_5min, rollup_hour, rollup_day"
     )
@@ -158,6 +182,7 @@ def test_at_every_moment_a_series_is_what_the_observations_say(
         for step in STEPS:
             steps = history.steps(_THINGS, _NAMES, start, end, step)
             assert_equal_to_the_observations(steps, connection, start, end, step)
+            assert_adds_up(history, steps, start, end, step)
         (usual,) = connection.execute(_USUAL, {"start": start, "end": end}).fetchone()
         assert history.usual_period_s(_THINGS, ["pedestrians"], start, end) == usual
 
@@ -401,3 +426,30 @@ def test_a_refused_datastream_explains_only_its_own_gaps(
     writer.save([received_at(message("pole", after(hours=1), rainfall=1), after(hours=1))])
     assert reasons(database, "pole", "pm2_5") == [(0, 6, "silent")]
     assert reasons(database, "pole", "rainfall") == [(0, 1, "rejected"), (1, 6, "none")]
+
+
+def test_what_would_read_too_much_is_refused_with_what_to_ask_for(
+    writer: Writer, database: Database
+) -> None:
+    """By the number of values that an answer is made of, not by what happens to be there."""
+    writer.save([registration(name, *_NAMES) for name in _THINGS])
+    history = History(database)
+    asked = _THINGS, ["air_temperature"], T0 - timedelta(days=4000), T0
+    for step, instead in ((60, "multiple of 300 s"), (420, "multiple of 300 s")):
+        with pytest.raises(TooMuchError, match=rf"11,520,000 values.*{instead}"):
+            history.combined(*asked, timedelta(seconds=step))
+    years = _THINGS, ["air_temperature"], T0 - timedelta(days=40_000), T0
+    with pytest.raises(TooMuchError, match=r"23,040,000 values.*multiple of 3600 s"):
+        history.steps(*years, timedelta(minutes=5))
+    assert history.combined(*years, timedelta(hours=1)) == []
+    assert history.combined(*years, timedelta(days=1)) == []
+
+
+def test_a_query_that_takes_too_long_is_ended(store_url: str) -> None:
+    with (
+        Database(store_url, size=1, query_s=0.05) as database,
+        pytest.raises(TookTooLongError, match="statement timeout"),
+    ):
+        database.rows("SELECT pg_sleep(30)")
+    with Database(store_url, size=1) as database:
+        assert database.rows("SHOW statement_timeout") == [{"statement_timeout": "0"}]

@@ -2,12 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 
 from tsuji_platform.analytics.figures import FIGURES, Figure
-from tsuji_platform.analytics.readings import FigureValue, Reading, Step
+from tsuji_platform.analytics.readings import Combined, FigureValue, Reading, Step
 from tsuji_platform.contract import Aggregation
+
+_CANCELLED = 1e-9
+"""A sum of unit vectors that is no longer than this has no direction."""
 
 ThingFigures = dict[str, dict[str, FigureValue]]
 """Figures by thing id, then by figure id."""
@@ -20,7 +24,7 @@ def mean_direction(degrees: Iterable[float]) -> float | None:
 
 
 def _direction(sine: float, cosine: float) -> float | None:
-    if math.hypot(sine, cosine) < 1e-9:
+    if math.hypot(sine, cosine) < _CANCELLED:
         return None
     # rounding can lift a tiny negative angle to 360 itself, hence the second modulo
     return math.degrees(math.atan2(sine, cosine)) % 360 % 360
@@ -105,42 +109,82 @@ def of_areas(
     return areas
 
 
-def series(figure: Figure, steps: Iterable[Step]) -> dict[datetime, float]:
-    """A figure over time: the things' values of each step, combined over the things.
+def series(figure: Figure, steps: Iterable[Combined]) -> dict[datetime, float | None]:
+    """A figure over time.
 
     Args:
         figure: which.
-        steps: observations of the figure's properties, of the things in question.
+        steps: what the things in question say of the figure's properties, each step once.
 
     Returns:
-        Value by end of step; steps without a value are left out.
+        Value by end of step, None where directions cancel out.
     """
+    return {step.end: _value(figure, step) for step in steps}
+
+
+def _value(figure: Figure, step: Combined) -> float | None:
+    match figure.over_things:
+        case Aggregation.SUM:
+            return step.total
+        case Aggregation.MAXIMUM:
+            return step.highest
+        case Aggregation.CIRCULAR_MEAN:
+            return _direction(step.sine, step.cosine)
+        case Aggregation.MEAN:
+            summed = figure.over_time is Aggregation.SUM
+            return (step.total if summed else step.means) / step.n
+
+
+def is_told_twice(observed_properties: Collection[str]) -> bool:
+    """Whether a thing with these says of the same people by several of them, so that not all count."""
+    return "pedestrians" in observed_properties and len(observed_properties) > 1
+
+
+def over_things(steps: Iterable[Step]) -> dict[datetime, Combined]:
+    """Several things' observations of each step put together, in order of time."""
     grouped: defaultdict[datetime, defaultdict[str, dict[str, Step]]]
     grouped = defaultdict(lambda: defaultdict(dict))
     for step in steps:
         grouped[step.end][step.thing_id][step.observed_property] = step
-    values = {}
-    for end, things in sorted(grouped.items()):
-        parts = []
-        for present in things.values():
-            part = _over_time(
-                figure, [present[p] for p in _counted(figure.properties, present) if p in present]
-            )
-            if part is not None:
-                parts.append(part)
-        value = combine(parts, figure.over_things) if parts else None
-        if value is not None:
-            values[end] = value
-    return values
+    return {
+        end: reduce(added, [_of_thing(list(present.values())) for present in things.values()])
+        for end, things in sorted(grouped.items())
+    }
 
 
-def _over_time(figure: Figure, steps: Sequence[Step]) -> float | None:
-    """One thing's value over one step."""
-    if not steps:
-        return None
-    if figure.over_time is Aggregation.SUM:
-        return math.fsum(step.total for step in steps)
-    return step_value(steps[0], figure.over_things)
+def _of_thing(steps: Sequence[Step]) -> Combined:
+    """What one thing says within one step."""
+    present = {step.observed_property: step for step in steps}
+    counted = [present[name] for name in _counted(list(present), present)]
+    total, n = math.fsum(step.total for step in counted), sum(step.n for step in counted)
+    sine, cosine = (
+        math.fsum(getattr(step, name) for step in counted) for name in ("sine", "cosine")
+    )
+    length = math.hypot(sine, cosine)
+    if length < _CANCELLED:
+        sine, cosine, length = 0.0, 0.0, 1.0
+    return Combined(
+        end=counted[0].end,
+        n=1,
+        total=total,
+        means=total / n,
+        highest=max(step.highest for step in counted),
+        sine=sine / length,
+        cosine=cosine / length,
+    )
+
+
+def added(one: Combined, other: Combined) -> Combined:
+    """What some things say, and what others say within the same step."""
+    return Combined(
+        end=one.end,
+        n=one.n + other.n,
+        total=one.total + other.total,
+        means=one.means + other.means,
+        highest=max(one.highest, other.highest),
+        sine=one.sine + other.sine,
+        cosine=one.cosine + other.cosine,
+    )
 
 
 def step_value(step: Step, aggregation: Aggregation) -> float | None:

@@ -49,6 +49,28 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cosine: float
 
 
+class Combined(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What several things say within one step of a series, each with the same weight.
+
+    Attributes:
+        end: end of the step, which it includes.
+        n: how many speak.
+        total: sum of their totals.
+        means: sum of their means.
+        highest: the highest of all.
+        sine: sum of the sines of their mean directions, of those that have one.
+        cosine: sum of the cosines.
+    """
+
+    end: datetime
+    n: int
+    total: float
+    means: float
+    highest: float
+    sine: float
+    cosine: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureValue:
     """A figure with what stands behind it.

@@ -158,8 +158,10 @@ def _span(
         Query(
             ge=60,
             le=_LONGEST_STEP,
-            description="length of a step, seconds; where left out 900, or the usual counting "
-            "period of the slowest counter behind the figure, if that is longer",
+            description="length of a step, seconds, counted from midnight in Tokyo; where left out 900, "
+            "3600 or 86400, the shortest that makes no more than 1,000 steps, or the usual counting "
+            "period of the slowest counter behind the figure, if that is longer. Multiples of 300 are "
+            "made of sums that are ready, others of the observations",
         ),
     ] = None,
 ) -> Span:

@@ -8,49 +8,23 @@ however far the refresher is behind, and if there is none.
 Steps that would need what is no longer kept (see `horizon`) are left out, never made of a part.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter, itemgetter
-from typing import Any, LiteralString
-
-from psycopg.rows import tuple_row
+from typing import Any
 
 from tsuji_platform.analytics.gaps import Evidence, Span
-from tsuji_platform.analytics.readings import Step
-from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
+from tsuji_platform.analytics.readings import Combined, Step
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import bucket_of
-from tsuji_platform.store.cover import (
-    DAY,
-    FIVE_MINUTES,
-    HOUR,
-    ORIGIN,
-    RAW,
-    Interval,
-    Piece,
-    cover,
-    moment,
-    widths,
-)
+from tsuji_platform.store.cover import HOUR, ORIGIN
 from tsuji_platform.store.database import Connection, Database
-from tsuji_platform.store.horizon import Horizons, divided, horizons, kept_since, known
+from tsuji_platform.store.history_combined import combined_of, periods_of
+from tsuji_platform.store.history_parts import steps_of_plan
+from tsuji_platform.store.history_plan import plan
+from tsuji_platform.store.horizon import horizons, kept_since
 
 _SQL = queries.load("history")
-_DIRECTIONS = frozenset(
-    p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.CIRCULAR_MEAN
-)
-_SOURCES: Mapping[timedelta, LiteralString] = {
-    RAW: _SQL["pieces_raw"],
-    FIVE_MINUTES: _SQL["pieces_5min"],
-    HOUR: _SQL["pieces_hour"],
-    DAY: _SQL["pieces_day"],
-}
-_end = attrgetter("end")
 _MIN, _MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-Part = tuple[datetime, int, float, float, float, float, int | None, int | None]
-"""End of step, n, total, highest, sine, cosine, shortest and longest period, seconds."""
 
 
 class History:
@@ -81,6 +55,23 @@ class History:
             connection.execute(_SQL["one_moment"])
             return steps_of(connection, thing_ids, observed_properties, start, end, step)
 
+    def combined(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> list[Combined]:
+        """The same, all things together: one for each step in which any of them was observed.
+
+        Takes the memory of so many steps, however many things there are.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(_SQL["one_moment"])
+            asked = plan(connection, thing_ids, observed_properties, start, end, step)
+            return combined_of(connection, asked)
+
     def usual_period_s(
         self,
         thing_ids: Sequence[str],
@@ -100,13 +91,15 @@ class History:
         }
         with self._database.transaction() as connection:
             connection.execute(_SQL["one_moment"])
-            found = _parts(connection, thing_ids, observed_properties, start, end, HOUR)
-            if any(part[6] != part[7] for parts in found.values() for part in parts):
-                # hours with counts over different periods don't tell how many there were of each
+            asked = plan(connection, thing_ids, observed_properties, start, end, HOUR)
+            found = periods_of(connection, asked)
+            if found is None:
                 (row,) = connection.execute(_SQL["usual_period"], values).fetchall()
                 period: int | None = row["period_s"]
                 return period
-        return max(filter(None, map(_usual, found.values())), default=None)
+        # of two that are as frequent the longer
+        usual = [max(its, key=lambda one: (its[one], one)) for its in found.values()]
+        return max(usual, default=None)
 
     def evidence(
         self,
@@ -158,123 +151,5 @@ def steps_of(
     step: timedelta,
 ) -> list[Step]:
     """As `History.steps`, within a transaction that sees one moment."""
-    found = _parts(connection, thing_ids, observed_properties, start, end, step)
-    steps = [
-        Step(
-            thing_id=thing_id,
-            observed_property=observed_property,
-            end=part[0],
-            n=part[1],
-            total=part[2],
-            highest=part[3],
-            sine=part[4],
-            cosine=part[5],
-        )
-        for (thing_id, observed_property), parts in sorted(found.items())
-        for part in parts
-    ]
-    steps.sort(key=_end)
-    return steps
-
-
-def _usual(parts: Iterable[Part]) -> int | None:
-    """The most frequent period of a datastream; of two the longer."""
-    counted: Counter[int] = Counter()
-    for part in parts:
-        if part[7] is not None:
-            counted[part[7]] += part[1]
-    return max(counted, key=lambda period: (counted[period], period), default=None)
-
-
-def _parts(
-    connection: Connection,
-    thing_ids: Sequence[str],
-    observed_properties: Sequence[str],
-    start: datetime,
-    end: datetime,
-    step: timedelta,
-) -> dict[tuple[str, str], list[Part]]:
-    """The steps of each datastream, in order of time; in a transaction that sees one moment."""
-    asked = {
-        "thing_ids": list(thing_ids),
-        "observed_properties": list(observed_properties),
-        "first_bucket": bucket_of(start),
-        "last_bucket": bucket_of(end),
-    }
-    streams = connection.execute(_SQL["stale"], asked).fetchall()
-    names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
-    pieces, gone = _pieces(streams, start, end, widths(step), horizons(connection))
-    found: dict[int, list[Part]] = defaultdict(list)
-    for width, (ids, starts, ends) in pieces.items():
-        values = {
-            "datastream_ids": ids,
-            "starts": starts,
-            "ends": ends,
-            "start": min(starts),
-            "end": max(ends),
-            "directions": [key for key in names if names[key][1] in _DIRECTIONS],
-            "step": step,
-            "origin": ORIGIN,
-        }
-        with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            for datastream_id, *part in cursor.execute(_SOURCES[width], values):
-                if not gone or not any(part[0] > a and part[0] - step < b for a, b in gone):
-                    found[datastream_id].append(tuple(part))
-    mixed = len(pieces) > 1
-    return {names[key]: _joined(parts) if mixed else parts for key, parts in found.items()}
-
-
-def _pieces(
-    streams: Iterable[Mapping[str, Any]],
-    start: datetime,
-    end: datetime,
-    sources: Sequence[timedelta],
-    kept: Horizons,
-) -> tuple[dict[timedelta, tuple[list[int], list[datetime], list[datetime]]], set[Interval]]:
-    """What to read from where, and the times of which something that would be needed is gone.
-
-    The first are datastreams, starts and ends by the width of the rollup's buckets.
-    """
-    pieces: dict[timedelta, tuple[list[int], list[datetime], list[datetime]]] = {}
-    covers: dict[tuple[Interval, ...], list[Piece]] = {}
-    lost: set[Interval] = set()
-    for row in streams:
-        stale = known(
-            [(moment(run.lower - 1), moment(run.upper - 1)) for run in row["buckets"] or ()], kept
-        )
-        if stale not in covers:
-            covers[stale], gone = divided(list(cover(start, end, stale, sources)), kept)
-            lost.update(gone)
-        for width, piece_start, piece_end in covers[stale]:
-            ids, starts, ends = pieces.setdefault(width, ([], [], []))
-            ids.append(row["datastream_id"])
-            starts.append(piece_start)
-            ends.append(piece_end)
-    return pieces, lost
-
-
-def _joined(parts: Iterable[Part]) -> list[Part]:
-    """One part a step, of those that different sources gave for it."""
-    steps: dict[datetime, Part] = {}
-    for part in parts:
-        held = steps.get(part[0])
-        steps[part[0]] = part if held is None else _added(held, part)
-    return sorted(steps.values(), key=itemgetter(0))
-
-
-def _added(one: Part, other: Part) -> Part:
-    return (
-        one[0],
-        one[1] + other[1],
-        one[2] + other[2],
-        max(one[3], other[3]),
-        one[4] + other[4],
-        one[5] + other[5],
-        _shorter(one[6], other[6]),
-        max(filter(None, (one[7], other[7])), default=None),
-    )
-
-
-def _shorter(one: int | None, other: int | None) -> int | None:
-    """The shorter period, 0 where only one of both has any."""
-    return one if one == other else min(one or 0, other or 0)
+    asked = plan(connection, thing_ids, observed_properties, start, end, step)
+    return steps_of_plan(connection, asked, asked.pieces)

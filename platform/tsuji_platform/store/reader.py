@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tsuji_platform.analytics.gaps import Evidence
-from tsuji_platform.analytics.readings import Reading, Step
+from tsuji_platform.analytics.readings import Combined, Reading, Step
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.history import History
+from tsuji_platform.store.history_moment import Moment, moment_of, reading_of
 from tsuji_platform.store.horizon import Horizons, horizons
 from tsuji_platform.store.records import (
     Counters,
@@ -50,12 +51,16 @@ class Reader:
         rows = self._database.rows(
             _SQL["latest"], {"thing_id": thing_id, "observed_property": observed_property}
         )
-        return [_reading(row) for row in rows]
+        return [reading_of(row) for row in rows]
 
     def newest_at(self, start: datetime, end: datetime) -> list[Reading]:
         """The newest observation of each datastream with start < phenomenon time ≤ end."""
         rows = self._database.rows(_SQL["newest_at"], {"start": start, "end": end})
-        return [_reading(row) for row in rows]
+        return [reading_of(row) for row in rows]
+
+    def moment(self, observed_properties: Sequence[str], at: datetime, window: timedelta) -> Moment:
+        """What all things said in at - window < time ≤ at, see `moment_of`."""
+        return moment_of(self._database, observed_properties, at, window)
 
     def totals(
         self,
@@ -85,7 +90,7 @@ class Reader:
                 "declared": declared,
             },
         )
-        return [_reading(row) for row in rows]
+        return [reading_of(row) for row in rows]
 
     def steps(
         self,
@@ -97,6 +102,17 @@ class Reader:
     ) -> list[Step]:
         """Observations combined into steps, those without any left out."""
         return self._history.steps(thing_ids, observed_properties, start, end, step)
+
+    def combined(
+        self,
+        thing_ids: Sequence[str],
+        observed_properties: Sequence[str],
+        start: datetime,
+        end: datetime,
+        step: timedelta,
+    ) -> list[Combined]:
+        """What things say together in each step, see `History.combined`."""
+        return self._history.combined(thing_ids, observed_properties, start, end, step)
 
     def usual_period_s(
         self,
@@ -155,16 +171,6 @@ class Reader:
         """How many rejected messages are kept, by reason."""
         kept = Rejected(self._database).by_reason()
         return {reason: amount.messages for reason, amount in kept.items()}
-
-
-def _reading(row: dict[str, Any]) -> Reading:
-    return Reading(
-        thing_id=row["thing_id"],
-        observed_property=row["observed_property"],
-        time=row["phenomenon_time"],
-        result=row["result"],
-        covered_s=row.get("covered_s"),
-    )
 
 
 def _thing_row(row: dict[str, Any]) -> ThingRow:

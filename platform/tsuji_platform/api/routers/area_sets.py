@@ -211,8 +211,11 @@ def area_series(
     near = estimate.asked(known, hub.nearby.of_set(area_set).get(code, ()))
     things = [one.thing_id for one in near] or hub.areas.membership(area_set, code).get(code, [])
     resolved = resolve(hub, span, things, known.properties)
-    steps = hub.reader.steps(things, known.properties, resolved.start, resolved.end, resolved.step)
-    found = estimate.series(known, steps, near) if near else combine.series(known, steps)
+    asked = things, known.properties, resolved.start, resolved.end, resolved.step
+    if near:
+        found = estimate.series(known, hub.reader.steps(*asked), near)
+    else:
+        found = combine.series(known, hub.reader.combined(*asked))
     times, values = fill(resolved, found)
     return models.AreaSeries(
         area_set=area_set,
@@ -226,5 +229,5 @@ def area_series(
         step_s=int(resolved.step / timedelta(seconds=1)),
         times=times,
         values=values,
-        gaps=explained(hub, resolved, things, known.properties, times, {it.end for it in steps}),
+        gaps=explained(hub, resolved, things, known.properties, times, found),
     )

@@ -13,7 +13,9 @@ from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store import floor_to_step
 
 _MOST_STEPS = 10_000
-_STEP = timedelta(minutes=15)
+_STEPS = (timedelta(minutes=15), timedelta(hours=1), timedelta(days=1))
+_GOOD_MANY = 1_000
+"""Steps that a chart can show; a month then comes by the hour, a year by the day."""
 _LENGTH = timedelta(hours=24)
 
 
@@ -33,6 +35,10 @@ def resolve(
     step = span.step
     if step is None:
         step = _usual_step(hub, span, thing_ids, observed_properties)
+    return _whole_steps(hub, span, step)
+
+
+def _whole_steps(hub: Hub, span: Span, step: timedelta) -> Resolved:
     end = floor_to_step(span.end or hub.clock(), step)
     start = floor_to_step(span.start or end - _LENGTH, step)
     if start >= end:
@@ -51,13 +57,16 @@ def resolve(
 def _usual_step(
     hub: Hub, span: Span, thing_ids: Sequence[str], observed_properties: Sequence[str]
 ) -> timedelta:
-    """A quarter of an hour, or as long as counts of that time cover."""
+    """The shortest that gives no more than some steps, or as long as counts of that time cover."""
+    end = span.end or hub.clock()
+    start = span.start or end - _LENGTH
+    step = next((one for one in _STEPS if (end - start) / one <= _GOOD_MANY), _STEPS[-1])
     counts = [name for name in observed_properties if OBSERVED_PROPERTIES[name].is_count]
     if not counts:
-        return _STEP
-    end = span.end or hub.clock()
-    period_s = hub.reader.usual_period_s(thing_ids, counts, span.start or end - _LENGTH, end)
-    return max(_STEP, timedelta(seconds=period_s or 0))
+        return step
+    _whole_steps(hub, span, step)  # longer ones would be fewer
+    period_s = hub.reader.usual_period_s(thing_ids, counts, start, end)
+    return max(step, timedelta(seconds=period_s or 0))
 
 
 def fill(

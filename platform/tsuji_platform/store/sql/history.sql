@@ -24,8 +24,7 @@ CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s,
         count(*), sum(result), max(result),
         sum(CASE WHEN is_direction THEN sin(radians(result)) ELSE 0 END),
-        sum(CASE WHEN is_direction THEN cos(radians(result)) ELSE 0 END),
-        CASE WHEN count(period_s) > 0 THEN min(coalesce(period_s, 0)) END, max(period_s)
+        sum(CASE WHEN is_direction THEN cos(radians(result)) ELSE 0 END)
     FROM observation
     WHERE observation.datastream_id = piece.datastream_id
         AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
@@ -40,8 +39,7 @@ FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::tim
     AS piece (datastream_id, start, stop)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
-        CASE WHEN count(shortest_s) > 0 THEN min(coalesce(shortest_s, 0)) END, max(longest_s)
+        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
     FROM rollup_5min
     WHERE rollup_5min.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
@@ -55,8 +53,7 @@ FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::tim
     AS piece (datastream_id, start, stop)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
-        CASE WHEN count(shortest_s) > 0 THEN min(coalesce(shortest_s, 0)) END, max(longest_s)
+        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
     FROM rollup_hour
     WHERE rollup_hour.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
@@ -70,8 +67,7 @@ FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::tim
     AS piece (datastream_id, start, stop)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
-        CASE WHEN count(shortest_s) > 0 THEN min(coalesce(shortest_s, 0)) END, max(longest_s)
+        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
     FROM rollup_day
     WHERE rollup_day.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop

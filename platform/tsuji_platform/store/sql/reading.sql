@@ -80,3 +80,29 @@ FROM ingest_counter;
 -- Every ingest that has written of itself lately.
 SELECT ingest_id, messages, received, stored, duplicate, corrected, rejected, waiting, lag_s, seen_at
 FROM ingest_counter WHERE seen_at > now() - %(within)s::interval ORDER BY ingest_id;
+
+-- name: newest_sums
+-- As `newest_at`, from the sums of a rollup, where observations are no longer kept. The name of the
+-- table stands for all rollups.
+SELECT thing_id, observed_property, newest.*
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT bucket_end, n, total, highest, coalesce(sine, 0) AS sine, coalesce(cosine, 0) AS cosine
+    FROM rollup_5min
+    WHERE rollup_5min.datastream_id = datastream.datastream_id
+        AND bucket_end > %(start)s AND bucket_end <= %(end)s
+    ORDER BY bucket_end DESC LIMIT 1
+) AS newest
+ORDER BY thing_id, datastream.datastream_id;
+
+-- name: sums
+-- As `totals`, from the sums of a rollup: those in which something covers more than the window are left out.
+SELECT thing_id, observed_property, max(bucket_end) AS phenomenon_time, sum(total) AS result,
+    sum(covered_s)::int8 AS covered_s
+FROM datastream
+JOIN rollup_5min USING (datastream_id)
+WHERE observed_property = ANY (%(observed_properties)s)
+    AND bucket_end > %(start)s AND bucket_end <= %(end)s
+    AND (longest_s IS NULL OR longest_s <= extract(epoch FROM %(window)s))
+GROUP BY thing_id, observed_property
+ORDER BY thing_id, observed_property;

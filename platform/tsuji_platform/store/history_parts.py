@@ -1,0 +1,74 @@
+"""The steps of each single datastream of a series, put together from the pieces that they are read from."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import LiteralString
+
+from psycopg.rows import tuple_row
+
+from tsuji_platform.analytics.readings import Step
+from tsuji_platform.store import queries
+from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW
+from tsuji_platform.store.database import Connection
+from tsuji_platform.store.history_plan import Pieces, Plan
+
+_SQL = queries.load("history")
+_SOURCES: Mapping[timedelta, LiteralString] = {
+    RAW: _SQL["pieces_raw"],
+    FIVE_MINUTES: _SQL["pieces_5min"],
+    HOUR: _SQL["pieces_hour"],
+    DAY: _SQL["pieces_day"],
+}
+_end = attrgetter("end")
+
+_Part = tuple[datetime, int, float, float, float, float]
+"""End of step, n, total, highest, sine, cosine."""
+
+
+def steps_of_plan(connection: Connection, plan: Plan, pieces: Pieces) -> list[Step]:
+    """The steps of some pieces of a plan, in order of time; those without observations are left out."""
+    found: defaultdict[int, list[_Part]] = defaultdict(list)
+    sources = [width for width, its in pieces.items() if its]
+    for width in sources:
+        with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            for key, *part in cursor.execute(_SOURCES[width], plan.values(pieces[width])):
+                if not plan.gone or not plan.lacks(part[0]):
+                    found[key].append(tuple(part))
+    steps = [
+        Step(
+            thing_id=plan.names[key][0],
+            observed_property=plan.names[key][1],
+            end=part[0],
+            n=part[1],
+            total=part[2],
+            highest=part[3],
+            sine=part[4],
+            cosine=part[5],
+        )
+        for key in sorted(found, key=plan.names.__getitem__)
+        for part in (_joined(found[key]) if len(sources) > 1 else found[key])
+    ]
+    steps.sort(key=_end)
+    return steps
+
+
+def _joined(parts: Iterable[_Part]) -> Iterable[_Part]:
+    """One part a step, of those that different sources gave for it."""
+    steps: dict[datetime, _Part] = {}
+    for part in parts:
+        held = steps.get(part[0])
+        steps[part[0]] = part if held is None else _added(held, part)
+    return steps.values()
+
+
+def _added(one: _Part, other: _Part) -> _Part:
+    return (
+        one[0],
+        one[1] + other[1],
+        one[2] + other[2],
+        max(one[3], other[3]),
+        one[4] + other[4],
+        one[5] + other[5],
+    )

@@ -1,0 +1,82 @@
+-- name: whole_steps
+-- What some datastreams say together in each step, where steps are as long as the buckets of a rollup:
+-- no bucket has to be added to another one of its datastream. The name of the table stands for all
+-- rollups. The outer bounds are constants, so that chunks beyond them are not even planned for.
+SELECT bucket_end, count(*), sum(total), sum(total / n), max(highest),
+    coalesce(sum(sine / vector) FILTER (WHERE vector >= 1e-9), 0),
+    coalesce(sum(cosine / vector) FILTER (WHERE vector >= 1e-9), 0)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+JOIN (
+    SELECT *, sqrt(sine * sine + cosine * cosine) AS vector FROM rollup_5min
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
+) AS bucket ON bucket.datastream_id = piece.datastream_id
+    AND bucket_end > piece.start AND bucket_end <= piece.stop
+GROUP BY bucket_end;
+
+-- name: longer_steps
+-- The same for steps of several buckets: those of a datastream are put together first.
+SELECT step_end, count(*), sum(total), sum(total / n), max(highest),
+    coalesce(sum(sine / vector) FILTER (WHERE vector >= 1e-9), 0),
+    coalesce(sum(cosine / vector) FILTER (WHERE vector >= 1e-9), 0)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+CROSS JOIN LATERAL (
+    SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s AS step_end,
+        sum(n) AS n, sum(total) AS total, max(highest) AS highest,
+        sum(sine) AS sine, sum(cosine) AS cosine,
+        sqrt(sum(sine) * sum(sine) + sum(cosine) * sum(cosine)) AS vector
+    FROM rollup_5min
+    WHERE rollup_5min.datastream_id = piece.datastream_id
+        AND bucket_end > piece.start AND bucket_end <= piece.stop
+        AND bucket_end > %(start)s AND bucket_end <= %(end)s
+    GROUP BY 1
+) AS part
+GROUP BY step_end;
+
+-- name: steps_raw
+-- The same from the observations.
+SELECT step_end, count(*), sum(total), sum(total / n), max(highest),
+    coalesce(sum(sine / vector) FILTER (WHERE vector >= 1e-9), 0),
+    coalesce(sum(cosine / vector) FILTER (WHERE vector >= 1e-9), 0)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+CROSS JOIN LATERAL (SELECT piece.datastream_id = ANY (%(directions)s::int4[]) AS is_direction) AS kind
+CROSS JOIN LATERAL (
+    SELECT *, sqrt(sine * sine + cosine * cosine) AS vector FROM (
+        SELECT date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s
+                AS step_end,
+            count(*) AS n, sum(result) AS total, max(result) AS highest,
+            sum(CASE WHEN is_direction THEN sin(radians(result)) END) AS sine,
+            sum(CASE WHEN is_direction THEN cos(radians(result)) END) AS cosine
+        FROM observation
+        WHERE observation.datastream_id = piece.datastream_id
+            AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
+            AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+        GROUP BY 1
+    ) AS step
+) AS part
+GROUP BY step_end;
+
+-- name: periods
+-- How many counts of each datastream cover which time; periods are named once where all of a bucket
+-- are equal. The name of the table stands for all rollups.
+SELECT piece.datastream_id, shortest_s, longest_s, sum(n)::int8
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+JOIN rollup_5min ON rollup_5min.datastream_id = piece.datastream_id
+    AND bucket_end > piece.start AND bucket_end <= piece.stop
+    AND bucket_end > %(start)s AND bucket_end <= %(end)s
+WHERE longest_s IS NOT NULL
+GROUP BY 1, 2, 3;
+
+-- name: periods_raw
+-- The same from the observations.
+SELECT piece.datastream_id, period_s, period_s, count(*)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+JOIN observation ON observation.datastream_id = piece.datastream_id
+    AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
+    AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+WHERE period_s IS NOT NULL
+GROUP BY 1, 2;
