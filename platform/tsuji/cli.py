@@ -25,6 +25,7 @@ from tsuji import (
     services,
     up,
     wiring,
+    simulated_past,
 )
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
@@ -99,6 +100,7 @@ app.command()(services.dashboard)
 app.command()(feeds.simulate)
 app.command("import")(importing.import_)
 app.command()(exporting.export)
+app.command()(simulated_past.simulate_past)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(datasets.app, name="datasets")

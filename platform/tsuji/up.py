@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from tsuji import wiring
+from tsuji import simulated_past, wiring
 from tsuji_platform.runtime import broker, database
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.runtime.home import Instance
@@ -32,6 +32,7 @@ _INGEST_PORT = 8100
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 30.0
 
+_PAST = "simulate-past"
 
 def up() -> None:
     """Run everything: database, broker, ingest, API, dashboard and a simulated fleet."""
@@ -102,6 +103,7 @@ class _Hub:
             "TSUJI_DASHBOARD_KEY": os.environ.get("TSUJI_DASHBOARD_KEY") or token_urlsafe(32),
         }
 
+        self._past_is_said = False
     def _say(self, line: str) -> None:
         self._console.print(
             f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}", soft_wrap=True
@@ -124,6 +126,7 @@ class _Hub:
                 self._start_services(supervisor, ingest, api, dashboard)
                 self._show_addresses()
                 self._watch(supervisor)
+                self._start_past(supervisor)
             except SetupError:
                 if not supervisor.stop_requested.is_set():
                     raise
@@ -204,18 +207,33 @@ class _Hub:
             self._service("dashboard", lambda: _answers(self._dashboard_url)),
         ]
         if self._settings.simulate:
-            children.append(self._service("simulate"))
+            children.append(self._service("simulate", TSUJI_HISTORY_DAYS="0"))
         for child in children:
             supervisor.add(child)
         for child in children:
             supervisor.wait_ready(child.name)
             self._say(f"{child.name} is up")
 
-    def _service(self, name: str, ready: Callable[[], bool] | None = None) -> Child:
-        command = (sys.executable, "-m", "tsuji", name)
-        if ready is None:
-            return Child(name=name, command=command, environment=self._environment)
-        return Child(name=name, command=command, environment=self._environment, ready=ready)
+    def _start_past(self, supervisor: Supervisor) -> None:
+        """Only now, so that the map is live first."""
+        if self._settings.simulate and self._settings.history_days > 0:
+            supervisor.add(self._service(_PAST, once=True))
+
+    def _service(
+        self,
+        name: str,
+        ready: Callable[[], bool] = lambda: True,
+        *,
+        once: bool = False,
+        **environment: str,
+    ) -> Child:
+        return Child(
+            name=name,
+            command=(sys.executable, "-m", "tsuji", name),
+            environment=self._environment | environment,
+            ready=ready,
+            once=once,
+        )
 
     def _notice(self, notice: str | None) -> None:
         if notice is not None:
@@ -237,12 +255,26 @@ class _Hub:
         flow = Flow(self._api_url)
         if not self._console.is_terminal:
             while True:
-                self._console.print(flow.line(_failing(supervisor)), soft_wrap=True)
+                past = self._past(supervisor)
+                self._console.print(flow.line(_failing(supervisor), past), soft_wrap=True)
                 if supervisor.stop_requested.wait(_LINE_EVERY_S):
                     return
         with self._console.status(flow.line([]), spinner="dots") as status:
             while not supervisor.stop_requested.wait(_LOOK_EVERY_S):
-                status.update(flow.line(_failing(supervisor)))
+                status.update(flow.line(_failing(supervisor), self._past(supervisor)))
+
+    def _past(self, supervisor: Supervisor) -> str:
+        """How far history has come, while it comes; its end is said once, in a line that stays."""
+        past = next((one for one in supervisor.statuses() if one.name == _PAST), None)
+        if past is None or self._past_is_said:
+            return ""
+        said = simulated_past.told(supervisor.log_lines(_PAST))
+        if past.state is not State.STOPPED:
+            return said
+        self._past_is_said = True
+        if said:
+            self._say(said)
+        return ""
 
 
 class Flow:
@@ -256,8 +288,13 @@ class Flow:
         self._http = httpx.Client(base_url=api_url, timeout=5)
         self._before: tuple[float, int] | None = None
 
-    def line(self, failing: list[str]) -> str:
-        """The state now; `failing` names processes in trouble."""
+    def line(self, failing: list[str], past: str = "") -> str:
+        """The state now.
+
+        Args:
+            failing: processes in trouble.
+            past: how far history has come.
+        """
         clock = time.strftime("%H:%M:%S")
         trouble = f"  [red]in trouble: {', '.join(failing)}[/]" if failing else ""
         try:
@@ -274,7 +311,8 @@ class Flow:
         self._before = now, stored
         return (
             f"{clock}  {stored:,} observations stored{rate}, {ingest['rejected']:,} rejected; "
-            f"{things['live']} things live, {things['silent']} silent{trouble}"
+            f"{things['live']} things live, {things['silent']} silent"
+            f"{f'; history: {past}' if past else ''}{trouble}"
         )
 
 

@@ -28,6 +28,8 @@ from tsuji_simulators.state import Span, State
 
 logger = logging.getLogger(__name__)
 
+SEED = 1
+"""Of whoever names none."""
 CHUNK_S = 7_200
 """The backlog is published in pieces of so many seconds, each of all things."""
 BACKLOG_OBSERVATIONS_PER_S = 8_000
@@ -73,7 +75,7 @@ def run(
         scenario: the city.
         seed: same seed, same values.
         state_folder: holds what was published already; made where it is missing.
-        history_days: days published on the first start, and the longest gap that is filled later.
+        history_days: days published on the first start.
         stop: ends it within about a second.
         on_progress: called about once a second.
 
@@ -81,7 +83,7 @@ def run(
         ValueError: where the state file is damaged.
     """
     state_folder.mkdir(parents=True, exist_ok=True)
-    path = state_folder / f"simulated-{scenario.name}-{seed}.json"
+    path = state_file(state_folder, scenario, seed)
     state = State(path, now=int(time.time()), history_days=history_days)
     with (
         Publisher(address, client_id=f"tsuji-{scenario.name}", stop=stop) as publisher,
@@ -95,6 +97,11 @@ def run(
             logger.debug("stopped while waiting for the broker")
         finally:
             stop.set()
+
+
+def state_file(folder: Path, scenario: Scenario, seed: int) -> Path:
+    """Where a fleet notes what it has published."""
+    return folder / f"simulated-{scenario.name}-{seed}.json"
 
 
 def report(

@@ -44,6 +44,23 @@ def test_what_is_killed_is_started_again(supervisor, reports, eventually):
     assert reports == ["sleeper was ended by SIGKILL; starting it again in 0.2 s"]
 
 
+def test_what_is_done_is_not_started_again_and_what_was_killed_before_is(
+    supervisor, reports, tmp_path, eventually
+):
+    script = f"echo at work; test -e {tmp_path}/go && exit 0; exec sleep 1000"
+    supervisor.add(shell("worker", script, once=True))
+    eventually(lambda: supervisor.log_lines("worker"))
+    (tmp_path / "go").touch()
+    os.kill(status(supervisor, "worker").pid, signal.SIGKILL)
+    eventually(lambda: status(supervisor, "worker").state is State.STOPPED)
+    done = status(supervisor, "worker")
+    assert (done.restarts, done.last_exit) == (1, 0)
+    supervisor.add(shell("other", "echo later; exec sleep 1000"))
+    eventually(lambda: supervisor.log_lines("other"))
+    assert status(supervisor, "worker") == done
+    assert len(reports) == 1
+
+
 def test_what_fails_again_and_again_is_shown_with_its_log_and_tried_on(
     supervisor, reports, eventually
 ):

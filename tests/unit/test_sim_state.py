@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuji_simulators.state import Span, State
+from tsuji_simulators.state import Span, State, left_to_others
 
 NOW = 1_775_401_234
 """34 seconds into a minute."""
@@ -91,6 +91,39 @@ def test_a_long_gap_is_filled_only_as_far_as_history_goes(tmp_path: Path) -> Non
     assert gap.end == after.live_from
 
 
+def left(folder: Path, now: int, days: float = 22) -> list[Span]:
+    found = left_to_others(folder / "state.json", now=now, days=days, live_since=now - 600)
+    assert found is not None
+    return found
+
+
+def test_the_time_before_the_first_start_is_left_to_others(tmp_path: Path) -> None:
+    one = state(tmp_path, history_days=0)
+    begun = one.backlog[0].start if one.backlog else one.live_from
+    (span,) = left(tmp_path, NOW)
+    assert (span.start, span.end, span.step_s) == (begun - 22 * DAY, begun, 300)
+    later = state(tmp_path, now=NOW + DAY, history_days=0)
+    assert left(tmp_path, NOW + DAY) == [span]
+    assert left(tmp_path, NOW + DAY, days=0) == []
+    assert later.backlog[-1].step_s == 60
+
+
+def test_what_the_fleet_leaves_is_not_known_before_it_has_started(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    assert left_to_others(path, now=NOW, days=22, live_since=NOW - 600) is None
+    state(tmp_path)
+    assert left_to_others(path, now=NOW + DAY, days=22, live_since=NOW + DAY - 600) is None
+
+
+def test_a_fleet_of_an_older_version_leaves_only_what_it_has_noted(tmp_path: Path) -> None:
+    saved = {"version": 1, "live_to": MINUTE - 10 * DAY, "backlog": []}
+    (tmp_path / "state.json").write_text(json.dumps(saved))
+    (gap,) = state(tmp_path).backlog
+    (history, *rest) = left(tmp_path, NOW)
+    assert history.end == gap.start
+    assert sum(span.end - span.start for span in (history, *rest)) == gap.start - saved["live_to"]
+
+
 def test_a_clock_set_back_publishes_no_minute_twice(tmp_path: Path) -> None:
     before = state(tmp_path)
     drain(before)
@@ -111,7 +144,7 @@ def test_live_that_fell_behind_becomes_backlog_while_a_chunk_is_under_way(tmp_pa
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5), st.integers(1, 6 * 3600)), max_size=8)
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5), st.integers(1, 5 * DAY)), max_size=8)
 )
 def test_whatever_happens_no_count_is_left_out_or_covered_twice(
     tmp_path_factory: pytest.TempPathFactory, runs: list[tuple[int, int, int]]
@@ -136,9 +169,14 @@ def test_whatever_happens_no_count_is_left_out_or_covered_twice(
     published.sort(key=lambda span: span.start)
     for before, after in itertools.pairwise(published):
         assert before.end <= after.start
-    newest_day = [span for span in published if span.end > now - DAY]
-    for before, after in itertools.pairwise(newest_day):
+    state(folder, now=now, history_days=1)
+    others = left(folder, now, days=60)
+    if not published:
+        published = [Span(start=others[0].end, end=others[0].end + 60, step_s=60)]
+    whole = sorted((*published, *others), key=lambda span: span.start)
+    for before, after in itertools.pairwise(whole):
         assert before.end == after.start
+    assert whole[0].end - whole[0].start == 60 * DAY
 
 
 def test_the_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ _QUARTERS = WINDOW // QUARTER
 _HOURS_HELD = 12
 """That of now, and some past ones that someone looks at."""
 _GOOD_FOR_S = 900.0
+_LACKING_FOR_S = 30.0
+"""Of an hour with too few days: more may be on their way, as after an import."""
 _WINDOW_S = WINDOW / timedelta(seconds=1)
 _LEAST_S, _MOST_S = 0.75 * _WINDOW_S, 1.1 * _WINDOW_S
 
@@ -132,6 +134,8 @@ class UsualNow:
             values = of_thing(parts[thing_id])
             enough = values is not None and (~np.isnan(values)).sum() >= MINIMUM_DAYS
             hour.things[thing_id] = values if enough else None
+            if not enough:
+                hour.good_until = min(hour.good_until, time.monotonic() + _LACKING_FOR_S)
             hour.counted[thing_id] = _told_by(
                 name for name, its in parts[thing_id].items() if enough and not np.isnan(its).all()
             )

@@ -37,6 +37,7 @@ class Child:
         may_start: asked before every start; False means not yet, and is asked again soon.
         ready: whether it does its work; slow ones are fine, it is asked by whoever waits.
         ready_timeout_s: how long `ready` may take to come true.
+        once: it ends by itself, with 0, when its work is done, and is not started again then.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Child:
     may_start: Callable[[], bool] = _always
     ready: Callable[[], bool] = _always
     ready_timeout_s: float = 60
+    once: bool = False
 
 
 def launcher(

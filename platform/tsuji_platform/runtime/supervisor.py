@@ -43,7 +43,8 @@ class Status:
 
     Attributes:
         name: the child's.
-        state: waiting for its start, running, failing again and again, or stopped for good.
+        state: waiting for its start, running, failing again and again, or stopped for good (by us, or
+            since its work is done).
         pid: while it runs.
         restarts: how often it was started again.
         last_exit: how it ended last: exit code, or minus the signal.
@@ -70,6 +71,7 @@ class _Kept:
     due: float = 0
     starts: int = 0
     failures: int = 0
+    done: bool = False
     last_exit: int | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))
 
@@ -77,7 +79,7 @@ class _Kept:
         running = self.process is not None
         if running:
             state = State.RUNNING
-        elif stopping:
+        elif stopping or self.done:
             state = State.STOPPED
         else:
             state = State.FAILING if self.failures >= _TROUBLE_AFTER else State.WAITING
@@ -215,7 +217,7 @@ class Supervisor:
         with self._lock:
             everyone = list(self._kept.values())
         for kept in everyone:
-            if kept.process is None and time.monotonic() >= kept.due:
+            if kept.process is None and not kept.done and time.monotonic() >= kept.due:
                 self._start(kept)
         self._drain(_LOOK_S)
         for kept in everyone:
@@ -281,7 +283,8 @@ class Supervisor:
         self._close_pipe(kept)
         kept.process = None
         kept.last_exit = code
-        if not self._stopping.is_set():
+        kept.done = kept.child.once and code == 0
+        if not kept.done and not self._stopping.is_set():
             self._plan_restart(kept, code)
         return True
 

@@ -1,0 +1,129 @@
+"""The simulated past beside the live map: in once, whatever is killed, and what is usual follows from it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub_processes import HubProcesses
+from tsuji.simulated_past import Past, days_of
+from tsuji_platform.analytics.typical import midnight
+from tsuji_platform.store import Refresher
+from tsuji_platform.store.imports import ImportWriter
+from tsuji_simulators.fleet import Scenario, load_scenario
+from tsuji_simulators.state import Span
+
+SATURDAY = date(2026, 4, 25)
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def city() -> Scenario:
+    """One thing of each fleet."""
+    whole = load_scenario("city")
+    fleets = tuple(fleet.model_copy(update={"things": fleet.things[:1]}) for fleet in whole.fleets)
+    return whole.model_copy(update={"fleets": fleets})
+
+
+@pytest.fixture
+def writer(hub_url: str, city: Scenario) -> Iterator[ImportWriter]:
+    writer = ImportWriter(hub_url)
+    writer.register([member.thing for member in city.members])
+    yield writer
+    writer.close()
+
+
+def past(writer: ImportWriter, city: Scenario, folder: Path, stop: threading.Event) -> Past:
+    return Past(writer, city, 1, folder / "rejected.csv", stop, rest_times=0)
+
+
+def until(day: date, days: int) -> list[Span]:
+    end = int(midnight(day).timestamp())
+    return list(days_of(Span(start=end - days * DAY, end=end, step_s=300)))
+
+
+def in_a_day(city: Scenario) -> int:
+    return 288 * sum(len(member.datastreams) for member in city.members)
+
+
+def test_three_weeks_tell_what_is_usual_on_every_kind_of_day(
+    writer: ImportWriter, city: Scenario, hub: HubProcesses, hub_url: str, tmp_path: Path
+) -> None:
+    days = until(SATURDAY, 22)
+    bring = past(writer, city, tmp_path, threading.Event())
+    assert bring.bring_in(days) == 22 * in_a_day(city)
+    assert bring.bring_in(days) == 0
+    refresher = Refresher(hub_url)
+    while refresher.refresh():
+        pass
+    refresher.close()
+    counter = next(one.id for one in city.members if "pedestrians_in" in one.datastreams)
+    hub.start("api")
+    for later, kind, behind in ((0, "saturday", 3), (1, "holiday", 3), (2, "weekday", 16)):
+        answer = httpx.get(
+            f"{hub.api_url}/v1/things/{counter}/typical",
+            params={
+                "observed_property": "pedestrians_in",
+                "date": (SATURDAY + timedelta(days=later)).isoformat(),
+            },
+            timeout=20,
+        )
+        body = answer.raise_for_status().json()
+        assert body["kind"] == kind
+        assert body["days"] == [behind] * 96
+        assert None not in body["median"]
+        assert sum(body["median"]) > 100
+
+
+def test_it_goes_on_behind_what_is_in(writer: ImportWriter, city: Scenario, tmp_path: Path) -> None:
+    days = until(SATURDAY, 2)
+    stop = threading.Event()
+    stop.set()  # it ends after the part at hand
+    first = past(writer, city, tmp_path, stop).bring_in(days)
+    assert 0 < first < in_a_day(city)
+    rest = past(writer, city, tmp_path, threading.Event()).bring_in(days)
+    assert first + rest == 2 * in_a_day(city)
+
+
+@pytest.mark.timeout(180)
+def test_live_and_past_share_no_minute_and_leave_none_out(
+    hub: HubProcesses, eventually: Callable[..., None]
+) -> None:
+    def account() -> dict[str, int]:
+        found: dict[str, int] = httpx.get(f"{hub.api_url}/v1/health", timeout=10).json()["ingest"]
+        return found
+
+    hub.environment["TSUJI_HISTORY_DAYS"] = "0.5"
+    hub.start("ingest")
+    hub.start("api")
+    hub.start("simulate", TSUJI_HISTORY_DAYS="0")
+    hub.start("simulate-past")
+    eventually(lambda: account()["stored"] > 10_000, within=60, what="a part of the past")
+    hub.end("simulate-past", kill_after_s=0)
+    done = hub.run("simulate-past")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("days of simulated history are in") == 1
+    again = hub.run("simulate-past")
+    assert (again.returncode, again.stderr.count("history: ")) == (0, 0)
+    assert (account()["corrected"], account()["rejected"]) == (0, 0)
+
+    (counter,) = [one for one in load_scenario("city").members if one.id == "counter-akasaka"]
+
+    def counts() -> list[tuple[datetime, int]]:
+        answer = httpx.get(
+            f"{hub.api_url}/v1/things/{counter.id}/observations",
+            params={"observed_property": "pedestrians_in"},
+            timeout=20,
+        )
+        items = answer.raise_for_status().json()["items"]
+        return [(datetime.fromisoformat(one["time"]), one["period_s"]) for one in items]
+
+    eventually(lambda: counts()[-1][1] == 60, within=70, what="a live count")
+    found = counts()
+    assert sum(period for _, period in found) >= DAY // 2
+    for (before, _), (after, period) in pairwise(found):
+        assert after - timedelta(seconds=period) == before
