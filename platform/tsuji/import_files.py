@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ALL_IN, FAILED, SOME_APART = 0, 1, 3
 """Exit codes."""
+_STDIN = "-"
 
 
 class _Rows(Protocol):
@@ -81,63 +82,70 @@ class Job:
 
 def bring_in(writer: "ImportWriter", path: Path, job: Job, stop: threading.Event) -> int:
     """Import one file, or go on with it, and report; returns the exit code."""
+    with job.open(path) as opened:
+        identity = opened.identity(job.keep) or f"standard input {uuid.uuid4()}"
+        with writer.claimed(identity, opened.name):
+            return _bring_in(writer, opened, identity, job, stop)
+
+
+def _bring_in(
+    writer: "ImportWriter", opened: _Rows, identity: str, job: Job, stop: threading.Event
+) -> int:
     from tsuji_platform.imports.rejected_file import free_path
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.imports.run import Importer, Rules
     from tsuji_platform.store import StoreError
     from tsuji_simulators.recorded.recording import RecordingError
 
-    with job.open(path) as opened:
-        known = opened.identity(job.keep)
-        identity = known or f"standard input {uuid.uuid4()}"
-        beside = Path("standard-input") if known is None else path
-        if job.again:
-            writer.forget(identity)
-        # What is there already is of another import, or of somebody else.
-        apart = job.rejected if job.rejected and not job.rejected.exists() else None
-        apart = apart or free_path(job.rejected or beside)
-        progress = writer.begin(identity, opened.name, str(apart.absolute()))
-        if progress.finished_at is not None:
-            typer.echo(
-                f"{opened.name} is in already, since {progress.finished_at:%Y-%m-%d %H:%M} UTC; "
-                "--again repeats it"
-            )
-            return _report(progress)
-        if progress.rows_done:
-            typer.echo(f"{opened.name}: going on after row {progress.rows_done:,}")
-        rules = Rules(keep=job.keep, max_errors=job.max_errors, things=job.things(opened))
-        importer = Importer(writer, rules, stop)
-        with ImportBar(opened.name, progress.rows_done) as bar:
-
-            def show(now: "ImportProgress") -> None:
-                bar.show(now.rows_done, now.rejected, opened.share())
-
-            try:
-                progress = importer.run(opened.rows, progress, job.rejected or beside, show)
-            except (ImportFileError, RecordingError, StoreError) as error:
-                failure: str | None = str(error)
-            else:
-                failure = None
-        progress = progress if failure is None else writer.find(identity) or progress
-    code = _report(progress)
-    if known is None and progress.finished_at is not None:
+    is_file = str(opened.path) != _STDIN
+    beside = opened.path if is_file else Path("standard-input")
+    if job.again:
         writer.forget(identity)
-    if failure is not None:
-        typer.echo(f"tsuji: {failure}", err=True)
-    more_patience = ""
-    if failure is None and progress.finished_at is None and importer.has_too_many(progress):
-        failure = f"stopped: {progress.rejected:,} are kept apart (--max-errors)"
-        typer.echo(f"tsuji: {opened.name}: {failure}", err=True)
+    # What is there already is of another import, or of somebody else.
+    apart = job.rejected if job.rejected and not job.rejected.exists() else None
+    apart = apart or free_path(job.rejected or beside)
+    progress = writer.begin(identity, opened.name, str(apart.absolute()))
+    if progress.finished_at is not None:
+        typer.echo(
+            f"{opened.name} is in already, since {progress.finished_at:%Y-%m-%d %H:%M} UTC; "
+            "--again repeats it"
+        )
+        return _report(progress)
+    if progress.rows_done:
+        typer.echo(f"{opened.name}: going on after row {progress.rows_done:,}")
+    rules = Rules(keep=job.keep, max_errors=job.max_errors, things=job.things(opened))
+    importer, failure, more_patience = Importer(writer, rules, stop), "", ""
+    with ImportBar(opened.name, progress.rows_done) as bar:
+
+        def show(now: "ImportProgress") -> None:
+            nonlocal progress
+            progress = now
+            bar.show(now.rows_done, now.rejected, opened.share())
+
+        try:
+            progress = importer.run(opened.rows, progress, job.rejected or beside, show)
+        except (ImportFileError, RecordingError, StoreError) as error:
+            failure = f"tsuji: {error}"
+            with suppress(StoreError):
+                progress = writer.find(identity) or progress
+    code = _report(progress)
+    if progress.finished_at is not None:
+        if not is_file:
+            writer.forget(identity)
+    elif not failure and importer.has_too_many(progress):
+        failure = (
+            f"tsuji: {opened.name}: stopped: {progress.rejected:,} are kept apart (--max-errors)"
+        )
         more_patience = " with a larger --max-errors"
+    if failure:
+        typer.echo(failure, err=True)
     if progress.finished_at is None:
+        again = f"the same command{more_patience} goes on there"
+        if not is_file:
+            again = f"give it once more{more_patience}, what is in changes nothing"
         typer.echo(
             f"tsuji: {opened.name} is in part only: row {progress.rows_done:,} is the last that was "
-            "dealt with; "
-            + (
-                f"the same command{more_patience} goes on there"
-                if known is not None
-                else f"give it once more{more_patience}, what is in changes nothing"
-            ),
+            f"dealt with; {again}",
             err=True,
         )
         return FAILED

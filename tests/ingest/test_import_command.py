@@ -7,12 +7,9 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
-from tsuji_platform.runtime.private import PrivateServer
-from tsuji_platform.store import Refresher
+from import_runs import Run, command, contents, empty, environment, runner
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 _PROPERTIES = ("air_temperature", "relative_humidity", "pedestrians_in", "wind_speed")
 
@@ -34,29 +28,7 @@ _PROPERTIES = ("air_temperature", "relative_humidity", "pedestrians_in", "wind_s
 @pytest.fixture
 def run(hub_url: str, tmp_path: Path) -> Run:
     """Run `tsuji import` in an empty folder."""
-
-    def call(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            _command(*arguments),
-            env=_environment(hub_url, tmp_path),
-            cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            check=False,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
-
-    return call
-
-
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tsuji", "import", *arguments]
-
-
-def _environment(url: str, home: Path) -> dict[str, str]:
-    return {**os.environ, "TSUJI_DATABASE_URL": url, "TSUJI_HOME": str(home)}
+    return runner(hub_url, tmp_path)
 
 
 @pytest.fixture
@@ -108,30 +80,6 @@ def _write_csv(path: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-_TABLES = {
-    "observation": "SELECT thing_id, observed_property, o.phenomenon_time, o.result, o.period_s"
-    " FROM observation AS o JOIN datastream USING (datastream_id) ORDER BY 1, 2, 3",
-    "latest": "SELECT thing_id, observed_property, l.phenomenon_time, l.result, l.period_s"
-    " FROM latest AS l JOIN datastream USING (datastream_id) ORDER BY 1, 2",
-    **{
-        name: f"SELECT thing_id, observed_property, bucket_end, n, total, lowest, highest, covered_s"
-        f" FROM {name} JOIN datastream USING (datastream_id) ORDER BY 1, 2, 3"
-        for name in ("rollup_5min", "rollup_hour", "rollup_day")
-    },
-    "thing": "SELECT thing_id, name, kind, longitude, latitude, owner FROM thing ORDER BY 1",
-    "datastream": "SELECT thing_id, observed_property, declared FROM datastream ORDER BY 1, 2",
-}
-
-
-def _contents(url: str) -> dict[str, list[tuple[object, ...]]]:
-    refresher = Refresher(url)
-    while refresher.refresh() != 0:
-        pass
-    refresher.close()
-    with psycopg.connect(url, options="-c timezone=UTC") as connection:
-        return {name: connection.execute(query).fetchall() for name, query in _TABLES.items()}
-
-
 def _counters(url: str) -> tuple[int, ...] | None:
     with psycopg.connect(url) as connection:
         return connection.execute(
@@ -146,14 +94,6 @@ def _rows_done(url: str) -> int:
     return row[0] if row else 0
 
 
-def _empty(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "TRUNCATE observation, latest, rollup_5min, rollup_hour, rollup_day, changed, thing,"
-            " datastream, area_thing, ingest_counter, import_progress, registry RESTART IDENTITY"
-        )
-
-
 def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
     run: Run, hub_url: str, things: str, tmp_path: Path
 ) -> None:
@@ -162,17 +102,17 @@ def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
     whole = run(str(path), "--register", things)
     assert whole.returncode == 3, whole.stderr
     rejected = tmp_path / "a.csv.rejected.csv"
-    expected, counters, apart = _contents(hub_url), _counters(hub_url), rejected.read_bytes()
+    expected, counters, apart = contents(hub_url), _counters(hub_url), rejected.read_bytes()
     report = whole.stdout.splitlines()
-    _empty(hub_url)
+    empty(hub_url)
     rejected.unlink()
 
     chance = random.Random(os.environ.get("ROUND", "1"))
     done, interrupted = 0, 0
     for number in range(6):
         process = subprocess.Popen(
-            _command(str(path), "--register", things),
-            env=_environment(hub_url, tmp_path),
+            command(str(path), "--register", things),
+            env=environment(hub_url, tmp_path),
             cwd=tmp_path,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -193,7 +133,7 @@ def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
     assert f"going on after row {done:,}" in finished.stdout or "is in already" in finished.stdout
     out = finished.stdout
     assert out.splitlines()[-len(report) :] == report
-    assert _contents(hub_url) == expected
+    assert contents(hub_url) == expected
     assert _counters(hub_url) == counters
     assert rejected.read_bytes() == apart
     assert sorted(tmp_path.glob("a.csv.rejected*")) == [rejected]
@@ -204,7 +144,7 @@ def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
     repeated = run(str(path), "--again")
     assert repeated.returncode == 3
     assert " 0 values stored" in repeated.stdout
-    assert _contents(hub_url) == expected
+    assert contents(hub_url) == expected
 
 
 def test_all_formats_leave_the_same(run: Run, hub_url: str, things: str, tmp_path: Path) -> None:
@@ -232,11 +172,11 @@ def test_all_formats_leave_the_same(run: Run, hub_url: str, things: str, tmp_pat
     for path in (plain, lines, table, packed):
         done = run(str(path), "--register", things)
         assert done.returncode == 0, done.stderr
-        found.append((_contents(hub_url), _counters(hub_url)))
-        _empty(hub_url)
+        found.append((contents(hub_url), _counters(hub_url)))
+        empty(hub_url)
     done = run("-", "--register", things, stdin=plain.read_bytes())
     assert done.returncode == 0, done.stderr
-    found.append((_contents(hub_url), _counters(hub_url)))
+    found.append((contents(hub_url), _counters(hub_url)))
     assert all(one == found[0] for one in found)
     assert len(found[0][0]["observation"]) == len(
         {(r["thing"], r["observed_property"], r["time"]) for r in rows}
@@ -257,7 +197,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be(
     assert "10 things would be registered" in done.stdout
     assert "unregistered_thing (first in line 3: thing 'nobody' is not registered" in done.stdout
     assert set(tmp_path.iterdir()) == before
-    assert not any(_contents(hub_url).values())
+    assert not any(contents(hub_url).values())
     assert _counters(hub_url) is None
 
 
@@ -271,80 +211,6 @@ def test_things_that_an_import_registers_stand_in_their_areas(
     assert run(str(path), "--register", things).returncode == 0
     with psycopg.connect(hub_url) as connection:
         assert connection.execute("SELECT thing_id FROM area_thing").fetchall() == [("t3",)]
-
-
-def test_melbournes_file_imported_equals_the_file_published_live(
-    hub: HubProcesses,
-    broker: PrivateServer,
-    run: Run,
-    hub_url: str,
-    data_folder: Path,
-    tmp_path: Path,
-    eventually: Callable[..., None],
-) -> None:
-    counts = data_folder / "footfall" / "melbourne_hourly_2014_raw.csv"
-    locations = str(data_folder / "footfall" / "melbourne_sensor_locations_2016.csv")
-    path = tmp_path / "counts.csv"
-    shutil.copy(counts, path)
-    done = run(str(path), "--format", "melbourne", "--locations", locations)
-    assert done.returncode == 0, done.stdout + done.stderr
-    imported = _contents(hub_url)
-    assert len(imported["observation"]) == 42_951
-    _empty(hub_url)
-
-    hub.start("ingest")
-    owed = BrokerQueue(broker, "tsuji-ingest")  # what is published before the session is nobody's
-    eventually(lambda: owed.subscribed, within=30, what="a session")
-    published = hub.run("replay", "melbourne", str(path), "--locations", locations)
-    assert published.returncode == 0, published.stderr
-    count = "SELECT count(*) FROM observation"
-    with psycopg.connect(hub_url, autocommit=True) as connection:
-        eventually(
-            lambda: connection.execute(count).fetchall() == [(42_951,)],
-            within=60,
-            what=f"all rows; {connection.execute(count).fetchall()}",
-        )
-    hub.end("ingest")
-    assert _contents(hub_url) == imported
-
-
-def test_amedas_is_imported_from_its_csv_and_from_the_agencys_json(
-    run: Run, hub_url: str, data_folder: Path, tmp_path: Path
-) -> None:
-    weather = data_folder / "weather"
-    table, snapshot = tmp_path / "hours.csv", tmp_path / "20210224150000.json"
-    shutil.copy(weather / "amedas_tokyo_hourly_2023-07_2023-12.csv", table)
-    shutil.copy(weather / "amedas_map_20210224150000_all_japan.json", snapshot)
-    done = run(
-        str(table), "--format", "amedas", "--stations", str(weather / "amedas_tokyo_stations.csv")
-    )
-    assert "136,028 values stored" in done.stdout, done.stderr
-    done = run(
-        str(snapshot), "--format", "amedas", "--stations", str(weather / "amedastable_2026.json")
-    )
-    assert done.returncode == 3, done.stderr
-    assert "quality_flag_is_not_0" in done.stdout
-    published = json.loads(snapshot.read_bytes())
-    with psycopg.connect(hub_url) as connection:
-        stored = dict(
-            connection.execute(
-                "SELECT replace(thing_id, 'amedas-', ''), result FROM observation"
-                " JOIN datastream USING (datastream_id) WHERE observed_property = 'air_temperature'"
-                " AND phenomenon_time = '2021-02-24T15:00:00+09:00'"
-            ).fetchall()
-        )
-    stations = json.loads((weather / "amedastable_2026.json").read_bytes())
-    assert stored == {
-        number: station["temp"][0]
-        for number, station in published.items()
-        if number in stations and station.get("temp", [None, None])[1] == 0
-    }
-    renamed = tmp_path / "now.json"
-    snapshot.rename(renamed)
-    done = run(
-        str(renamed), "--format", "amedas", "--stations", str(weather / "amedastable_2026.json")
-    )
-    assert (done.returncode, "its name must be its time" in done.stderr) == (1, True)
 
 
 def test_what_a_file_lacks_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
@@ -378,7 +244,7 @@ def test_a_file_that_can_not_be_read_does_not_keep_the_others_out(
         assert "b.csv has no column thing" in done.stderr
         assert "a.csv: 3 rows" in done.stdout
         assert "c.csv: 4 rows" in done.stdout
-    assert len(_contents(hub_url)["observation"]) == 7
+    assert len(contents(hub_url)["observation"]) == 7
 
 
 def test_files_with_one_place_for_bad_rows_keep_all_of_them(run: Run, tmp_path: Path) -> None:
@@ -404,7 +270,7 @@ def test_a_file_that_ends_in_the_middle_is_in_part_and_says_so(
     assert done.returncode == 1
     assert "is it complete" in done.stderr
     assert "is in part only" in done.stderr
-    assert 0 < len(_contents(hub_url)["observation"]) < 120_000
+    assert 0 < len(contents(hub_url)["observation"]) < 120_000
     done = run(str(whole))  # what is in changes nothing
     assert done.returncode == 3
     assert "values stored" in done.stdout
@@ -416,8 +282,8 @@ def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
     path = tmp_path / "a.csv"
     _write_csv(path, _rows(200_000))
     process = subprocess.Popen(
-        _command(str(path), "--register", things),
-        env=_environment(hub_url, tmp_path),
+        command(str(path), "--register", things),
+        env=environment(hub_url, tmp_path),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -432,7 +298,7 @@ def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
     assert process.returncode == 1
     assert "the same command goes on there" in errors
     assert run(str(path)).returncode == 3
-    assert len(_contents(hub_url)["observation"]) > 199_000
+    assert len(contents(hub_url)["observation"]) > 199_000
 
 
 def test_too_many_bad_rows_stop_it_at_that_row_and_it_says_what_is_in(
@@ -455,5 +321,5 @@ def test_too_many_bad_rows_stop_it_at_that_row_and_it_says_what_is_in(
         with (tmp_path / "a.csv.rejected.csv").open(newline="") as file:
             lines = [int(row["line"]) for row in csv.DictReader(file)]
         assert (len(lines), lines[-1]) == (500, last + 1)  # the header has a line, too
-        assert len(_contents(hub_url)["observation"]) == last - 500
+        assert len(contents(hub_url)["observation"]) == last - 500
     assert run(*arguments[:3]).returncode == 3

@@ -1,5 +1,6 @@
 """Imported rows go in as messages' do, on both kinds of database, and their progress with them."""
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from tsuji_platform.imports.files import FileRows, ReadingOptions
 from tsuji_platform.imports.rehearsal import rehearse
 from tsuji_platform.imports.rows import Place
 from tsuji_platform.imports.run import Importer, Rules
-from tsuji_platform.store import Refresher, StoreError, Writer
+from tsuji_platform.store import DatabaseAwayError, Refresher, StoreError, Writer
 from tsuji_platform.store.imports import ImportProgress, ImportTakenError, ImportWriter
 from tsuji_platform.store.records import Received
 
@@ -176,6 +177,44 @@ def test_two_at_the_same_time_never_do_the_same_rows(
     ):
         Importer(importer, Rules(), threading.Event()).run(file.rows, begun, path, lambda _: None)
     assert _counters(store_url)["import"] == (1_000, 1_000, 0, 0, 0)
+
+
+def test_who_imports_a_file_keeps_all_others_from_it(
+    importer: ImportWriter, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsuji_platform.store.imports._CLAIM_WITHIN_S", 0.0)
+    other = ImportWriter(store_url)
+
+    def try_it() -> str:
+        with pytest.raises(ImportTakenError) as refused, other.claimed("x", "a.csv"):
+            pytest.fail("both have it")
+        return str(refused.value)
+
+    with psycopg.connect(store_url, autocommit=True) as connection, importer.claimed("x", "a.csv"):
+        assert f"process {os.getpid()} on " in try_it()
+        assert "another process imports a.csv at this moment" in try_it()
+        with other.claimed("y", "b.csv"):
+            pass
+        # whoever lost the connection has it again with the next one
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'tsuji import%' AND pid <> pg_backend_pid()"
+            " AND datname = current_database()"
+        )
+        other.close()
+        with pytest.raises(DatabaseAwayError):
+            importer.find("x")
+        importer.find("x")
+        assert "process" in try_it()
+    with other.claimed("x", "a.csv"):
+        importer.find("x")
+        monkeypatch.setattr("tsuji_platform.store.imports._CLAIM_WITHIN_S", 10.0)
+        leaver = threading.Timer(0.5, other.close)  # a process that ends is not waited for in vain
+        leaver.start()
+        with importer.claimed("x", "a.csv"):
+            pass
+        leaver.join()
+    other.close()
 
 
 def test_an_import_outlives_a_database_that_drops_its_connections(

@@ -228,6 +228,22 @@ def test_rows_that_another_import_kept_apart_stay(tmp_path: Path) -> None:
     assert second.path.read_bytes().count(b"bad_time") == 1
 
 
+def test_two_at_a_time_never_write_the_same_file(tmp_path: Path) -> None:
+    path, beside = tmp_path / "apart.csv", tmp_path / "a.csv"
+    first = RejectedFile(path, 0, beside)
+    first.add([_refused(1)])
+    second = RejectedFile(path, 0, beside)  # which would write the same
+    second.add([_refused(1), _refused(2)])
+    assert second.path != path
+    whole = path.read_bytes()
+    with pytest.raises(ImportFileError, match="another import writes"):
+        RejectedFile(path, first.size, beside)
+    assert path.read_bytes() == whole
+    first.close()
+    second.close()
+    RejectedFile(path, first.size, beside).close()
+
+
 def test_what_a_killed_import_left_uncommitted_is_written_over(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.rejected.csv"
     killed = RejectedFile(path, 0, tmp_path / "a.csv")

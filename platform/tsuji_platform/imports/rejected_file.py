@@ -1,9 +1,11 @@
 """Keeps refused rows apart in a file beside the imported one, as long as the import has got and no longer."""
 
 import csv
+import fcntl
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from tsuji_platform.imports.rows import ImportFileError, Refused
@@ -26,7 +28,7 @@ class RejectedFile:
     """The rejected rows of one import.
 
     What is written after the last commit of the import is cut off when that goes on: so the file
-    says the same as if the import had never ended early.
+    says the same as if the import had never ended early. While it is open nobody else writes it.
 
     Args:
         path: where they are kept.
@@ -53,6 +55,12 @@ class RejectedFile:
             self.size = 0
             return None
         file = self.path.open("r+b")
+        if not _is_ours_alone(file):
+            file.close()
+            raise ImportFileError(
+                f"another import writes {self.path} at this moment: wait for its end, then repeat the "
+                "same command"
+            )
         if file.read(len(_HEADER)) != _HEADER or os.fstat(file.fileno()).st_size < self.size:
             file.close()
             self.path, self.size = free_path(self._beside), 0
@@ -98,6 +106,10 @@ class RejectedFile:
             except FileExistsError:
                 self.path = free_path(self._beside)
                 continue
+            if not _is_ours_alone(file):
+                file.close()
+                self.path = free_path(self._beside)
+                continue
             file.truncate(0)
             self.size = file.write(_HEADER)
             return file
@@ -114,3 +126,13 @@ class RejectedFile:
             f"rejected rows can't be kept in {self.path}: {error.strerror or error}; --rejected names "
             "another file. The same command then goes on where this one stopped"
         )
+
+
+def _is_ours_alone(file: io.BufferedRandom) -> bool:
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:  # a file system without locks: the database keeps others from the same import
+        return True
+    return False

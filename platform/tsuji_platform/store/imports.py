@@ -1,9 +1,13 @@
 """Writes files' observations with their original times, and with them how far the file has come."""
 
+import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 import orjson
@@ -21,6 +25,9 @@ _SQL = queries.load("imports")
 _WRITING = queries.load("writing")
 INGEST_ID = "import"
 """Under which name imported values are counted, beside those of the ingests."""
+_CLAIM_WITHIN_S = 10.0
+"""So long the database may need to notice that a process is dead."""
+_LOOK_EVERY_S = 0.2
 
 
 class ImportTakenError(StoreError):
@@ -82,6 +89,55 @@ class ImportWriter(Writer):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, INGEST_ID)
+        self._name = (
+            f"tsuji import, process {os.getpid()} on {socket.gethostname()[:20]} ({token_hex(3)})"
+        )
+        self._claimed: tuple[str, str] | None = None
+        self._claimed_on: Connection | None = None
+
+    @contextmanager
+    def claimed(self, import_id: str, source: str) -> Iterator[None]:
+        """Keep all others from the same import, so that its file of rejected rows is ours alone, too.
+
+        Args:
+            import_id: which.
+            source: the file, for messages.
+
+        Raises:
+            ImportTakenError: another process has it, and keeps it for ten seconds; it says which.
+        """
+        self._claimed = import_id, source
+        try:
+            with self._step():
+                pass
+            yield
+        finally:
+            connection, self._claimed, self._claimed_on = self._claimed_on, None, None
+            if connection is not None:
+                with suppress(StoreError), translated():
+                    connection.execute(_SQL["unclaim_import"], {"import_id": import_id})
+
+    def _open(self) -> Connection:
+        connection = super()._open()
+        if self._claimed is not None and self._claimed_on is not connection:
+            self._take(connection, *self._claimed)
+            self._claimed_on = connection
+        return connection
+
+    def _take(self, connection: Connection, import_id: str, source: str) -> None:
+        deadline = time.monotonic() + _CLAIM_WITHIN_S
+        asked = {"import_id": import_id, "name": self._name}
+        while not _one(connection, "claim_import", asked)["ours"]:
+            holder = connection.execute(_SQL["holder_of_import"], asked).fetchone()
+            if holder is not None and holder["name"] == self._name:
+                # the network has cut us off, and the server does not know yet
+                connection.execute(_SQL["end_connection"], {"pid": holder["pid"]})
+            elif time.monotonic() > deadline:
+                raise ImportTakenError(
+                    f"another process imports {source} at this moment{_described(holder)}; this "
+                    "one stops, and nothing goes in twice: wait for the other's end"
+                )
+            time.sleep(_LOOK_EVERY_S)
 
     def begin(self, import_id: str, source: str, rejected_file: str) -> ImportProgress:
         """The import as it stands; begun where it is new."""
@@ -172,7 +228,7 @@ class ImportWriter(Writer):
                 left = len(rows) - inserted - corrected
                 tally.duplicate += left
                 if keep and left:
-                    kept += _count(connection, "count_kept")["kept"]
+                    kept += _one(connection, "count_kept")["kept"]
             tally.received = tally.stored + tally.duplicate + tally.corrected + tally.rejected
             after = replace(
                 after,
@@ -200,7 +256,7 @@ class ImportWriter(Writer):
         with self._step() as connection:
             with connection.cursor() as cursor:
                 copy_stage(cursor, settled.columns)
-            found = _count(connection, "compare_stage")
+            found = _one(connection, "compare_stage")
         there = len(settled.columns) - found["absent"]
         other = found["other"] + settled.replaced
         return Tally(
@@ -235,8 +291,16 @@ def _taken(progress: ImportProgress) -> ImportTakenError:
     )
 
 
-def _count(connection: Connection, query: str) -> dict[str, Any]:
-    (row,) = connection.execute(_SQL[query]).fetchall()
+def _described(holder: dict[str, Any] | None) -> str:
+    if holder is None:
+        return ""
+    return f": {holder['name']}, since {holder['since'].astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _one(
+    connection: Connection, query: str, values: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    (row,) = connection.execute(_SQL[query], values).fetchall()
     return row
 
 

@@ -29,6 +29,25 @@ RETURNING finished_at;
 -- Held until the transaction ends, so that two processes can't both go on from here.
 SELECT rows_done, lines_done FROM import_progress WHERE import_id = %(import_id)s FOR UPDATE;
 
+-- name: claim_import
+-- Nobody else goes on with an import while this connection lasts.
+SELECT pg_try_advisory_lock(hashtextextended('tsuji import ' || %(import_id)s, 0)) AS ours,
+    set_config('application_name', %(name)s, false);
+
+-- name: holder_of_import
+-- Which connection holds that; not ours.
+SELECT pid, application_name AS name, backend_start AS since
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::int8 << 32) | objid::int8 = hashtextextended('tsuji import ' || %(import_id)s, 0);
+
+-- name: end_connection
+SELECT pg_terminate_backend(%(pid)s);
+
+-- name: unclaim_import
+SELECT pg_advisory_unlock(hashtextextended('tsuji import ' || %(import_id)s, 0));
+
 -- name: count_kept
 -- Rows of the stage for which another value is there and stays.
 SELECT count(*) AS kept
