@@ -19,6 +19,7 @@ from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.rates import Doors, RateLimit
 from tsuji_platform.api.routers import (
     area_sets,
+    datasets,
     health,
     live,
     metrics,
@@ -40,6 +41,7 @@ _ROUTERS = (
     observations,
     quality,
     area_sets,
+    datasets,
     typical,
     live,
     rejected,

@@ -18,6 +18,7 @@ from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.neighbours import Neighbours
+from tsuji_platform.store.datasets import Datasets
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.records import AreaSet, ThingRow
 
@@ -51,6 +52,7 @@ class Hub:
     quality: Quality = field(init=False)
     flags: NewestFlags = field(init=False)
     profiles: Profiles = field(init=False)
+    datasets: Datasets = field(init=False)
     usual: UsualNow = field(init=False)
     neighbours: Neighbours = field(init=False)
     nearby: Nearby = field(init=False)
@@ -62,6 +64,7 @@ class Hub:
         object.__setattr__(self, "quality", Quality(self.database))
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
         object.__setattr__(self, "profiles", Profiles(self.database))
+        object.__setattr__(self, "datasets", Datasets(self.database))
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))

@@ -121,8 +121,13 @@ class FeatureTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedRow:
-    """One number of a table of population."""
+    """One number of a table of population.
 
+    Attributes:
+        key: ascending in the order of the tables.
+    """
+
+    key: int
     dataset_id: str
     counted: PopulationCount
 

@@ -193,21 +193,30 @@ class Datasets:
         dataset_id: str | None = None,
         day: date | None = None,
         limit: int = 10_000,
+        after: int = 0,
     ) -> list[CountedRow]:
-        """All that tables of population count of a code, by dataset, newest first.
+        """All that tables of population count of a code, in the order of the tables.
 
         Args:
             code: five digits.
             dataset_id: only of this dataset.
             day: only of this date; of a month or year its first day.
             limit: most rows.
+            after: key of the row before the first.
         """
         rows = self._database.rows(
             _POPULATION["population_of_code"],
-            {"code": code, "dataset_id": dataset_id, "count_date": day, "limit": limit},
+            {
+                "code": code,
+                "dataset_id": dataset_id,
+                "count_date": day,
+                "limit": limit,
+                "after": after,
+            },
         )
         return [
             CountedRow(
+                key=row.pop("population_id"),
                 dataset_id=row.pop("dataset_id"),
                 counted=PopulationCount(
                     date=_stated(row.pop("count_date"), row.pop("count_date_precision")), **row

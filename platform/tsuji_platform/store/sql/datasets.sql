@@ -40,7 +40,8 @@ INSERT INTO population (feature_id, dataset_id, code, region_code, region, serie
 SELECT feature_id, dataset_id, stage.code, region_code, region, series, count_date, count_date_precision,
     measure, sex, age_from, age_to, count
 FROM population_stage AS stage JOIN feature ON feature.dataset_id = %(dataset_id)s
-    AND feature.number = stage.number;
+    AND feature.number = stage.number
+ORDER BY stage.number;
 
 -- name: datasets
 SELECT dataset_id, kind, title, title_en, publisher, licence, source, data_date, data_date_precision,

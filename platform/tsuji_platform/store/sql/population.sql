@@ -1,12 +1,12 @@
 -- name: population_of_code
--- All that is counted of one code, region by region where the table has regions.
-SELECT dataset_id, region_code, region, series, count_date, count_date_precision, measure, sex, age_from,
-    age_to, count
+-- All that is counted of one code, in the order of the tables, whole municipality and regions alike.
+SELECT population_id, dataset_id, region_code, region, series, count_date, count_date_precision, measure, sex,
+    age_from, age_to, count
 FROM population
-WHERE code = %(code)s AND (%(dataset_id)s::text IS NULL OR dataset_id = %(dataset_id)s)
+WHERE code = %(code)s AND population_id > %(after)s
+    AND (%(dataset_id)s::text IS NULL OR dataset_id = %(dataset_id)s)
     AND (%(count_date)s::date IS NULL OR count_date = %(count_date)s)
-ORDER BY dataset_id, count_date DESC, series, measure, region_code, region, age_from NULLS FIRST,
-    age_to NULLS LAST, sex DESC
+ORDER BY population_id
 LIMIT %(limit)s;
 
 -- name: newest_totals
