@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import shapely
@@ -102,7 +103,8 @@ def _nearest(
         return []
     limit_m *= _ROUGHLY
     at = np.array([things[i][1:3] for i in members], dtype=float)
-    tree = shapely.STRtree(shapely.points(at[:, 0], at[:, 1]))
+    points: Any = shapely.points(at)
+    tree = shapely.STRtree(points)
     waiting = np.array(seekers, dtype=np.int64)
     centres = np.array([areas[i][1:3] for i in seekers], dtype=float).reshape(-1, 2)
     radius_m = limit_m / _FIRST_OF

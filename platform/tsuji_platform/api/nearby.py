@@ -61,8 +61,12 @@ class Nearby:
         return measured
 
 
-def distances(figure: FigureValue) -> dict[str, float] | None:
-    """How far away that is of which a figure is made, metres; None of measured ones."""
-    if not isinstance(figure, Estimate):
+def distances(*figures: FigureValue) -> dict[str, float] | None:
+    """How far away that is of which figures are made, metres; None where all are measured."""
+    estimates = [one for one in figures if isinstance(one, Estimate)]
+    if not estimates:
         return None
-    return {"distance_m": round(figure.distance_m), "farthest_m": round(figure.farthest_m)}
+    return {
+        "distance_m": round(min(one.distance_m for one in estimates)),
+        "farthest_m": round(max(one.farthest_m for one in estimates)),
+    }

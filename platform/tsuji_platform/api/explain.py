@@ -1,0 +1,51 @@
+"""Figures of one area with how each was made, as details and profiles show them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from tsuji_platform.analytics import estimate
+from tsuji_platform.analytics.estimate import Estimate
+from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.analytics.readings import FigureValue
+from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
+from tsuji_platform.api import models
+from tsuji_platform.api.nearby import distances
+from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
+
+
+def explained(
+    values: Mapping[str, FigureValue], usual: Mapping[str, TypicalNow], time: datetime
+) -> dict[str, models.ExplainedFigure]:
+    """Figures by id, each with age and method; what does not apply is left unset.
+
+    Args:
+        values: figures of the area.
+        usual: what is usual for it, by figure id.
+        time: the moment in question.
+    """
+    return {name: _explained(name, it, usual.get(name), time) for name, it in values.items()}
+
+
+def _explained(
+    name: str, it: FigureValue, typical: TypicalNow | None, time: datetime
+) -> models.ExplainedFigure:
+    known = FIGURES[name]
+    is_estimated = isinstance(it, Estimate)
+    figure = models.ExplainedFigure(
+        value=it.value,
+        n=it.n,
+        time=it.time,
+        age_s=max(0.0, (time - it.time).total_seconds()),
+        unit=known.unit,
+        unit_label=known.unit_label,
+        method=estimate.METHOD if is_estimated else known.method,
+        method_ja=estimate.METHOD_JA if is_estimated else known.method_ja,
+    )
+    near = distances(it)
+    if near is not None:
+        figure.estimated = models.Estimated(**near)
+    if typical is not None:
+        figure.typical = ExplainedTypicalNow(
+            **typical.model_dump(), method=PERCENT_METHOD, method_ja=PERCENT_METHOD_JA
+        )
+    return figure

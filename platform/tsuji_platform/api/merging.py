@@ -1,0 +1,313 @@
+"""Merges what is measured in areas with what administrative open data says of them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from tsuji_platform.analytics import merged
+from tsuji_platform.analytics.derived import DERIVED
+from tsuji_platform.analytics.figures import WINDOW
+from tsuji_platform.api import models, shape
+from tsuji_platform.api.derived_now import DerivedNow, Situation, of_areas, situation_of
+from tsuji_platform.api.explain import explained
+from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.models import profile
+from tsuji_platform.store.dataset_records import DatasetRow, FeatureTally, PopulationTotal
+from tsuji_platform.store.datasets import SHELTERS
+from tsuji_platform.store.records import Area, AreaSet
+
+Join = Literal["code", "position"]
+
+_NO_PLACES = frozenset({"population", "open_data_list"})
+"""Datasets whose rows are no places."""
+_SIZE_METHOD = "Area of the exact shape on the ellipsoid of JGD2011 (GRS 80)."
+_SIZE_METHOD_JA = "正確な形状の面積(JGD2011の楕円体GRS80上)。"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """All that is known of the areas of a set, or of one of them, at one moment.
+
+    Attributes:
+        area_set: which set.
+        moment: what is measured.
+        join: how listed places belong to areas.
+        derived: by area code and figure id.
+        states: state and newest time of every thing, by id.
+        sizes: m² by area code.
+        people: newest count of residents by area code.
+        households: the same of households.
+        tallies: what datasets list, by area code.
+        datasets: all datasets by id.
+    """
+
+    area_set: AreaSet
+    moment: Situation
+    join: Join
+    derived: Mapping[str, Mapping[str, DerivedNow]]
+    states: Mapping[str, Mapping[str, Any]]
+    sizes: Mapping[str, float]
+    people: Mapping[str, PopulationTotal]
+    households: Mapping[str, PopulationTotal]
+    tallies: Mapping[str, Sequence[FeatureTally]]
+    datasets: Mapping[str, DatasetRow] = field(repr=False)
+
+
+def merge(
+    hub: Hub,
+    area_set: AreaSet,
+    codes: Sequence[str],
+    *,
+    at: datetime | None,
+    join: Join | None,
+    code: str | None = None,
+) -> Merged:
+    """Read all that is known.
+
+    Args:
+        hub: to read from.
+        area_set: which set.
+        codes: of its areas that are asked for.
+        at: a past moment; None for now. What open data says does not depend on it.
+        join: None for the code where the areas are municipalities, else the position.
+        code: where only this area is asked for; None for all.
+    """
+    name = area_set.area_set_id
+    moment = situation_of(hub, name, at, code)
+    open_data = hub.datasets
+    joined: Join = join or ("code" if area_set.kind == "municipality" else "position")
+    rows = list(moment.rows.values())
+    states = (
+        shape.thing_states(rows, (), moment.time)
+        if at is None
+        else shape.thing_states_at(rows, moment.newest)
+    )
+    return Merged(
+        area_set=area_set,
+        moment=moment,
+        join=joined,
+        derived=of_areas(hub, moment, codes),
+        states=states,
+        sizes=hub.neighbours.sizes(name, code),
+        people=open_data.population(name, code=code),
+        households=open_data.population(name, code=code, measure="households"),
+        tallies=open_data.tallies(name, join=joined, code=code),
+        datasets={row.dataset_id: row for row in open_data.datasets()},
+    )
+
+
+def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
+    """One area with everything that is known of it."""
+    code, moment = area.code, known.moment
+    figures = moment.figures.get(code, {})
+    people = known.people.get(code)
+    residents = None if people is None else people.count
+    footfall = figures.get("footfall")
+    shelters, facilities = [], []
+    for tally in known.tallies.get(code, ()):
+        kind = known.datasets[tally.dataset_id].kind
+        if kind in _NO_PLACES:
+            continue
+        if kind in SHELTERS:
+            shelters.append(_shelters(known, tally, kind, residents))
+        else:
+            facilities.append(
+                profile.Listed(
+                    kind=kind, features=tally.features, source=_source(known, tally.dataset_id)
+                )
+            )
+    return profile.AreaProfile(
+        area_set=known.area_set.area_set_id,
+        code=code,
+        name=area.name,
+        name_en=area.name_en,
+        time=moment.time,
+        window_s=int(WINDOW.total_seconds()),
+        join=known.join,
+        size=profile.Size(
+            km2=_km2(known.sizes.get(code)),
+            source=known.area_set.source,
+            method=_SIZE_METHOD,
+            method_ja=_SIZE_METHOD_JA,
+        ),
+        figures=explained(figures, moment.usual.get(code, {}), moment.time),
+        derived={
+            name: profile.ExplainedDerived(**_derived(it), **kind_of(name))
+            for name, it in known.derived[code].items()
+        },
+        population=profile.Population(
+            people=None if people is None else _counted(known, people),
+            households=_counted(known, known.households[code])
+            if code in known.households
+            else None,
+            density=_rate(merged.density(residents, known.sizes.get(code))),
+            counted_per_resident=_rate(
+                merged.counted_per_resident(None if footfall is None else footfall.value, residents)
+            ),
+        ),
+        shelters=shelters,
+        facilities=facilities,
+        sensors=[_sensor(known, one) for one in moment.membership.get(code, ())],
+    )
+
+
+def feature(known: Merged, area: Area) -> dict[str, Any]:
+    """The same as a GeoJSON feature: values and times; methods and sources stand beside the features."""
+    it = area_profile(known, area)
+    figures = {
+        name: one.model_dump(mode="json", exclude_unset=True, include=_SHORT)
+        for name, one in it.figures.items()
+    }
+    derived = {
+        name: one.model_dump(mode="json", include=_SHORT | {"band", "rule", "reason", "reason_ja"})
+        for name, one in it.derived.items()
+    }
+    return {
+        "type": "Feature",
+        "id": area.code,
+        "bbox": area.bbox,
+        "geometry": area.geometry,
+        "properties": {
+            "code": area.code,
+            "name": area.name,
+            "name_en": area.name_en,
+            "km2": it.size.km2,
+            "figures": figures,
+            "derived": derived,
+            "population": _brief(it.population.people),
+            "households": _brief(it.population.households),
+            "density": it.population.density.value,
+            "counted_per_resident": it.population.counted_per_resident.value,
+            "shelters": [
+                {
+                    "kind": one.kind,
+                    "features": one.features,
+                    "with_capacity": one.with_capacity,
+                    "capacity": one.capacity,
+                    "capacity_per_resident": one.capacity_per_resident.value,
+                    "dataset": one.source.dataset,
+                }
+                for one in it.shelters
+            ],
+            "facilities": [
+                {"kind": one.kind, "features": one.features, "dataset": one.source.dataset}
+                for one in it.facilities
+            ],
+            "sensors": Counter(one.state for one in it.sensors),
+        },
+    }
+
+
+_SHORT = {"value", "n", "time", "estimated"}
+
+
+def sources(known: Merged) -> dict[str, Any]:
+    """The datasets that features of this answer name, by id."""
+    used = {tally.dataset_id for its in known.tallies.values() for tally in its}
+    used |= {it.dataset_id for its in (known.people, known.households) for it in its.values()}
+    return {name: _source(known, name).model_dump(mode="json") for name in sorted(used)}
+
+
+def kind_of(name: str) -> dict[str, Any]:
+    """How a derived figure is made, as the answers show it."""
+    it = DERIVED[name]
+    return {
+        "id": it.id,
+        "label": it.label,
+        "label_ja": it.label_ja,
+        "unit": it.unit,
+        "unit_label": it.unit_label,
+        "decimals": it.decimals,
+        "inputs": list(it.inputs),
+        "source": it.source,
+        "method": it.method,
+        "method_ja": it.method_ja,
+    }
+
+
+def _derived(it: DerivedNow) -> dict[str, Any]:
+    band = it.derived.band
+    return {
+        "value": it.derived.value,
+        "band": band and profile.Band(id=band.id, label=band.label, label_ja=band.label_ja),
+        "rule": it.derived.rule,
+        "reason": it.derived.reason,
+        "reason_ja": it.derived.reason_ja,
+        "time": it.time,
+        "estimated": None if it.estimated is None else models.Estimated(**it.estimated),
+    }
+
+
+def _brief(counted: profile.Counted | None) -> dict[str, Any] | None:
+    if counted is None:
+        return None
+    return {"count": counted.count, "date": counted.date, "dataset": counted.source.dataset}
+
+
+def _km2(square_metres: float | None) -> float | None:
+    return None if square_metres is None else round(square_metres / 1e6, 4)
+
+
+def _rate(it: merged.Rate) -> profile.Rate:
+    return profile.Rate(
+        value=it.value,
+        unit=it.kind.unit,
+        unit_label=it.kind.unit_label,
+        reason=it.reason,
+        reason_ja=it.reason_ja,
+        method=it.kind.method,
+        method_ja=it.kind.method_ja,
+    )
+
+
+def _source(known: Merged, dataset_id: str) -> profile.DatasetSource:
+    row = known.datasets[dataset_id]
+    return profile.DatasetSource(
+        dataset=row.dataset_id,
+        title=row.title,
+        title_en=row.title_en,
+        publisher=row.publisher,
+        licence=row.licence,
+        source=row.source,
+        date=None if row.date is None else str(row.date),
+        imported_at=row.imported_at,
+    )
+
+
+def _counted(known: Merged, it: PopulationTotal) -> profile.Counted:
+    return profile.Counted(
+        count=it.count,
+        date=str(it.date),
+        series=it.series,
+        parts=it.regions,
+        source=_source(known, it.dataset_id),
+    )
+
+
+def _shelters(
+    known: Merged, tally: FeatureTally, kind: str, residents: int | None
+) -> profile.Shelters:
+    return profile.Shelters(
+        kind=kind,
+        features=tally.features,
+        source=_source(known, tally.dataset_id),
+        with_capacity=tally.with_capacity,
+        capacity=tally.capacity,
+        capacity_per_resident=_rate(merged.capacity_per_resident(tally.capacity, residents)),
+    )
+
+
+def _sensor(known: Merged, thing_id: str) -> profile.Sensor:
+    it, state = known.moment.rows[thing_id].thing, known.states[thing_id]
+    return profile.Sensor(
+        id=thing_id,
+        name=it.name,
+        name_en=it.name_en,
+        kind=it.kind,
+        owner=it.owner,
+        state=state["state"],
+        last_observed_at=state["last_observed_at"],
+        datastreams=list(it.datastreams),
+    )

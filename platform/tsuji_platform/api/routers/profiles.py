@@ -1,0 +1,75 @@
+"""The merged view of areas at one moment: what is measured, derived, counted and listed."""
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Response
+
+from tsuji_platform.analytics.derived import DERIVED
+from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.api import merging, models, shape
+from tsuji_platform.api.hub import At, HubDep
+from tsuji_platform.api.merging import Join
+from tsuji_platform.api.models import profile
+from tsuji_platform.api.routers.area_sets import area_of
+
+router = APIRouter(tags=["areas"])
+
+JoinDep = Annotated[
+    Join | None,
+    Query(
+        description="how listed places belong to areas: by the code that they carry or by where they "
+        "are; left out by code for municipalities, else by position"
+    ),
+]
+
+
+@router.get("/derived-figures", summary="Derived figures and how each is made", tags=["vocabulary"])
+def derived_figures() -> profile.DerivedFigures:
+    """What is computed from figures, by which formula and from which source."""
+    return profile.DerivedFigures(
+        items=[profile.DerivedFigureKind(**merging.kind_of(name)) for name in DERIVED]
+    )
+
+
+@router.get(
+    "/area-sets/{area_set}/areas/{code}/profile",
+    summary="All that is known of one area at one moment",
+)
+def area_profile(
+    hub: HubDep, area_set: str, code: str, at: At, join: JoinDep = None
+) -> profile.AreaProfile:
+    """Figures, derived figures, residents, shelters, facilities and sensors, each with its source.
+
+    Open data is as of its own date, whatever `at` says.
+    """
+    area = area_of(hub, area_set, code)
+    known = merging.merge(hub, hub.area_set(area_set), [code], at=at, join=join, code=code)
+    return merging.area_profile(known, area)
+
+
+@router.get(
+    "/area-sets/{area_set}/profiles.geojson",
+    summary="The same of all areas of a set as GeoJSON",
+    response_model=models.GeoJson,
+)
+def profiles_geojson(hub: HubDep, area_set: str, at: At, join: JoinDep = None) -> Response:
+    """A FeatureCollection (RFC 7946); `sources` and `methods` stand once beside the features."""
+    known_set = hub.area_set(area_set)
+    areas = hub.areas.areas(area_set)
+    known = merging.merge(hub, known_set, [area.code for area in areas], at=at, join=join)
+    body = {
+        "type": "FeatureCollection",
+        "area_set": area_set,
+        "source": known_set.source,
+        "time": shape.iso(known.moment.time),
+        "join": known.join,
+        "sources": merging.sources(known),
+        "methods": {name: merging.kind_of(name) for name in DERIVED}
+        | {
+            name: {"unit": it.unit, "method": it.method, "method_ja": it.method_ja}
+            for name, it in FIGURES.items()
+        },
+        "features": [merging.feature(known, area) for area in areas],
+    }
+    return Response(orjson.dumps(body), media_type="application/geo+json")
