@@ -147,8 +147,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while piece := source.recv(_PIECE):
                 with self._changed:
-                    # A cut ends it, too: then the sink is closed, and what is in hand is lost.
                     self._changed.wait_for(lambda: not self._stalled or self._listener is None)
+                    if self._listener is None:  # cut: what is in hand is lost
+                        break
                     pause = self._latency_s + len(piece) / self._bytes_per_s
                 if pause:
                     time.sleep(pause)

@@ -1,6 +1,6 @@
 """The database is away under full load: the broker keeps the backlog, ingest's memory stays bounded.
 
-The tests let 30,000 messages wait, `make soak` a million (`MESSAGES=n` for another number).
+The tests let 10,000 messages wait, `make soak` a million (`MESSAGES=n` for another number).
 """
 
 import os
@@ -26,8 +26,8 @@ from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import Database, Reader, migrate
 from tsuji_simulators.publish import Publisher
 
-MESSAGES = int(os.environ.get("MESSAGES", 30_000))
-PUBLISHED = MESSAGES * 5 // 4
+MESSAGES = int(os.environ.get("MESSAGES", 10_000))
+PUBLISHED = MESSAGES * 3 // 2
 """So many that at least `MESSAGES` of them wait."""
 PADDING = 150_000_000 // MESSAGES
 """Blanks in each payload, so that even few messages would show in memory if they were held there."""

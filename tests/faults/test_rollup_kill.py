@@ -7,6 +7,7 @@ import sys
 import time
 
 import psycopg
+import pytest
 
 from rollup_check import assert_exact, refresh_to_rest
 from samples import after, message, registration
@@ -35,6 +36,7 @@ def _in_the_middle(connection: psycopg.Connection) -> bool:
     )
 
 
+@pytest.mark.parametrize("store_url", ["timescaledb"], indirect=True)
 def test_killed_refreshers_leave_nothing_wrong(store_url: str) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")

@@ -109,6 +109,7 @@ def test_what_waits_is_said_with_the_cause(
     assert state(connection) == before
 
 
+@pytest.mark.parametrize("store_url", ["timescaledb"], indirect=True)  # it is not even reached
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
