@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from tsuji import (
     __version__,
+    alerts,
     areas,
     datasets,
     doctor,
@@ -104,6 +105,7 @@ app.command()(simulated_past.simulate_past)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(rejected.app, name="rejected")
 app.add_typer(keeping.app, name="retention")
 app.add_typer(keys.app, name="keys")
@@ -133,8 +135,10 @@ def _is_mendable(error: Exception) -> bool:
     """Whether the error is one of the packages' own, whose text says what to do."""
     from tsuji_geo.areas import AreaError
     from tsuji_geo.opendata.errors import DatasetError
+    from tsuji_ingest.alerting.webhooks import WebhookError
     from tsuji_ingest.decoders import DecoderError
     from tsuji_ingest.metrics import EndpointError
+    from tsuji_platform.analytics.alert_rules import RulesError
     from tsuji_platform.exports.files import ExportFileError
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.store import StoreError
@@ -152,7 +156,9 @@ def _is_mendable(error: Exception) -> bool:
             ExportFileError,
             ImportFileError,
             RecordingError,
+            RulesError,
             ScenarioError,
+            WebhookError,
         ),
     )
 

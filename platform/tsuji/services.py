@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tsuji import wiring
-from tsuji_platform.settings import ApiSettings, DashboardSettings, IngestSettings
+from tsuji_platform.settings import AlertSettings, ApiSettings, DashboardSettings, IngestSettings
 
 if TYPE_CHECKING:
     from tsuji_ingest.ledger import Ledger
@@ -53,14 +53,20 @@ def ingest(
         "keeps for it, end its subscriptions and its session there, and end.",
     ),
 ) -> None:
-    """Take in messages from the broker until stopped, and keep the rollups up to date."""
+    """Take in messages from the broker until stopped; keep rollups up to date, and evaluate alert rules."""
     from tsuji.area_sets import assign_all
+    from tsuji_ingest.alerting.service import alerts_evaluated
     from tsuji_ingest.service import Ingest
     from tsuji_platform.store import Areas, Database, kept_fresh
 
     wiring.set_up_logging()
     settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
-    with Database(url, size=2) as database, kept_fresh(url):
+    alerts = AlertSettings(alerts=None) if leave else AlertSettings()
+    with (
+        Database(url, size=2) as database,
+        kept_fresh(url),
+        alerts_evaluated(url, broker, settings.ingest_id, alerts),
+    ):
         areas = Areas(database)
         service = Ingest(url, broker, settings, lambda: assign_all(areas), leave=leave)
         on_stop_signal(service.stop)

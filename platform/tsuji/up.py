@@ -18,6 +18,7 @@ from tsuji_platform.runtime.mqtt import is_free
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.runtime.supervisor import State, Supervisor
 from tsuji_platform.settings import (
+    AlertSettings,
     ApiSettings,
     BrokerAddress,
     BrokerSettings,
@@ -190,6 +191,7 @@ class _Hub:
             "TSUJI_API_PORT": str(api_port),
             "TSUJI_DASHBOARD_PORT": str(dashboard_port),
             "TSUJI_API_URL": self._api_url,
+            "TSUJI_ALERTS": AlertSettings().alerts or "demonstration",
         }
         wiring.publish_addresses(
             self._instance.home,

@@ -18,6 +18,7 @@ from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.rates import Doors, RateLimit
 from tsuji_platform.api.routers import (
+    alerts,
     area_sets,
     datasets,
     health,
@@ -45,6 +46,7 @@ _ROUTERS = (
     profiles,
     datasets,
     typical,
+    alerts,
     live,
     rejected,
     rejected_messages,

@@ -15,11 +15,14 @@ from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.api import shape
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.store import StoreError, changes
+from tsuji_platform.store.alert_outbox import Alerts
 
 _log = logging.getLogger(__name__)
 _HEARTBEAT_S = 5.0
 _CALMEST_S = 0.25
 _BACKLOG = 64
+_ALERTS_AT_FIRST = _BACKLOG // 2
+"""Of the alerts that are on, those that a new stream begins with: the newest."""
 MOST_LISTENERS = 2_000
 """Streams open at once: each holds a connection and a backlog."""
 
@@ -67,6 +70,8 @@ class LiveFeed:
         self._lock = threading.Lock()
         self._subscribers: defaultdict[str, set[Subscriber]] = defaultdict(set)
         self._seen: dict[str, _Seen] = {}
+        self._alerts = Alerts(hub.database)
+        self._alerts_told: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
 
@@ -94,6 +99,10 @@ class LiveFeed:
             subscriber.send(
                 self._event("snapshot", subscriber.area_set_id, seen.areas, seen.things)
             )
+            if self._alerts_told is None:
+                self._alerts_told = self._alerts.newest_message()
+            for body in self._alerts.messages_on()[-_ALERTS_AT_FIRST:]:
+                subscriber.send(_alert_event(body))
             self._subscribers[subscriber.area_set_id].add(subscriber)
             return True
 
@@ -116,6 +125,7 @@ class LiveFeed:
                     with self._lock:
                         for area_set_id in list(self._subscribers):
                             self._tell(area_set_id, self._look(area_set_id))
+                        self._tell_alerts()
                     self._stop.wait(max(0.0, _CALMEST_S - (time.monotonic() - begun)))
             except StoreError as error:
                 _log.warning("the live stream pauses: %s", error)
@@ -152,6 +162,19 @@ class LiveFeed:
             for subscriber in members:
                 subscriber.send(event)
 
+    def _tell_alerts(self) -> None:
+        """Say to all what has begun and ended; nobody has to be told while nobody listens."""
+        listening = [one for members in self._subscribers.values() for one in members]
+        if not listening:
+            self._alerts_told = None
+            return
+        if self._alerts_told is None:
+            self._alerts_told = self._alerts.newest_message()
+        for number, body in self._alerts.messages_after(self._alerts_told):
+            for subscriber in listening:
+                subscriber.send(_alert_event(body))
+            self._alerts_told = number
+
     def _event(self, name: str, area_set_id: str, areas: State, things: State) -> bytes:
         body = {
             "area_set": area_set_id,
@@ -161,6 +184,10 @@ class LiveFeed:
             "things": list(things.values()),
         }
         return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(body) + b"\n\n"
+
+
+def _alert_event(body: str) -> bytes:
+    return b"event: alert\ndata: " + body.encode() + b"\n\n"
 
 
 def _changed(before: Mapping[str, Any], after: State) -> State:

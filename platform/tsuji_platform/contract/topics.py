@@ -160,3 +160,8 @@ def parse_uplink_topic(topic: str) -> UplinkTopic:
         )
     application, _, tenant = parts[1].partition("@")
     return UplinkTopic(application=application, tenant=tenant, device=parts[3])
+
+
+def alert_topic(alert_id: str) -> str:
+    """Topic on which the hub says that an alert has begun (retained while it is on) or ended."""
+    return f"tsuji/v1/alerts/{alert_id}"

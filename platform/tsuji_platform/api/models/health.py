@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from tsuji_platform.api.alert_models import AlertsHealth
 from tsuji_platform.api.models.fields import Time
 from tsuji_platform.api.models.rejected import RejectedAmount
 
@@ -97,3 +98,4 @@ class Health(BaseModel):
     rejected: RejectedHealth | None = None
     quality: QualityHealth | None = None
     history: HistoryHealth | None = None
+    alerts: AlertsHealth | None = None

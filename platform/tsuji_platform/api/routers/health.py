@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from tsuji_platform.analytics import freshness
 from tsuji_platform.api import models
 from tsuji_platform.api.hub import Hub, HubDep
-from tsuji_platform.api.routers import quality, rejected
+from tsuji_platform.api.routers import alerts, quality, rejected
 from tsuji_platform.store import StoreError
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.records import IngestRow
@@ -81,6 +81,7 @@ def _health(hub: Hub) -> models.Health:
         rejected=rejected.health(hub),
         quality=quality.health(hub),
         history=_history(hub),
+        alerts=alerts.health(hub),
     )
 
 

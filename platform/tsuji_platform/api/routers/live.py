@@ -50,6 +50,9 @@ async def live(
 ) -> Response:
     """First an event `snapshot` with all areas and things, then `change` with what has changed.
 
+    An event `alert` says that an alert has begun or ended, in the same document as MQTT and webhooks
+    have it, for all areas and things; a stream begins with (the newest 32 of) those that are on.
+
     An area in a `change` comes with all its figures; one without figures has no data any more.
     A comment keeps quiet streams open. A stream that ends can be taken up again at any time: it
     begins with a whole snapshot. One whose reader takes nothing for 20 seconds is ended; where all

@@ -1,0 +1,199 @@
+"""Runs alerts beside an ingest: one thread evaluates the rules, one for each target says what came of it."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tsuji_ingest.alerting.courier import Courier
+from tsuji_ingest.alerting.evaluator import Evaluator
+from tsuji_ingest.alerting.mqtt import TARGET, MqttCourier
+from tsuji_ingest.alerting.signing import SecretError, key_of
+from tsuji_ingest.alerting.webhooks import WebhookCourier, WebhookError, parse_urls
+from tsuji_platform.analytics.alert_rules import DEMONSTRATION, RulesError, load
+from tsuji_platform.settings import AlertSettings, BrokerAddress
+from tsuji_platform.store import StoreError, changes
+from tsuji_platform.store.alert_outbox import Outbox
+from tsuji_platform.store.alerting import AlertOffice
+
+_log = logging.getLogger(__name__)
+_HEARTBEAT_S = 1.0
+_REST_S = 0.1
+_REST_TIMES = 4
+"""Rest so many times as long as a turn took: ingest comes first."""
+_AGAIN_AFTER_S = 1.0
+_DEFECT_S = 5.0
+_READ_AGAIN_S = 5.0
+
+
+class RulesFile:
+    """The file of rules, read again when it changes.
+
+    Args:
+        place: the file, or `demonstration`.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._mark = self._look()
+        self.rules = load(place)
+        self.problem = ""
+
+    def _look(self) -> tuple[int, int, int] | None:
+        if self._place == DEMONSTRATION:
+            return None
+        with contextlib.suppress(OSError):
+            found = Path(self._place).stat()
+            return found.st_mtime_ns, found.st_size, found.st_ino
+        return None
+
+    def changed(self) -> bool:
+        """Whether there are other rules now; a file that can't be used leaves those of before."""
+        mark = self._look()
+        if mark == self._mark:
+            return False
+        self._mark = mark
+        try:
+            rules = load(self._place)
+        except RulesError as error:
+            self.problem = str(error).splitlines()[0]
+            _log.error("the rules of before go on: %s", error)
+            return False
+        self.problem = ""
+        differs = rules != self.rules
+        self.rules = rules
+        return differs
+
+
+class Alerting:
+    """Runs between `start` and `stop`.
+
+    Args:
+        database_url: PostgreSQL address.
+        broker: MQTT address.
+        ingest_id: whose it is.
+        settings: where the rules and the webhooks are.
+
+    Raises:
+        RulesError: where the rules can't be used.
+        WebhookError: where an address or the secret can't be used.
+    """
+
+    def __init__(
+        self, database_url: str, broker: BrokerAddress, ingest_id: str, settings: AlertSettings
+    ) -> None:
+        if settings.alerts is None:
+            raise RulesError("TSUJI_ALERTS names no rules")
+        self._url = database_url
+        self._file = RulesFile(settings.alerts)
+        self._couriers: list[Courier] = [
+            MqttCourier(database_url, broker, f"{ingest_id}-alerts"),
+            *_webhooks(database_url, settings),
+        ]
+        targets = [one.target for one in self._couriers]
+        self._office = AlertOffice(database_url, ingest_id, targets)
+        self._evaluator = Evaluator(self._office, self._file.rules)
+        self._targets = targets
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+        for one in self._couriers:
+            one.start()
+
+    def stop(self) -> None:
+        """End; another goes on from here."""
+        self._stop.set()
+        for one in self._couriers:
+            one.stop()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        noted = ""
+        tidied = False
+        try:
+            while not self._stop.is_set():
+                try:
+                    if not tidied:
+                        self._forget_others()
+                        tidied = True
+                    for changed in changes(self._url, _HEARTBEAT_S):
+                        noted = ""
+                        if self._stop.is_set():
+                            return
+                        self._turn(changed)
+                except StoreError as error:
+                    if str(error) != noted:
+                        noted = str(error)
+                        _log.warning("alerts wait: %s", error)
+                    self._stop.wait(_AGAIN_AFTER_S)
+                except Exception:  # noqa: BLE001 - a defect must not end alerts for good
+                    _log.exception("a defect was met in the alerts")
+                    self._stop.wait(_DEFECT_S)
+        finally:
+            self._office.close()
+
+    def _forget_others(self) -> None:
+        """What was to go to webhooks that are no longer named waits for nobody."""
+        outbox = Outbox(self._url, TARGET)
+        try:
+            outbox.forget_others(self._targets)
+        finally:
+            outbox.close()
+
+    def _turn(self, changed: bool) -> None:
+        if self._file.changed():
+            _log.info("the alert rules have changed")
+            self._evaluator.adopt(self._file.rules)
+        self._evaluator.problem = self._file.problem
+        begun = time.monotonic()
+        while self._evaluator.evaluate(changed=changed) and not self._stop.is_set():
+            changed = True
+        self._stop.wait(max(_REST_S, _REST_TIMES * (time.monotonic() - begun)))
+
+
+def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier]:
+    urls = parse_urls(settings.webhook_urls)
+    if not urls:
+        return []
+    secret = settings.webhook_secret
+    if secret is None and settings.webhook_secret_file is not None:
+        try:
+            secret = settings.webhook_secret_file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise WebhookError(f"TSUJI_WEBHOOK_SECRET_FILE can't be read: {error}") from None
+    if secret is None:
+        raise WebhookError(
+            "TSUJI_WEBHOOK_URLS needs TSUJI_WEBHOOK_SECRET or TSUJI_WEBHOOK_SECRET_FILE, with which "
+            "receivers can tell that it was us"
+        )
+    try:
+        key = key_of(secret)
+    except SecretError as error:
+        raise WebhookError(str(error)) from None
+    return [WebhookCourier(database_url, url, key) for url in urls]
+
+
+@contextlib.contextmanager
+def alerts_evaluated(
+    database_url: str, broker: BrokerAddress, ingest_id: str, settings: AlertSettings
+) -> Iterator[None]:
+    """Evaluate rules and say what comes of it meanwhile; without rules do nothing.
+
+    Raises:
+        RulesError: as `Alerting`.
+        WebhookError: as `Alerting`.
+    """
+    if settings.alerts is None:
+        yield
+        return
+    alerting = Alerting(database_url, broker, ingest_id, settings)
+    alerting.start()
+    try:
+        yield
+    finally:
+        alerting.stop()

@@ -1,0 +1,171 @@
+"""Alerts that are on, those of the past, and the rules that raise them."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Query
+
+from tsuji_platform.api import alert_models as models
+from tsuji_platform.api import shape
+from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.hub import Hub, HubDep, parse_moment
+from tsuji_platform.store.alert_outbox import AlertFilter, AlertRow, Alerts
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+
+_SILENT_AFTER = timedelta(seconds=30)
+
+
+@router.get("", summary="Alerts, page by page")
+def alerts(
+    hub: HubDep,
+    state: Annotated[
+        Literal["on", "ended", "all"], Query(description="on now, ended, or all")
+    ] = "all",
+    rule: Annotated[str | None, Query(max_length=64, description="only of this rule")] = None,
+    area_set: Annotated[
+        str | None,
+        Query(
+            max_length=64,
+            description="only about areas of this set, and about things that stand in one now",
+        ),
+    ] = None,
+    area: Annotated[
+        str | None,
+        Query(max_length=64, description="only of the area with this code; needs area_set"),
+    ] = None,
+    thing: Annotated[str | None, Query(max_length=64, description="only about this thing")] = None,
+    start: Annotated[
+        str | None, Query(description="RFC 3339 with offset: only those that had not ended before")
+    ] = None,
+    end: Annotated[
+        str | None, Query(description="RFC 3339 with offset: only those that had begun by then")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="alerts on a page")] = 100,
+    after: Annotated[
+        str | None,
+        Query(max_length=64, description="id of the alert before the page, as `next` has it"),
+    ] = None,
+) -> models.AlertList:
+    """Newest start first. An alert ends by itself; nobody has to acknowledge it.
+
+    They say what sensors measured by rules that this hub's operator chose, and are no official warning.
+    """
+    if area is not None and area_set is None:
+        raise BadParameterError(f"area {area!r:.80} needs area_set, the set that it is of")
+    since, until = parse_moment(start, "start"), parse_moment(end, "end")
+    if since is not None and until is not None and since > until:
+        raise BadParameterError(
+            f"start {shape.iso(since)} must not be after end {shape.iso(until)}"
+        )
+    found = Alerts(hub.database)
+    place = None
+    if after is not None:
+        before = found.find(AlertFilter(alert_id=after), limit=1)
+        if not before:
+            raise BadParameterError(f"after {after!r:.80} is not the id of an alert; take `next`")
+        place = before[0].start, before[0].alert_no
+    rows = found.find(
+        AlertFilter(
+            on=None if state == "all" else state == "on",
+            rule_id=rule,
+            thing_id=thing,
+            area_set_id=area_set,
+            area_code=area,
+            start=since,
+            end=until,
+        ),
+        limit=limit + 1,
+        after=place,
+    )
+    page, more = rows[:limit], None
+    if len(rows) > limit:
+        asked = {
+            "state": state, "rule": rule, "area_set": area_set, "area": area, "thing": thing,
+            "start": None if since is None else shape.iso(since),
+            "end": None if until is None else shape.iso(until),
+            "limit": limit, "after": page[-1].alert_id,
+        }  # fmt: skip
+        more = "/v1/alerts?" + urlencode({k: v for k, v in asked.items() if v is not None})
+    return models.AlertList(items=[_alert(row) for row in page], next=more)
+
+
+@router.get("/rules", summary="The rules in force")
+def rules(hub: HubDep) -> models.AlertRules:
+    """As the evaluator last read them from its file."""
+    return models.AlertRules(
+        items=[
+            models.AlertRule(
+                id=one["document"]["id"],
+                label=models.AlertLabel(**one["document"]["label"]),
+                definition=one["document"],
+                problem=one["problem"],
+            )
+            for one in Alerts(hub.database).rules()
+        ]
+    )
+
+
+@router.get("/{alert}", summary="One alert")
+def alert(
+    hub: HubDep, alert: Annotated[str, Path(max_length=64, description="its id")]
+) -> models.Alert:
+    """An alert of now or of the past."""
+    for row in Alerts(hub.database).find(AlertFilter(alert_id=alert), limit=1):
+        return _alert(row)
+    raise NotFoundError("alert", alert, "/v1/alerts")
+
+
+def _alert(row: AlertRow) -> models.Alert:
+    area = None
+    if row.area_set_id is not None and row.area_code is not None:
+        area = models.AlertArea(area_set=row.area_set_id, code=row.area_code)
+    return models.Alert(
+        id=row.alert_id,
+        rule=row.rule_id,
+        label=models.AlertLabel(**row.rule["label"]),
+        state="ended" if row.end else "clearing" if row.phase == "clearing" else "on",
+        thing=row.thing_id,
+        area=area,
+        start=row.start,
+        end=row.end,
+        end_reason=row.end_reason,
+        peak=models.AlertPeak(value=row.peak, time=row.peak_at),
+        unit=row.rule["unit"],
+        value=row.value,
+        value_time=row.value_at,
+        definition=row.rule,
+    )
+
+
+def health(hub: Hub) -> models.AlertsHealth:
+    """Who evaluates, how many alerts are on, and what waits for whom."""
+    found, now = Alerts(hub.database), hub.clock()
+    evaluator = found.evaluator(_SILENT_AFTER)
+    targets = [
+        models.AlertTarget(
+            target=one.target,
+            waiting=one.waiting,
+            oldest_s=None
+            if one.oldest_at is None
+            else max(0.0, (now - one.oldest_at).total_seconds()),
+            given_up=one.given_up,
+            delivered_at=one.delivered_at,
+            problem=one.problem,
+        )
+        for one in found.targets()
+    ]
+    state: Literal["ok", "silent", "none"] = "none"
+    if evaluator is not None:
+        state = "ok" if evaluator["alive"] else "silent"
+    return models.AlertsHealth(
+        state=state,
+        rules=len(found.rules()),
+        on=found.count_on(),
+        evaluator=None if evaluator is None else evaluator["holder"],
+        seen_at=None if evaluator is None else evaluator["seen_at"],
+        judged_until=None if evaluator is None else evaluator["judged_until"],
+        problem="" if evaluator is None else evaluator["problem"],
+        targets=targets,
+    )

@@ -1,0 +1,426 @@
+"""What the evaluator of alerts reads and writes: one turn is one transaction, states and events together.
+
+Any number of evaluators may run, in any processes. In one database one of them holds the office: it
+renews its name in every turn, and another takes over once that is older than `LEASE`. Each turn holds
+a lock until its transaction ends and looks at the name under it, so that one who was frozen and wakes
+up finds that it is no longer the one, before it has written anything.
+
+What begins or ends, what is to be said of it, and the states that led to it are committed together. A
+state that only moved on may be written later: who takes over finds the observations again, and
+comes to the same state.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from psycopg.types.json import Jsonb
+
+from tsuji_platform.analytics.alert_rules import AreaScope, Rule, ThingScope
+from tsuji_platform.analytics.alerts import Event, Phase, State
+from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.contract.alert_messages import alert_document, encode_message
+from tsuji_platform.store import queries
+from tsuji_platform.store.database import Connection
+from tsuji_platform.store.session import Session
+
+_SQL = queries.load("alerts")
+_ANNOUNCE = queries.load("writing")["announce"]
+_AREAS = queries.load("areas")
+_READING = queries.load("reading")
+LEASE = timedelta(seconds=10)
+"""Who has not renewed its name for so long no longer evaluates."""
+_MESSAGES_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an alert is about: a thing, or an area of a set."""
+
+    thing_id: str | None = None
+    area_set_id: str | None = None
+    area_code: str | None = None
+
+    @property
+    def key(self) -> str:
+        """One text for each."""
+        if self.thing_id is not None:
+            return f"thing/{self.thing_id}"
+        return f"area/{self.area_set_id}/{self.area_code}"
+
+    @classmethod
+    def of_key(cls, key: str) -> "Subject":
+        """Read `key` back; an area set's id holds no slash."""
+        kind, _, rest = key.partition("/")
+        if kind == "thing":
+            return cls(thing_id=rest)
+        area_set_id, _, code = rest.partition("/")
+        return cls(area_set_id=area_set_id, area_code=code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The state of one rule for one subject, and the alert that is on."""
+
+    state: State
+    alert_id: str | None = None
+    document: dict[str, Any] | None = None
+    """The rule as it was when the alert began."""
+
+
+Key = tuple[str, str]
+"""A rule's id and a subject's key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest observation of one datastream."""
+
+    thing_id: str
+    datastream_id: int
+    time: datetime
+    result: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """When a thing was last heard, through which datastream, and its longest counting period."""
+
+    thing_id: str
+    datastream_id: int
+    time: datetime
+    period_s: int | None
+
+
+class AlertOffice:
+    """One evaluator's way into the database; used by one thread at a time.
+
+    Args:
+        url: PostgreSQL address.
+        holder: whose evaluator it is: the ingest's id. An earlier run under the same is over.
+        targets: who is to be told of alerts.
+    """
+
+    def __init__(self, url: str, holder: str, targets: Sequence[str]) -> None:
+        self._session = Session(url, f"tsuji {holder} alerts")
+        self._holder = holder
+        self._run = uuid4().hex
+        self._targets = list(targets)
+
+    def close(self) -> None:
+        """Let the connection go; the next turn opens another."""
+        self._session.close()
+
+    @contextmanager
+    def turn(self, problem: str = "") -> Iterator["Turn | None"]:
+        """One transaction of the evaluator; None while another one holds the office.
+
+        Args:
+            problem: what an operator has to mend, empty where nothing.
+
+        Raises:
+            StoreError: nothing of the turn was kept.
+        """
+        with self._session.transaction() as connection:
+            connection.execute(_SQL["limit_alert_idleness"])
+            (row,) = connection.execute(_SQL["lock_alerts"]).fetchall()
+            before = connection.execute(_SQL["evaluator"], {"lease": LEASE}).fetchone()
+            mine = before is not None and before["run"] == self._run
+            free = before is None or before["holder"] == self._holder or not before["alive"]
+            if not row["mine"] or not (mine or free):
+                yield None
+                return
+            values = {"holder": self._holder, "run": self._run, "problem": problem}
+            connection.execute(_SQL["hold_evaluator"], values)
+            judged = None if before is None else before["judged_until"]
+            yield Turn(connection, self._targets, fresh=not mine, judged_until=judged)
+
+
+class Turn:
+    """What can be read and written within one turn.
+
+    Attributes:
+        fresh: whether another evaluator may have worked since our last turn.
+        judged_until: up to which moment figures were judged, None where never.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        targets: list[str],
+        *,
+        fresh: bool,
+        judged_until: datetime | None,
+    ) -> None:
+        self._connection = connection
+        self._targets = targets
+        self.fresh = fresh
+        self.judged_until = judged_until
+
+    def states(self) -> dict[Key, Kept]:
+        """All states that are kept."""
+        return {
+            (row["rule_id"], row["subject"]): Kept(
+                state=State(
+                    phase=Phase(row["phase"]),
+                    seen=row["seen"],
+                    value=row["value"],
+                    start=row["start"],
+                    peak=row["peak"],
+                    peak_at=row["peak_at"],
+                    clear_since=row["clear_since"],
+                ),
+                alert_id=row["alert_id"],
+                document=row["document"],
+            )
+            for row in self._connection.execute(_SQL["states"])
+        }
+
+    def rules(self) -> dict[str, str]:
+        """Digests of the rules in force, by id."""
+        rows = self._connection.execute(_SQL["rules_in_force"])
+        return {row["rule_id"]: row["digest"] for row in rows}
+
+    def put_rules(self, rules: Sequence[Rule], dropped: Sequence[str]) -> None:
+        """Put rules into force, and take others out of it with what is remembered of them."""
+        values = {"rule_ids": list(dropped)}
+        self._connection.execute(_SQL["drop_states_of_rules"], values)
+        self._connection.execute(_SQL["drop_rules"], values)
+        for place, rule in enumerate(rules):
+            self._connection.execute(
+                _SQL["put_rule"],
+                {
+                    "rule_id": rule.id,
+                    "place": place,
+                    "digest": rule.digest(),
+                    "document": Jsonb(rule.document()),
+                },
+            )
+
+    def note_problem(self, rule_id: str, problem: str) -> None:
+        """Keep why a rule looks at nothing, empty where it does."""
+        values = {"rule_id": rule_id, "problem": problem}
+        self._connection.execute(_SQL["note_rule_problem"], values)
+
+    def heard(self, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """Up to when anything was measured (no later than now), and when anything was last stored."""
+        (row,) = self._connection.execute(_SQL["heard"], {"now": now}).fetchall()
+        return row["heard"], row["stored_at"]
+
+    def newest(self, observed_property: str, scope: ThingScope) -> list[Newest]:
+        """The newest observation of a property by each thing of a scope that has one."""
+        values = {"observed_property": observed_property, **_things(scope)}
+        return [
+            Newest(
+                thing_id=row["thing_id"],
+                datastream_id=row["datastream_id"],
+                time=row["phenomenon_time"],
+                result=row["result"],
+            )
+            for row in self._connection.execute(_SQL["scoped_newest"], values)
+        ]
+
+    def observed_since(
+        self, sinces: Mapping[int, datetime], oldest: datetime, limit: int
+    ) -> dict[int, list[tuple[datetime, float]]]:
+        """Times and results since a time of each datastream's own, it included, oldest first.
+
+        Args:
+            sinces: the times by datastream.
+            oldest: what is older is passed over.
+            limit: so many of each datastream at the most.
+        """
+        found: dict[int, list[tuple[datetime, float]]] = {}
+        values = {
+            "datastream_ids": list(sinces),
+            "sinces": list(sinces.values()),
+            "oldest": oldest,
+            "limit": limit,
+        }
+        for row in self._connection.execute(_SQL["observed_since"], values):
+            found.setdefault(row["datastream_id"], []).append(
+                (row["phenomenon_time"], row["result"])
+            )
+        return found
+
+    def when_heard(self, scope: ThingScope) -> list[Heard]:
+        """When each thing of a scope was last heard, of those that ever were."""
+        return [
+            Heard(
+                thing_id=row["thing_id"],
+                datastream_id=row["datastream_id"],
+                time=row["heard"],
+                period_s=row["period_s"],
+            )
+            for row in self._connection.execute(_SQL["scoped_heard"], _things(scope))
+        ]
+
+    def recent_times(
+        self, datastream_ids: Sequence[int], limit: int = 21
+    ) -> dict[int, list[datetime]]:
+        """The newest times of some datastreams."""
+        values = {"datastream_ids": list(datastream_ids), "limit": limit}
+        rows = self._connection.execute(_SQL["recent_times"], values)
+        return {row["datastream_id"]: row["times"] for row in rows}
+
+    def things(self, scope: ThingScope) -> list[str]:
+        """Ids of the things of a scope."""
+        rows = self._connection.execute(_SQL["scoped_things"], _things(scope))
+        return [row["thing_id"] for row in rows]
+
+    def areas(self, scope: AreaScope) -> list[str]:
+        """Codes of the areas of a scope."""
+        values = {"area_set_id": scope.set, "codes": scope.codes}
+        return [row["code"] for row in self._connection.execute(_SQL["scoped_areas"], values)]
+
+    def membership(self, area_set_id: str) -> dict[str, list[str]]:
+        """Ids of the things in each area of a set that has any."""
+        members: dict[str, list[str]] = {}
+        values = {"area_set_id": area_set_id, "code": None}
+        for row in self._connection.execute(_AREAS["membership"], values):
+            members.setdefault(row["code"], []).append(row["thing_id"])
+        return members
+
+    def widths(self) -> dict[str, float | None]:
+        """Effective width, m, by thing."""
+        values = {"limit": 1_000_000, "after": None, "thing_id": None}
+        rows = self._connection.execute(_READING["things"], values)
+        return {row["thing_id"]: row["effective_width_m"] for row in rows}
+
+    def newest_until(
+        self, observed_properties: Sequence[str], start: datetime, end: datetime
+    ) -> list[Reading]:
+        """The newest observation of each declared datastream with start < time ≤ end."""
+        values = {"observed_properties": list(observed_properties), "start": start, "end": end}
+        return [_reading(row) for row in self._connection.execute(_SQL["newest_until"], values)]
+
+    def totals(
+        self, observed_properties: Sequence[str], window: timedelta, end: datetime
+    ) -> list[Reading]:
+        """Sums over the window that ends at a moment, as snapshots of the past have them."""
+        values = {
+            "observed_properties": list(observed_properties),
+            "end": end,
+            "window": window,
+            "ahead": timedelta(0),
+            "declared": True,
+        }
+        return [_reading(row) for row in self._connection.execute(_READING["totals"], values)]
+
+    def begin(self, rule: Rule, subject: Subject, event: Event, now: datetime) -> Kept:
+        """Keep that an alert has begun, and what is to be said of it."""
+        alert_id, document = uuid4().hex, rule.document()
+        self._connection.execute(
+            _SQL["begin_alert"],
+            {
+                "alert_id": alert_id,
+                "rule_id": rule.id,
+                "subject": subject.key,
+                "thing_id": subject.thing_id,
+                "area_set_id": subject.area_set_id,
+                "area_code": subject.area_code,
+                "start": event.start,
+                "peak": event.peak,
+                "peak_at": event.peak_at,
+                "document": Jsonb(document),
+            },
+        )
+        self._say(alert_id, document, subject, event, None, now)
+        return Kept(state=State(), alert_id=alert_id, document=document)
+
+    def end(self, kept: Kept, subject: Subject, event: Event, reason: str, now: datetime) -> None:
+        """Keep that an alert has ended, and what is to be said of it."""
+        if kept.alert_id is None or kept.document is None:
+            raise ValueError(f"there is no alert to end for {subject.key}")
+        values = {
+            "alert_id": kept.alert_id,
+            "end": event.end,
+            "reason": reason,
+            "peak": event.peak,
+            "peak_at": event.peak_at,
+        }
+        if self._connection.execute(_SQL["end_alert"], values).fetchone() is not None:
+            self._say(kept.alert_id, kept.document, subject, event, reason, now)
+
+    def _say(
+        self,
+        alert_id: str,
+        rule: dict[str, Any],
+        subject: Subject,
+        event: Event,
+        reason: str | None,
+        now: datetime,
+    ) -> None:
+        message_id = uuid4().hex
+        document = alert_document(
+            alert_id=alert_id,
+            rule=rule,
+            thing_id=subject.thing_id,
+            area_set_id=subject.area_set_id,
+            area_code=subject.area_code,
+            start=event.start,
+            end=event.end,
+            end_reason=reason,
+            peak=event.peak,
+            peak_at=event.peak_at,
+        )
+        self._connection.execute(
+            _SQL["put_message"],
+            {
+                "message_id": message_id,
+                "alert_id": alert_id,
+                "ends": event.end is not None,
+                "body": encode_message(message_id, now, document),
+                "targets": self._targets,
+            },
+        )
+
+    def put_states(self, states: Iterable[tuple[Key, Kept]]) -> None:
+        """Keep states."""
+        items = list(states)
+        if not items:
+            return
+        self._connection.execute(
+            _SQL["put_states"],
+            {
+                "rule_ids": [rule_id for (rule_id, _), _ in items],
+                "subjects": [subject for (_, subject), _ in items],
+                "alert_ids": [kept.alert_id for _, kept in items],
+                "phases": [kept.state.phase.value for _, kept in items],
+                "seens": [kept.state.seen for _, kept in items],
+                "vals": [kept.state.value for _, kept in items],
+                "starts": [kept.state.start for _, kept in items],
+                "peaks": [kept.state.peak for _, kept in items],
+                "peak_ats": [kept.state.peak_at for _, kept in items],
+                "clear_sinces": [kept.state.clear_since for _, kept in items],
+            },
+        )
+
+    def note_judged(self, until: datetime) -> None:
+        """Keep up to which moment figures were judged."""
+        self._connection.execute(_SQL["note_judged"], {"until": until})
+
+    def announce(self) -> None:
+        """Tell listeners, once this is committed, that there is something new."""
+        self._connection.execute(_ANNOUNCE)
+
+    def forget_messages(self) -> None:
+        """Forget what everybody has been told long ago."""
+        self._connection.execute(_SQL["forget_messages"], {"age": _MESSAGES_KEPT})
+
+
+def _things(scope: ThingScope) -> dict[str, Any]:
+    return {"thing_ids": scope.ids, "kind": scope.kind}
+
+
+def _reading(row: dict[str, Any]) -> Reading:
+    return Reading(
+        thing_id=row["thing_id"],
+        observed_property=row["observed_property"],
+        time=row["phenomenon_time"],
+        result=row["result"],
+        covered_s=row.get("covered_s"),
+    )

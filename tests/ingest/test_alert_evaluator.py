@@ -1,0 +1,281 @@
+"""Rules over what is stored: begun and ended alerts, peaks, restarts and takeovers."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import orjson
+import psycopg
+import pytest
+
+from samples import after, area_set, message, registration, square
+from tsuji.area_sets import by_kind
+from tsuji_ingest.alerting.evaluator import Evaluator
+from tsuji_platform.analytics.alert_rules import Rules, parse
+from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store.alert_outbox import AlertFilter, AlertRow, Alerts
+from tsuji_platform.store.alerting import AlertOffice
+
+LABEL = 'label = { ja = "試験", en = "Test" }\n'
+HOT = f"""
+[[rule]]
+id = "hot"
+{LABEL}
+observed_property = "air_temperature"
+things = {{ kind = "smart_pole" }}
+at_least = 35
+clears_below = 33
+for = "2m"
+clears_after = "2m"
+"""
+BUSY = f"""
+[[rule]]
+id = "busy"
+{LABEL}
+figure = "footfall"
+areas = {{ set = "squares" }}
+at_least = 100
+"""
+MUTE = f"""
+[[rule]]
+id = "mute"
+{LABEL}
+silent_intervals = 3
+things = {{}}
+for = "2m"
+"""
+
+
+class Alarmed:
+    """A small city with an evaluator whose process can be ended and begun."""
+
+    def __init__(self, url: str, rules: str) -> None:
+        self.url = url
+        self.now = after(minutes=0)
+        self.writer = Writer(url, "test")
+        self.database = Database(url, size=2)
+        self.alerts = Alerts(self.database)
+        self.rules = parse(rules, "rules")
+        self.writer.save(
+            [
+                registration("pole-1", "air_temperature", kind="smart_pole"),
+                registration("pole-2", "air_temperature", kind="smart_pole"),
+                registration("gate-1", "pedestrians", kind="footfall_counter"),
+            ]
+        )
+        areas = Areas(self.database)
+        areas.put(area_set("squares", square("W", 139.69, 35.69)), by_kind)
+        self._offices: list[AlertOffice] = []
+        self.begin()
+
+    def begin(self, holder: str = "ingest", rules: Rules | None = None) -> Evaluator:
+        """What a process does that starts; the one before is not asked."""
+        office = AlertOffice(self.url, holder, ["mqtt"])
+        self._offices.append(office)
+        self.evaluator = Evaluator(office, rules or self.rules, lambda: self.now)
+        return self.evaluator
+
+    def close(self) -> None:
+        for one in self._offices:
+            one.close()
+        self.writer.close()
+        self.database.close()
+
+    def say(self, thing_id: str, minutes: float, period_s: int = 60, **results: float) -> None:
+        """Store a value; time goes on to it."""
+        self.writer.save([message(thing_id, after(minutes=minutes), period_s, **results)])
+        self.now = max(self.now, after(minutes=minutes))
+
+    def turn(self) -> None:
+        while self.evaluator.evaluate():
+            pass
+
+    def told(self) -> list[tuple[str, str | None]]:
+        """Types of all messages with what they are about, in order."""
+        bodies = [orjson.loads(body) for _, body in self.alerts.messages_after(0)]
+        return [
+            (it["type"].removeprefix("alert."), it["data"]["thing"] or it["data"]["area"]["code"])
+            for it in bodies
+        ]
+
+    def found(self, **which: object) -> list[AlertRow]:
+        return self.alerts.find(AlertFilter(**which), limit=100)
+
+
+@pytest.fixture
+def alarmed(hub_url: str) -> Iterator[Callable[[str], Alarmed]]:
+    made: list[Alarmed] = []
+
+    def make(rules: str, url: str = hub_url) -> Alarmed:
+        made.append(Alarmed(url, rules))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_an_alert_begins_and_ends_with_start_end_and_peak(store_url: str, alarmed) -> None:
+    city = alarmed(HOT, store_url)
+    for minute, degrees in enumerate([20, 36, 38, 37, 34, 32, 31, 30]):
+        city.say("pole-1", minute, air_temperature=degrees)
+        city.turn()
+    (row,) = city.found()
+    assert (row.rule_id, row.thing_id, row.end_reason) == ("hot", "pole-1", "cleared")
+    assert (row.start, row.end) == (after(minutes=1), after(minutes=5))
+    assert (row.peak, row.peak_at) == (38, after(minutes=2))
+    assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
+
+
+def test_what_was_missed_is_evaluated_value_by_value(alarmed) -> None:
+    city = alarmed(HOT)
+    city.say("pole-1", 0, air_temperature=20)
+    city.turn()
+    for minute, degrees in enumerate([36, 39, 36, 20, 20, 20], 1):
+        city.say("pole-1", minute, air_temperature=degrees)
+    city.begin()  # the process before was killed
+    city.turn()
+    (row,) = city.found()
+    assert (row.start, row.end, row.peak) == (after(minutes=1), after(minutes=4), 39)
+    assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
+
+
+def test_no_kill_doubles_or_loses_an_alert(alarmed) -> None:
+    city = alarmed(HOT + BUSY)
+    degrees = [20, 36, 36, 36, 36, 20, 20, 20, 20, 36, 36, 36]
+    for minute, value in enumerate(degrees):
+        city.say("pole-1", minute, air_temperature=value)
+        city.say("gate-1", minute, pedestrians=40)
+        city.begin()  # killed after every turn
+        city.turn()
+    hot = city.found(rule_id="hot")
+    assert [(row.start, row.end) for row in hot] == [
+        (after(minutes=9), None),
+        (after(minutes=1), after(minutes=5)),
+    ]
+    (busy,) = city.found(rule_id="busy")
+    assert (busy.area_set_id, busy.area_code, busy.start) == ("squares", "W", after(minutes=2))
+    assert sorted(city.told()) == sorted(
+        [("started", "pole-1"), ("started", "W"), ("ended", "pole-1"), ("started", "pole-1")]
+    )
+
+
+def test_a_turn_that_fails_is_taken_again_from_what_was_kept(alarmed) -> None:
+    city = alarmed(HOT)
+    city.say("pole-1", 0, air_temperature=20)
+    city.turn()
+    for minute in range(1, 5):
+        city.say("pole-1", minute, air_temperature=36)
+    with psycopg.connect(city.url, autocommit=True) as connection:
+        connection.execute(
+            "ALTER TABLE alert_message ADD CONSTRAINT broken CHECK (false) NOT VALID"
+        )
+        with pytest.raises(Exception, match="broken"):
+            city.turn()
+        assert city.found() == []
+        connection.execute("ALTER TABLE alert_message DROP CONSTRAINT broken")
+    city.turn()
+    assert city.told() == [("started", "pole-1")]
+    assert [row.start for row in city.found()] == [after(minutes=1)]
+
+
+def test_late_and_repeated_values_change_nothing_and_a_correction_of_the_newest_counts(
+    alarmed,
+) -> None:
+    city = alarmed(HOT.replace('for = "2m"\n', "").replace('clears_after = "2m"\n', ""))
+    city.say("pole-1", 10, air_temperature=20)
+    city.turn()
+    city.say("pole-1", 5, air_temperature=50)
+    city.turn()
+    assert city.found() == []
+    city.say("pole-1", 11, air_temperature=59)  # a mistake
+    city.turn()
+    assert city.told() == [("started", "pole-1")]
+    city.say("pole-1", 11, air_temperature=21)  # put right
+    city.turn()
+    (row,) = city.found()
+    assert (row.start, row.end) == (after(minutes=11), after(minutes=11))
+
+
+def test_figures_without_data_neither_begin_nor_end_anything(alarmed) -> None:
+    city = alarmed(BUSY)
+    city.say("gate-1", 0, pedestrians=150)
+    city.turn()
+    assert city.told() == [("started", "W")]
+    city.say("pole-1", 90, air_temperature=20)  # an hour and a half later nothing was counted
+    city.turn()
+    assert [row.end for row in city.found()] == [None]
+    city.say("gate-1", 91, pedestrians=3)
+    city.turn()
+    assert [row.end for row in city.found()] == [after(minutes=91)]
+
+
+def test_a_thing_is_silent_beyond_its_usual_interval_until_it_is_heard(alarmed) -> None:
+    city = alarmed(MUTE)
+    for minute in range(60):
+        if minute < 40 and minute % 2 == 0:
+            city.say("pole-1", minute, air_temperature=20)
+        city.say("pole-2", minute, air_temperature=20)
+        if minute % 5 == 0 or minute > 40:
+            city.turn()
+    (row,) = city.found()
+    assert (row.thing_id, row.start, row.end) == ("pole-1", after(minutes=38 + 6), None)
+    city.say("pole-1", 61, air_temperature=20)
+    city.turn()
+    (row,) = city.found()
+    assert (row.end, row.peak) == (after(minutes=61), 23 * 60)
+    assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
+
+
+def test_a_silence_between_two_turns_is_found_afterwards(alarmed) -> None:
+    city = alarmed(MUTE)
+    for minute in range(20):
+        city.say("pole-1", minute, air_temperature=20)
+    city.turn()
+    for minute in [*range(20, 25), *range(60, 65)]:
+        city.say("pole-1", minute, air_temperature=20)
+    city.turn()
+    (row,) = city.found()
+    assert (row.start, row.end) == (after(minutes=24 + 3), after(minutes=60))
+
+
+def test_another_evaluator_takes_over_once_the_first_is_gone_and_not_before(alarmed) -> None:
+    city = alarmed(HOT.replace('for = "2m"\n', ""))
+    first = city.evaluator
+    city.say("pole-1", 0, air_temperature=36)
+    assert first.evaluate() is not None
+    second = city.begin("other-ingest")
+    city.say("pole-2", 1, air_temperature=36)
+    assert second.evaluate() is None
+    with psycopg.connect(city.url, autocommit=True) as connection:
+        connection.execute("UPDATE alert_evaluator SET seen_at = seen_at - interval '11 seconds'")
+    assert second.evaluate() is not None
+    assert first.evaluate() is None  # it was only frozen
+    assert city.told() == [("started", "pole-1"), ("started", "pole-2")]
+
+
+def test_a_rule_that_is_changed_or_removed_ends_what_it_had_raised(alarmed) -> None:
+    city = alarmed(HOT.replace('for = "2m"\n', "") + BUSY)
+    city.say("pole-1", 0, air_temperature=36)
+    city.say("gate-1", 0, pedestrians=100)
+    city.turn()
+    city.evaluator.adopt(parse(HOT.replace("35", "34"), "rules"))
+    city.turn()
+    ended = {row.rule_id: row.end_reason for row in city.found(on=False)}
+    assert ended == {"hot": "rule_changed", "busy": "rule_removed"}
+    renamed = HOT.replace("35", "34").replace("Test", "Renamed")
+    count = len(city.told())
+    city.evaluator.adopt(parse(renamed, "rules"))
+    city.turn()
+    assert len(city.told()) == count
+    assert [one["document"]["label"]["en"] for one in city.alerts.rules()] == ["Renamed"]
+
+
+def test_what_is_older_than_a_day_raises_nothing(alarmed) -> None:
+    city = alarmed(HOT.replace('for = "2m"\n', ""))
+    city.say("pole-1", 0, air_temperature=20)
+    city.turn()
+    city.now += timedelta(days=2)
+    late: datetime = after(minutes=5)
+    city.writer.save([message("pole-1", late, air_temperature=50)])
+    city.turn()
+    assert city.found() == []
