@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,54 @@ def test_a_file_that_is_no_export_is_not_replaced(tmp_path: Path, mine: bytes) -
         file.write(b"new")
     assert target.read_bytes() == mine
     assert _names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("kind", ["file", "export", "link to a file", "folder", "link to a folder"])
+@pytest.mark.parametrize("draft", [csv_draft, folder_draft])
+def test_what_has_the_name_of_a_draft_and_is_none_stays_as_it_is(
+    tmp_path: Path, kind: str, draft: Callable[..., AbstractContextManager[object]]
+) -> None:
+    mine = tmp_path / "out.partial"
+    if kind.startswith("link"):
+        mine.symlink_to(tmp_path / "precious")
+        mine = tmp_path / "precious"
+    thesis = mine / "thesis.txt" if kind.endswith("folder") else mine
+    thesis.parent.mkdir(exist_ok=True)
+    thesis.write_bytes(_HEADER + b"\nof a whole export" if kind == "export" else b"years")
+    before = thesis.read_bytes()
+    with (
+        pytest.raises(ExportFileError, match=r"out\.partial is in the way"),
+        draft(tmp_path / "out", force=True),
+    ):
+        pytest.fail("it was taken for a draft")
+    assert thesis.read_bytes() == before
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("left", [[], ["made-by-tsuji-export"], ["made-by-tsuji-export", "rows"]])
+@pytest.mark.parametrize("draft", [csv_draft, folder_draft])
+def test_what_a_killed_export_left_is_cleared_away(
+    tmp_path: Path, left: list[str], draft: Callable[..., AbstractContextManager[object]]
+) -> None:
+    (tmp_path / "out.partial").mkdir()
+    for name in left:
+        (tmp_path / "out.partial" / name).touch()
+    with draft(tmp_path / "out", force=False) as target:
+        if isinstance(target, Path):
+            (target / "_tsuji.json").touch()
+    assert _names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("draft", [csv_draft, folder_draft])
+def test_two_exports_at_once_don_t_share_a_draft(
+    tmp_path: Path, draft: Callable[..., AbstractContextManager[object]]
+) -> None:
+    with draft(tmp_path / "out", force=False):
+        held = sorted(tmp_path.rglob("*"))
+        with (
+            pytest.raises(ExportFileError, match="another export writes"),
+            draft(tmp_path / "out", force=False),
+        ):
+            pytest.fail("both write")
+        assert sorted(tmp_path.rglob("*")) == held
+    assert _names(tmp_path) == ["out"]

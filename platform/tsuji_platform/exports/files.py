@@ -1,7 +1,8 @@
 """Writes an export so that what has its name is whole: under another name until it is.
 
-The draft stands beside the target with `.partial` behind its name. Whoever writes it holds a lock on it,
-which ends with the process; what a killed export left is overwritten by the next one.
+The draft stands in a folder beside the target, with `.partial` behind its name. Whoever writes it holds a
+lock on that, which ends with the process; what a killed export left is cleared away by the next one. What
+has this name and was made by somebody else is refused, and stays as it is.
 """
 
 import fcntl
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 _BOM = b"\xef\xbb\xbf"
 _CSV_BEGINS = b"thing,observed_property,time,result,unit,period_s"
 _ABOUT = "_tsuji.json"
+_MADE_BY = "made-by-tsuji-export"
+"""By this file a draft's folder is known."""
 _ROWS_IN_GROUP = 500_000
 
 
@@ -49,7 +52,7 @@ class CsvSink:
 
     def write(self, day: date, batch: pa.RecordBatch) -> None:  # noqa: ARG002 - see `Sink`
         """See `Sink`."""
-        columns = [_as_text(batch.column(name)) for name in batch.schema.names]
+        columns = [as_text(batch.column(name)) for name in batch.schema.names]
         plain = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
         pyarrow.csv.write_csv(plain, self._file, self._options)
 
@@ -99,7 +102,7 @@ class ParquetSink:
         self._writer = None
 
 
-def _as_text(column: pa.Array) -> pa.Array:
+def as_text(column: pa.Array) -> pa.Array:
     """What CSV can't say by itself: names, and times as RFC 3339."""
     if pa.types.is_dictionary(column.type):
         return column.dictionary_decode()
@@ -120,23 +123,17 @@ def csv_draft(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     With `force` an earlier export of that name, or an empty file, is replaced; any other is refused.
 
     Raises:
-        ExportFileError: it exists already (without `force`), is written by another export, or can't be.
+        ExportFileError: it exists already (without `force`), is written by another export, or can't be;
+            or the draft's name is that of something else.
     """
     _check_file(target, force)
-    draft = _draft(target)
-    with _told(draft), draft.open("ab") as file:
-        _lock(file.fileno(), draft, target)
-        file.truncate(0)
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            _check_file(target, force)
-            draft.replace(target)
-            _sync(target.parent)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+    with _draft(target) as draft, (draft / "rows").open("xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        _check_file(target, force)
+        (draft / "rows").replace(target)
+        _sync(target.parent)
 
 
 @contextmanager
@@ -148,33 +145,63 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
     Raises:
         ExportFileError: as `csv_draft`.
     """
-    draft, old = _draft(target), target.with_name(f".{target.name}.tsuji-replaced")
+    old = target.with_name(f".{target.name}.tsuji-replaced")
     _check_folder(target, force)
+    with _draft(target) as draft:
+        with _told(target):
+            _finish_replacing(target, old)
+        _check_folder(target, force)
+        folder = draft / "days"
+        folder.mkdir()
+        yield folder
+        _check_folder(target, force)
+        _on_disk(folder, target.parent)
+        if target.exists():
+            target.rename(old)
+        folder.rename(target)
+        _sync(target.parent)
+    with suppress(OSError):  # the next export of that name does it
+        _remove(old)
+
+
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """A locked folder beside the target, for the time of the block.
+
+    Only what is empty, or says that an export made it, is taken for one that was left.
+    """
+    draft = target.with_name(target.name + ".partial")
     with _told(draft):
-        draft.mkdir(exist_ok=True)
-        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            draft.mkdir()
+        except FileExistsError:
+            if draft.is_symlink() or not draft.is_dir():
+                raise _strange(draft) from None
+        handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         _lock(handle, draft, target)
-        _empty(draft)
+        with _told(draft):
+            names = [entry.name for entry in draft.iterdir()]
+            if names and _MADE_BY not in names:
+                raise _strange(draft)
         try:
-            with _told(target):
-                _finish_replacing(target, old)
-            _check_folder(target, force)
             with _told(draft):
+                (draft / _MADE_BY).touch()
+                for name in names:
+                    if name != _MADE_BY:
+                        _remove_entry(draft / name)
                 yield draft
-                _check_folder(target, force)
-                _on_disk(draft)
-                if target.exists():
-                    target.rename(old)
-                draft.rename(target)
-                _sync(target.parent)
-        except BaseException:
+        finally:
             shutil.rmtree(draft, ignore_errors=True)
-            raise
-        with suppress(OSError):  # the next export of that name does it
-            _remove(old)
     finally:
         os.close(handle)
+
+
+def _strange(draft: Path) -> ExportFileError:
+    return ExportFileError(
+        f"{draft} is in the way: an export stands there until it is whole, and this is none. Move it "
+        "elsewhere, or name another target"
+    )
 
 
 def _check_file(target: Path, force: bool) -> None:
@@ -215,9 +242,9 @@ def _finish_replacing(target: Path, old: Path) -> None:
         raise ExportFileError(f"{old} is in the way and is no export of Tsuji: move it elsewhere")
 
 
-def _on_disk(draft: Path) -> None:
+def _on_disk(draft: Path, parent: Path) -> None:
     """See that all of it is on disk, so that a power cut does not leave a whole name with less."""
-    for path in (*draft.rglob("*"), draft, draft.parent):
+    for path in (*draft.rglob("*"), draft, parent):
         _sync(path)
 
 
@@ -239,10 +266,6 @@ def _remove(export: Path) -> None:
     shutil.rmtree(export)
 
 
-def _draft(target: Path) -> Path:
-    return target.with_name(target.name + ".partial")
-
-
 def _check(target: Path, force: bool) -> None:
     if target.exists() and not force:
         raise ExportFileError(f"{target} is there already: --force replaces it")
@@ -258,11 +281,6 @@ def _lock(handle: int, draft: Path, target: Path) -> None:
         ours = False
     if not ours:  # or it was finished, and has its name, between our opening and locking it
         raise ExportFileError(f"another export writes {target} at this moment")
-
-
-def _empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        _remove_entry(entry)
 
 
 def _remove_entry(entry: Path) -> None:
