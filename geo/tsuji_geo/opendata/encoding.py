@@ -1,6 +1,7 @@
 """In which encoding a text file is: those that Japanese offices publish in, told apart by strict decoding."""
 
 import codecs
+from dataclasses import dataclass
 from pathlib import Path
 
 from tsuji_geo.opendata.errors import DatasetError
@@ -18,6 +19,21 @@ _SIGNATURES = {
     b"\x00asm": "no text",
 }
 _CHUNK_BYTES = 1 << 20
+_ENOUGH = 4
+"""Characters beyond ASCII that are good UTF-8 by chance so rarely that it is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """Where a file can't be decoded, and how many characters beyond ASCII were good before."""
+
+    reason: str
+    line: int
+    good_before: int
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.reason} in line {self.line}"
 
 
 def encoding_of(path: Path) -> str:
@@ -46,11 +62,17 @@ def encoding_of(path: Path) -> str:
     problem = _fails(path, "utf-8")
     if problem is None:
         return "utf-8"
-    if _fails(path, "cp932") is None:
+    if problem.good_before >= _ENOUGH:  # CP932 fails at its first or second character
+        raise DatasetError(
+            f"{path} is UTF-8 and breaks: {problem}; was the download complete? If its encoding is "
+            "another, name it with --encoding"
+        )
+    other = _fails(path, "cp932")
+    if other is None:
         return "cp932"
     raise DatasetError(
-        f"{path} is neither UTF-8 ({problem}) nor CP932 ({_fails(path, 'cp932')}); name its encoding "
-        "with --encoding, or save it as UTF-8"
+        f"{path} is neither UTF-8 ({problem}) nor CP932 ({other}); name its encoding with --encoding, "
+        "or save it as UTF-8"
     )
 
 
@@ -61,9 +83,10 @@ def check_encoding(path: Path, encoding: str) -> None:
         DatasetError: it is not, or there is no such encoding.
     """
     try:
-        problem = _fails(path, encoding)
-    except LookupError:
+        " ".encode(encoding)
+    except (LookupError, UnicodeError):
         raise DatasetError(f"{encoding!r} is no encoding; write one such as cp932") from None
+    problem = _fails(path, encoding)
     if problem:
         raise DatasetError(f"{path} is not {encoding}: {problem}; leave --encoding out to find it")
 
@@ -76,23 +99,27 @@ def _without_mark(path: Path, head: bytes) -> str:
     return name
 
 
-def _fails(path: Path, encoding: str) -> str | None:
+def _fails(path: Path, encoding: str) -> _Failure | None:
     """Where the file can't be decoded; None where all of it can."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    line, done = 1, 0
+    line, good_before = 1, 0
     with path.open("rb") as file:
         while True:
             chunk = file.read(_CHUNK_BYTES)
             try:
                 text = decoder.decode(chunk, final=not chunk)
-            except (UnicodeDecodeError, UnicodeError) as error:
-                reason = getattr(error, "reason", str(error))
-                good = getattr(error, "start", 0)
-                at = line + chunk[:good].count(b"\n")
-                return f"{reason} about line {at}"
-            if not isinstance(text, str):
-                raise LookupError(encoding)
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start].decode(encoding, "ignore")
+                return _Failure(
+                    reason=error.reason,
+                    line=line + before.count("\n"),
+                    good_before=good_before + _not_ascii(before),
+                )
             if not chunk:
                 return None
             line += text.count("\n")
-            done += len(chunk)
+            good_before += _not_ascii(text)
+
+
+def _not_ascii(text: str) -> int:
+    return 0 if text.isascii() else sum(not one.isascii() for one in text)
