@@ -49,8 +49,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cosine: float
 
 
-class Combined(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Combined(msgspec.Struct, frozen=True, gc=False):
     """What several things say within one step of a series, each with the same weight.
+
+    Made of the database's rows as they come: there are thousands in an answer.
 
     Attributes:
         end: end of the step, which it includes.

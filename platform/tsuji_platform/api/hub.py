@@ -9,7 +9,6 @@ import ciso8601
 from fastapi import Depends, Query, Request
 
 from tsuji_platform.analytics.figures import WINDOW
-from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
 from tsuji_platform.api.nearby import Nearby
@@ -19,6 +18,7 @@ from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.datasets import Datasets
+from tsuji_platform.store.history_moment import Moment
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.records import AreaSet, ThingRow
 
@@ -27,13 +27,8 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
-    """The state of all things at one moment."""
-
-    newest: list[Reading]
-    totals: list[Reading]
-
+Readings = Moment
+"""The state of all things at one moment, now or past."""
 
 _ALL_THINGS = 1_000_000
 _SUMMED = [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.SUM]
@@ -74,11 +69,11 @@ class Hub:
 
         Devices' clocks may run ahead of ours by the tolerance that ingest grants them, so the
         present is not cut off at our own clock: the hour of such a thing ends with its newest.
-        The present is made of the datastreams that things list now, the past of all that there were.
+        The present is made of the datastreams that things list now, the past of all that there were;
+        of sums, where its observations are no longer kept.
         """
         if at is not None:
-            newest = self.reader.newest_at(at - WINDOW, at)
-            return Readings(newest=newest, totals=self.reader.totals(_SUMMED, at, WINDOW))
+            return self.reader.moment(_SUMMED, at, WINDOW)
         now = self.clock()
         newest = [
             r for r in self.reader.latest() if now - WINDOW < r.time <= now + FUTURE_TOLERANCE

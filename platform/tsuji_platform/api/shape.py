@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tsuji_platform.analytics import freshness
@@ -92,6 +92,18 @@ def figures(
         | ({"typical": typical[figure_id].model_dump()} if figure_id in typical else {})
         for figure_id, it in values.items()
     }
+
+
+def of_sums(width: timedelta) -> tuple[str, str]:
+    """How figures of a moment are made whose observations are no longer kept, in English and Japanese."""
+    minutes = width // timedelta(minutes=1)
+    return (
+        f"Observations of that time are no longer kept: made of sums of {minutes} minutes. The mean of "
+        "the last one that was over (of maxima its highest) stands for the newest observation, and "
+        "totals are those of the 60 minutes up to its end.",
+        f"この時刻の観測値は保存期間を過ぎたため、{minutes}分ごとの集計から算出。最新観測値の代わりに、その時刻"
+        "までに終わった最後の集計の平均(最大値の項目は最大)を、合計はその終わりまでの60分の合計を用いる。",
+    )
 
 
 def area_set(row: AreaSet) -> models.AreaSet:

@@ -49,7 +49,7 @@ def combined_of(connection: Connection, plan: Plan) -> list[Combined]:
     for one in chain(_whole(connection, plan, whole), _apart(connection, plan, apart)):
         held = found.get(one.end)
         found[one.end] = one if held is None else added(held, one)
-    return [found[end] for end in sorted(found) if not plan.lacks(end)]
+    return [found[end] for end in sorted(found) if not (plan.gone and plan.lacks(end))]
 
 
 def _told_twice(plan: Plan) -> set[int]:
@@ -68,12 +68,8 @@ def _whole(
         query = _SQL["steps_raw"]
         if width != RAW:
             query = _SQL["whole_steps" if width == plan.step else "longer_steps"]
-        for end, n, total, means, highest, sine, cosine in _rows(
-            connection, _of_width(query, width), plan, pieces
-        ):
-            yield Combined(
-                end=end, n=n, total=total, means=means, highest=highest, sine=sine, cosine=cosine
-            )
+        for row in _rows(connection, _of_width(query, width), plan, pieces):
+            yield Combined(*row)
 
 
 def _apart(

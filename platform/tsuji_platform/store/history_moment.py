@@ -51,20 +51,14 @@ def moment_of(
         connection.execute(_HISTORY["one_moment"])
         kept = horizons(connection)
         if RAW not in kept or at - window >= kept[RAW].since:
-            asked = {
-                "start": at - window,
-                "end": at,
-                "observed_properties": list(observed_properties),
-            }
+            asked = _asked(observed_properties, at, window)
+            newest, totals = (
+                connection.execute(_SQL[name], asked).fetchall()
+                for name in ("newest_at", "totals_at")
+            )
             return Moment(
-                newest=[reading_of(row) for row in connection.execute(_SQL["newest_at"], asked)],
-                totals=[
-                    reading_of(row)
-                    for row in connection.execute(
-                        _SQL["totals"],
-                        asked | {"window": window, "ahead": timedelta(0), "declared": False},
-                    )
-                ],
+                newest=[reading_of(row) for row in newest],
+                totals=[reading_of(row) for row in totals],
             )
         return _of_sums(connection, observed_properties, at, window, kept)
 
@@ -80,12 +74,7 @@ def _of_sums(
         end = floor_to_step(at, width)
         if width in kept and end - window < kept[width].since:
             continue
-        asked = {
-            "start": end - window,
-            "end": end,
-            "window": window,
-            "observed_properties": list(observed_properties),
-        }
+        asked = _asked(observed_properties, end, window)
         newest, sums = (
             connection.execute(_SQL[name].replace("rollup_5min", table), asked).fetchall()
             for name in ("newest_sums", "sums")
@@ -97,6 +86,15 @@ def _of_sums(
             kept_since=kept[RAW].since,
         )
     return Moment(newest=[], totals=[], made_of=None, kept_since=kept[RAW].since)
+
+
+def _asked(observed_properties: Sequence[str], end: datetime, window: timedelta) -> dict[str, Any]:
+    return {
+        "observed_properties": list(observed_properties),
+        "start": end - window,
+        "end": end,
+        "window_s": window // timedelta(seconds=1),
+    }
 
 
 def _mean(row: Mapping[str, Any]) -> Reading | None:

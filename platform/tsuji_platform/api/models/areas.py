@@ -92,8 +92,14 @@ class Snapshot(BaseModel):
     kept_since: datetime | None = Field(
         None,
         description="for moments of which observations are no longer kept: from when on they are. "
-        "Figures are then missing, series may still have them. Otherwise left out",
+        "Figures are then made of sums (`sums_s`), or missing where these are gone, too. Otherwise left out",
     )
+    sums_s: int | None = Field(
+        None,
+        description="length of the sums that figures are made of instead, seconds; or left out",
+    )
+    method: str | None = Field(None, description="how they are, English; or left out")
+    method_ja: str | None = Field(None, description="how they are, Japanese; or left out")
 
 
 class ExplainedFigure(FigureValue):

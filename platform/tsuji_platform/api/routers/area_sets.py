@@ -19,7 +19,6 @@ from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
-from tsuji_platform.store.cover import RAW
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -100,9 +99,11 @@ def snapshot(
             for code, values in figures.items()
         ],
     )
-    kept = None if at is None else hub.reader.horizons().get(RAW)
-    if kept is not None and answer.time - WINDOW < kept.since:
-        answer.kept_since = kept.since
+    if readings.kept_since is not None:
+        answer.kept_since = readings.kept_since
+    if readings.made_of:
+        answer.sums_s = readings.made_of // timedelta(seconds=1)
+        answer.method, answer.method_ja = shape.of_sums(readings.made_of)
     if things:
         answer.things = [models.ThingState(**state) for state in _states(hub, at, readings)]
     return answer
@@ -158,6 +159,7 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
         code, {}
     )
     usual = hub.usual.of_areas(readings.totals, membership, time)
+    of_sums, of_sums_ja = shape.of_sums(readings.made_of) if readings.made_of else ("", "")
     return models.AreaDetail(
         area_set=area_set,
         code=code,
@@ -173,16 +175,18 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
                 age_s=max(0.0, (time - it.time).total_seconds()),
                 unit=FIGURES[name].unit,
                 unit_label=FIGURES[name].unit_label,
-                method=estimate.METHOD if isinstance(it, Estimate) else FIGURES[name].method,
-                method_ja=estimate.METHOD_JA
-                if isinstance(it, Estimate)
-                else FIGURES[name].method_ja,
+                method=_method(it, FIGURES[name].method, estimate.METHOD, of_sums),
+                method_ja=_method(it, FIGURES[name].method_ja, estimate.METHOD_JA, of_sums_ja),
                 **_estimated(it),
                 **{key: _explained(it) for key, it in _typical(usual, code, name).items()},
             )
             for name, it in values.items()
         },
     )
+
+
+def _method(figure: FigureValue, measured: str, estimated: str, of_sums: str) -> str:
+    return f"{estimated if isinstance(figure, Estimate) else measured} {of_sums}".rstrip()
 
 
 def _span_of(near: Sequence[Neighbour]) -> models.Estimated | None:

@@ -81,6 +81,20 @@ FROM ingest_counter;
 SELECT ingest_id, messages, received, stored, duplicate, corrected, rejected, waiting, lag_s, seen_at
 FROM ingest_counter WHERE seen_at > now() - %(within)s::interval ORDER BY ingest_id;
 
+-- name: totals_at
+-- As `totals`, for a moment in the past: no window is moved.
+SELECT thing_id, observed_property, total.*
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT max(phenomenon_time) AS phenomenon_time, sum(result) AS result, sum(period_s) AS covered_s
+    FROM observation
+    WHERE observation.datastream_id = datastream.datastream_id
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+        AND (period_s IS NULL OR period_s <= %(window_s)s)
+) AS total
+WHERE observed_property = ANY (%(observed_properties)s) AND total.phenomenon_time IS NOT NULL
+ORDER BY thing_id, observed_property;
+
 -- name: newest_sums
 -- As `newest_at`, from the sums of a rollup, where observations are no longer kept. The name of the
 -- table stands for all rollups.
@@ -103,6 +117,6 @@ FROM datastream
 JOIN rollup_5min USING (datastream_id)
 WHERE observed_property = ANY (%(observed_properties)s)
     AND bucket_end > %(start)s AND bucket_end <= %(end)s
-    AND (longest_s IS NULL OR longest_s <= extract(epoch FROM %(window)s))
+    AND (longest_s IS NULL OR longest_s <= %(window_s)s)
 GROUP BY thing_id, observed_property
 ORDER BY thing_id, observed_property;

@@ -17,7 +17,8 @@ DELETE FROM changed WHERE ctid = ANY (ARRAY(
 RETURNING members, datastream_block, first_bucket, last_bucket;
 
 -- name: refresh_5min
--- Makes the buckets of some runs what the observations say; returns those of which none is left.
+-- Makes the buckets of some runs what the observations say; returns those of which none is left. They
+-- are put in order, so that those of a datastream lie together where there are many.
 WITH stale AS (
     SELECT run.datastream_id, observed_property = ANY (%(directions)s) AS is_direction,
         to_timestamp((first_bucket - 1) * 300::float8) AS start,
@@ -46,7 +47,7 @@ WITH stale AS (
 ), put AS (
     INSERT INTO rollup_5min AS kept (datastream_id, bucket_end, n, total, lowest, highest,
         sine, cosine, covered_s, shortest_s, longest_s)
-    SELECT * FROM fresh
+    SELECT * FROM fresh ORDER BY datastream_id, bucket_end
     ON CONFLICT (datastream_id, bucket_end) DO UPDATE SET
         n = excluded.n, total = excluded.total, lowest = excluded.lowest, highest = excluded.highest,
         sine = excluded.sine, cosine = excluded.cosine, covered_s = excluded.covered_s,
@@ -101,7 +102,7 @@ WITH stale AS (
 ), put AS (
     INSERT INTO rollup_hour AS kept (datastream_id, bucket_end, n, total, lowest, highest,
         sine, cosine, covered_s, shortest_s, longest_s)
-    SELECT * FROM fresh
+    SELECT * FROM fresh ORDER BY datastream_id, bucket_end
     ON CONFLICT (datastream_id, bucket_end) DO UPDATE SET
         n = excluded.n, total = excluded.total, lowest = excluded.lowest, highest = excluded.highest,
         sine = excluded.sine, cosine = excluded.cosine, covered_s = excluded.covered_s,
@@ -156,7 +157,7 @@ WITH stale AS (
 ), put AS (
     INSERT INTO rollup_day AS kept (datastream_id, bucket_end, n, total, lowest, highest,
         sine, cosine, covered_s, shortest_s, longest_s)
-    SELECT * FROM fresh
+    SELECT * FROM fresh ORDER BY datastream_id, bucket_end
     ON CONFLICT (datastream_id, bucket_end) DO UPDATE SET
         n = excluded.n, total = excluded.total, lowest = excluded.lowest, highest = excluded.highest,
         sine = excluded.sine, cosine = excluded.cosine, covered_s = excluded.covered_s,
