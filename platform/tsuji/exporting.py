@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from tsuji import __version__, wiring
+from tsuji import wiring
 
 if TYPE_CHECKING:
     from pyarrow import Schema
@@ -131,6 +131,7 @@ def export(
 
     What has its name is whole: until then it ends with .partial. Exit code 3 where there is nothing.
     """
+    from tsuji_platform.exports.about import about as describe
     from tsuji_platform.store.export import Choice, exporting
 
     chosen = format_ or (
@@ -162,7 +163,7 @@ def export(
         if not found.days:
             typer.echo(f"nothing to export: {_why_nothing(found)}", err=True)
             raise typer.Exit(NOTHING)
-        about = _about(found, step, licence)
+        about = describe(found, licence)
         rows = _write(found, target, chosen, about, bom=bom, force=force)
     if target != "-":
         typer.echo(f"{rows:,} rows of {len(found.streams)} datastreams in {target}")
@@ -207,28 +208,6 @@ def _sink(
     else:
         with folder_draft(Path(target), force=force) as folder:
             yield ParquetSink(folder, schema)
-
-
-def _about(found: "Export", step: Step, licence: str) -> dict[str, Any]:
-    """What an export is, for those who find it years later."""
-    from tsuji_platform.exports.rows import MEANINGS, unit_of
-
-    names = sorted({one.observed_property for one in found.streams})
-    about: dict[str, Any] = {
-        "made_by": f"Tsuji {__version__}",
-        "made_at": _time(datetime.now(UTC)),
-        "step": step.value,
-        "after": _time(found.start),
-        "until": _time(found.end),
-        "columns": MEANINGS,
-        "units": {name: unit_of(name) for name in names},
-        "owners_of_the_things": found.owners,
-        "licence": licence or "not stated: ask the owners",
-    }
-    if found.area_credit is not None:
-        source, terms = found.area_credit
-        about["credit_for_the_areas"] = {"source": source, "licence": terms}
-    return about
 
 
 def _why_nothing(found: "Export") -> str:

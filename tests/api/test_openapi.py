@@ -78,6 +78,9 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/things/{thing_id}/typical",
         "/v1/area-sets/{area_set}/areas/{code}/typical",
         "/v1/quality",
+        "/v1/alerts",
+        "/v1/alerts/rules",
+        "/v1/alerts/{alert}",
         "/v1/things.geojson",
         "/v1/latest",
         "/v1/area-sets",
@@ -97,6 +100,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/rejected",
         "/v1/rejected/messages",
         "/v1/rejected/messages/{id}",
+        "/v1/observations",
+        "/v1/aggregates",
     } == set(paths)
     operations = [one for path in paths.values() for one in path.values()]
     assert all(one["summary"] and one["description"] and one["tags"] for one in operations)

@@ -20,6 +20,7 @@ from tsuji_platform.api.rates import Doors, RateLimit
 from tsuji_platform.api.routers import (
     alerts,
     area_sets,
+    bulk,
     datasets,
     health,
     live,
@@ -43,13 +44,14 @@ _ROUTERS = (
     observations,
     quality,
     area_sets,
-    profiles,
     datasets,
+    profiles,
     typical,
     alerts,
     live,
     rejected,
     rejected_messages,
+    bulk,
 )
 _DESCRIPTION = """\
 Readings of the city's smart poles and footfall counters, area by area.
@@ -84,7 +86,7 @@ def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
     )
     app.state.hub = hub
     app.state.live = LiveFeed(hub)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     if doors is not None:
         app.add_middleware(RateLimit, callers=doors.callers, rates=doors.rates)
     app.add_middleware(  # outermost, so that a page of another site can read every answer

@@ -36,6 +36,14 @@ class ForbiddenError(Exception):
     """The key lacks the scope; the text names it."""
 
 
+class NotAcceptableError(Exception):
+    """None of the formats that the caller takes is one of ours; the text lists ours."""
+
+
+class BusyError(Exception):
+    """Not now; the text says why."""
+
+
 class BadParameterError(ValueError):
     """A parameter can't be used; the text names it, its value and a good one."""
 
@@ -44,10 +52,12 @@ _TABLE: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
     BadParameterError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RowRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,  # nothing is written here: it is a parameter
     TooMuchError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TookTooLongError: HTTPStatus.GATEWAY_TIMEOUT,
+    BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
     SchemaError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -70,6 +80,7 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
         (401, "the key that was shown opens nothing"),
         (403, "the key that was shown lacks the scope"),
         (404, "there is nothing under this id"),
+        (406, "none of the formats that the caller takes is one of ours"),
         (422, "a parameter can't be used"),
         (429, "more requests than the caller may make in a minute"),
         (503, "the database can't serve now; try again"),
@@ -99,6 +110,8 @@ def install(app: FastAPI) -> None:
 
 def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
     def handle(_request: Request, error: Exception) -> Response:
+        if isinstance(error, BusyError):
+            return problem(status, str(error), {"Retry-After": "5"})
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             _log.warning("%s", error)
             return problem(status, "the database can't serve now; try again", {"Retry-After": "5"})

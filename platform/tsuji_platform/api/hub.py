@@ -9,6 +9,7 @@ import ciso8601
 from fastapi import Depends, Query, Request
 
 from tsuji_platform.analytics.figures import WINDOW
+from tsuji_platform.api.downloads import Downloads
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
 from tsuji_platform.api.nearby import Nearby
@@ -16,9 +17,9 @@ from tsuji_platform.api.usual import UsualNow
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
-from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.datasets import Datasets
 from tsuji_platform.store.history_moment import Moment
+from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.records import AreaSet, ThingRow
 
@@ -49,6 +50,7 @@ class Hub:
     profiles: Profiles = field(init=False)
     datasets: Datasets = field(init=False)
     usual: UsualNow = field(init=False)
+    downloads: Downloads = field(init=False)
     neighbours: Neighbours = field(init=False)
     nearby: Nearby = field(init=False)
 
@@ -60,6 +62,7 @@ class Hub:
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
         object.__setattr__(self, "profiles", Profiles(self.database))
         object.__setattr__(self, "datasets", Datasets(self.database))
+        object.__setattr__(self, "downloads", Downloads(self.database.url))
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))

@@ -161,7 +161,12 @@ class Export:
 
 @contextmanager
 def exporting(
-    url: str, choice: Choice, waiting: Callable[[str], None] = lambda _: None
+    url: str,
+    choice: Choice,
+    waiting: Callable[[str], None] = lambda _: None,
+    *,
+    patience_s: float = _REFRESH_WITHIN_S,
+    only_read: bool = False,
 ) -> Iterator[Export]:
     """Choose what to export, as it is now; rollups are brought up to date before.
 
@@ -169,12 +174,14 @@ def exporting(
         url: PostgreSQL address.
         choice: what.
         waiting: told, once, for what and how long at the most, where that takes its time.
+        patience_s: how long at the most.
+        only_read: leave it to others to bring rollups up to date, and wait for them.
 
     Raises:
         ExportError: there is no such thing, area or observed property, or rollups stay behind.
         DatabaseAwayError: where the database can't be reached.
     """
-    deadline, told = monotonic() + _REFRESH_WITHIN_S, False
+    deadline, told = monotonic() + patience_s, False
     with connect(url, "tsuji export") as connection:
         while True:
             with translated(), connection.transaction():
@@ -186,13 +193,16 @@ def exporting(
             if monotonic() > deadline:
                 raise ExportError(
                     f"rollups of the time that is asked for are not complete after "
-                    f"{_REFRESH_WITHIN_S:.0f} s, since much is still to be rolled up or more keeps coming "
+                    f"{patience_s:.0f} s, since much is still to be rolled up or more keeps coming "
                     "in: try again later, export up to an earlier moment (--to), or --step raw"
                 )
             if not told:
                 told = True
-                waiting(f"brings rollups up to date first, {_REFRESH_WITHIN_S:.0f} s at the most")
-            _bring_up_to_date(url, min(deadline, monotonic() + _LOOK_EVERY_S))
+                waiting(f"brings rollups up to date first, {patience_s:.0f} s at the most")
+            if only_read:
+                sleep(min(0.5, patience_s))
+            else:
+                _bring_up_to_date(url, min(deadline, monotonic() + _LOOK_EVERY_S))
 
 
 def _bring_up_to_date(url: str, until: float) -> None:

@@ -1,0 +1,271 @@
+"""Answers of any length with flat memory: rows are read, written as the caller wants them, and sent."""
+
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from enum import StrEnum
+from typing import Any
+
+import anyio
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from anyio import to_thread
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from tsuji_platform.api.errors import BadParameterError, BusyError, NotAcceptableError
+from tsuji_platform.exports.about import about, text_of
+from tsuji_platform.exports.files import CsvSink, as_text
+from tsuji_platform.exports.rows import Columns
+from tsuji_platform.store.export import Choice, Export, ExportError, exporting
+
+_AT_ONCE = 4
+"""Downloads that one worker serves at a time: each holds a connection and the database's view of a moment."""
+_STALLED_S = 60.0
+"""Who takes nothing for so long has gone, or means harm."""
+_ROLLED_UP_WITHIN_S = 5.0
+_ROWS_IN_GROUP = 100_000
+_ROWS_IN_PART = 10_000
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    JSON = "json"
+    JSON_LINES = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+MEDIA_TYPES = {
+    Format.JSON: "application/json",
+    Format.JSON_LINES: "application/jsonl",
+    Format.CSV: "text/csv; charset=utf-8; header=present",
+    Format.PARQUET: "application/vnd.apache.parquet",
+}
+_ACCEPTED = {
+    "application/json": Format.JSON,
+    "application/jsonl": Format.JSON_LINES,
+    "application/x-ndjson": Format.JSON_LINES,
+    "application/x-jsonlines": Format.JSON_LINES,
+    "text/csv": Format.CSV,
+    "application/vnd.apache.parquet": Format.PARQUET,
+    "application/*": Format.JSON,
+    "text/*": Format.CSV,
+    "*/*": Format.JSON,
+}
+
+
+def choose(wanted: Format | None, accept: str) -> Format:
+    """The format that was asked for by name, or that the caller likes best of ours (RFC 9110, 12.5.1).
+
+    Raises:
+        NotAcceptableError: none of ours will do.
+    """
+    if wanted is not None:
+        return wanted
+    liked: list[tuple[float, int, Format]] = []
+    for place, one in enumerate(accept.split(",") if accept.strip() else ["*/*"]):
+        kind, *parameters = (part.strip().lower() for part in one.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                with suppress(ValueError):
+                    weight = float(parameter[2:])
+        if kind in _ACCEPTED and weight > 0:
+            liked.append((-weight, place, _ACCEPTED[kind]))
+    if not liked:
+        raise NotAcceptableError(
+            f"none of {accept!r:.120} can be sent; there are: "
+            + ", ".join(kind for kind in _ACCEPTED if "*" not in kind)
+        )
+    return min(liked)[2]
+
+
+class Downloads:
+    """The downloads of one worker.
+
+    Args:
+        database_url: PostgreSQL address.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._room = threading.BoundedSemaphore(_AT_ONCE)
+
+    def answer(self, choice: Choice, format_: Format, name: str, *, bom: bool = False) -> Response:
+        """What was chosen, as it is now; the answer is cut off in the middle where it can't be ended.
+
+        Args:
+            choice: what.
+            format_: how it is written.
+            name: of the file, without its ending.
+            bom: CSV begins with a mark, by which spreadsheets know UTF-8.
+
+        Raises:
+            BadParameterError: there is no such thing, area set, area or observed property.
+            BusyError: too many at once, or rollups are behind.
+        """
+        with ExitStack() as opened:
+            opened.enter_context(self._one_of_few())
+            try:
+                found = opened.enter_context(
+                    exporting(self._url, choice, patience_s=_ROLLED_UP_WITHIN_S, only_read=True)
+                )
+            except ExportError as error:
+                if "rollups" in str(error):
+                    raise BusyError(str(error)) from error
+                raise BadParameterError(str(error)) from error
+            headers = {"Content-Disposition": f'attachment; filename="{name}.{format_.value}"'}
+            if found.kept_since is not None:
+                headers["Tsuji-Kept-Since"] = text_of(found.kept_since)
+            parts = _WRITERS[format_](found, bom)
+            opened.callback(
+                parts.close
+            )  # first of all: a copy that is under way can't be left otherwise
+            kept = opened.pop_all()
+        return _Stream(parts, kept.close, MEDIA_TYPES[format_], headers)
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise BusyError(
+                f"{_AT_ONCE} downloads are under way here, as many as are served at once: try again"
+            )
+        try:
+            yield
+        finally:
+            self._room.release()
+
+
+class _Stream(StreamingResponse):
+    """Sends what a generator makes in a thread; whatever happens, what it needs is given back."""
+
+    def __init__(
+        self,
+        parts: Iterator[bytes],
+        close: Callable[[], object],
+        media_type: str,
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(_asked_for(parts), headers=headers, media_type=media_type)
+        self._give_back = close
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it all; a caller that takes nothing for too long is let go."""
+
+        async def patiently(message: Any) -> None:
+            with anyio.fail_after(_STALLED_S):
+                await send(message)
+
+        await super().stream_response(patiently)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer, and give everything back."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._give_back)
+
+
+async def _asked_for(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (part := await to_thread.run_sync(next, parts, None)) is not None:
+        if part:
+            yield part
+
+
+def _batches(found: Export) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    columns = Columns(found.streams, found.width, about(found, ""))
+    return columns.schema, (
+        columns.batch(rows[first : first + _ROWS_IN_PART])
+        for day in found.days
+        for rows in found.rows(day)
+        for first in range(0, len(rows), _ROWS_IN_PART)
+    )
+
+
+class _Buffer:
+    """A file for writers, emptied after each batch."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        """Take some."""
+        self._parts.append(bytes(data))
+        return len(self._parts[-1])
+
+    def flush(self) -> None:
+        """There is nothing behind it."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def taken(self) -> bytes:
+        """All since the last call."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+def _csv(found: Export, bom: bool) -> Generator[bytes, None, None]:
+    schema, batches = _batches(found)
+    buffer: Any = _Buffer()
+    sink = CsvSink(buffer, schema, bom=bom)
+    yield buffer.taken()
+    for batch in batches:
+        sink.write(found.days[0], batch)
+        yield buffer.taken()
+
+
+def _parquet(found: Export, _bom: bool) -> Generator[bytes, None, None]:
+    schema, batches = _batches(found)
+    buffer: Any = _Buffer()
+    waiting: list[pa.RecordBatch] = []
+    with pq.ParquetWriter(pa.PythonFile(buffer, mode="w"), schema, compression="zstd") as writer:
+        for batch in batches:
+            waiting.append(batch)
+            if sum(map(len, waiting)) >= _ROWS_IN_GROUP:
+                writer.write_table(pa.Table.from_batches(waiting, schema))
+                waiting.clear()
+                yield buffer.taken()
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting, schema))
+    yield buffer.taken()
+
+
+def _json_lines(found: Export, _bom: bool) -> Generator[bytes, None, None]:
+    _, batches = _batches(found)
+    for batch in batches:
+        yield b"\n".join((*map(orjson.dumps, _objects(batch)), b""))
+
+
+def _json(found: Export, _bom: bool) -> Generator[bytes, None, None]:
+    told = about(found, "")
+    yield b'{"about":' + orjson.dumps(told) + b',"items":['
+    _, batches = _batches(found)
+    between = b"\n"
+    for batch in batches:
+        if len(batch):
+            yield between + b",\n".join(map(orjson.dumps, _objects(batch)))
+            between = b",\n"
+    yield b"\n]}\n"
+
+
+def _objects(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """Rows as objects; times as RFC 3339."""
+    names = batch.schema.names
+    columns = [as_text(column).to_pylist() for column in batch.columns]
+    for row in zip(*columns, strict=True):
+        yield dict(zip(names, row, strict=True))
+
+
+_WRITERS: dict[Format, Callable[[Export, bool], Generator[bytes, None, None]]] = {
+    Format.JSON: _json,
+    Format.JSON_LINES: _json_lines,
+    Format.CSV: _csv,
+    Format.PARQUET: _parquet,
+}

@@ -1,0 +1,66 @@
+"""Reads a span of time as ISO 8601 writes intervals: two moments, or a moment and a length."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.hub import parse_moment
+
+_DURATION = re.compile(
+    r"P(?!$)(?:(?P<weeks>\d{1,4})W|(?:(?P<days>\d{1,5})D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,8})M)?(?:(?P<seconds>\d{1,9})S)?)?)"
+)
+_EXAMPLES = "PT24H, 2026-04-01T00:00:00+09:00/PT6H or 2026-04-01T00:00:00Z/2026-04-02T00:00:00Z"
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Read a length such as `PT24H`, `P7D` or `P2W`; None where it is none, or is nothing at all.
+
+    Years and months are not read: they have no fixed length.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        return None
+    length = timedelta(**{unit: int(value) for unit, value in found.groupdict().items() if value})
+    return length or None
+
+
+def parse_interval(text: str, name: str, now: datetime) -> tuple[datetime, datetime]:
+    """Read `start/end`, `start/length`, `length/end`, or a length that ends now.
+
+    Args:
+        text: what stood in the request.
+        name: of the parameter.
+        now: the hub's clock.
+
+    Raises:
+        BadParameterError: it is none of these, or ends before it begins.
+    """
+    first, slash, second = text.partition("/")
+    length = parse_duration(first) or parse_duration(second)
+    wrong = BadParameterError(f"{name} {text!r:.120} is not an interval, such as {_EXAMPLES}")
+    try:
+        if not slash:
+            if length is None:
+                raise wrong
+            start, end = now - length, now
+        elif length is None:
+            start, end = _moment(first, name), _moment(second, name)
+        elif parse_duration(first):
+            end = _moment(second, name)
+            start = end - length
+        else:
+            start = _moment(first, name)
+            end = start + length
+    except OverflowError:
+        raise wrong from None
+    if start >= end:
+        raise BadParameterError(f"{name} {text!r:.120} ends before it begins")
+    return start, end
+
+
+def _moment(text: str, name: str) -> datetime:
+    moment = parse_moment(text, name)
+    if moment is None:  # can't be: only None gives None
+        raise BadParameterError(f"{name} has no time")
+    return moment.astimezone(UTC)

@@ -1,0 +1,199 @@
+"""Downloads of observations and aggregates in every format: the same rows in each."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import numpy as np
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from fastapi.testclient import TestClient
+
+from samples import T0, after, message, registration
+from tsuji_platform.api import downloads
+from tsuji_platform.store import Refresher, Writer
+
+_SPAN = {"start": after(minutes=-5).isoformat(), "end": after(hours=2).isoformat()}
+_MINUTES = 60
+
+
+@pytest.fixture
+def measured(api: TestClient, writer: Writer) -> TestClient:
+    """Two more things with an hour of minutes each."""
+    writer.save(
+        [registration("temp-1", "air_temperature"), registration("gate-9", "pedestrians_in")]
+    )
+    writer.save(
+        [
+            message("temp-1", after(minutes=minute), air_temperature=20 + minute / 8)
+            for minute in range(_MINUTES)
+        ]
+        + [
+            message("gate-9", after(minutes=minute), 60, pedestrians_in=minute)
+            for minute in range(_MINUTES)
+        ]
+    )
+    return api
+
+
+def _things(*names: str) -> list[tuple[str, str]]:
+    return [("thing", name) for name in names] + list(_SPAN.items())
+
+
+def _of_json(text: str) -> list[dict[str, object]]:
+    return json.loads(text)["items"]
+
+
+def test_all_formats_hold_the_same_rows(measured: TestClient) -> None:
+    asked = _things("temp-1", "gate-9")
+    answers = {
+        kind: measured.get("/v1/observations", params=[*asked, ("format", kind)])
+        for kind in ("json", "jsonl", "csv", "parquet")
+    }
+    rows = _of_json(answers["json"].text)
+    assert len(rows) == 2 * _MINUTES
+    assert next(row for row in rows if row["thing"] == "temp-1") == {
+        "thing": "temp-1",
+        "observed_property": "air_temperature",
+        "time": f"{T0:%Y-%m-%dT%H:%M:%SZ}",
+        "result": 20.0,
+        "unit": "Cel",
+        "period_s": None,
+    }
+    assert [json.loads(line) for line in answers["jsonl"].text.splitlines()] == rows
+    table = pq.read_table(io.BytesIO(answers["parquet"].content))
+    assert table.column("result").to_pylist() == [row["result"] for row in rows]
+    assert table.column("time").to_pylist()[:2] == [T0, after(minutes=1)]
+    assert table.schema.field("time").metadata[b"meaning"].startswith(b"the END")
+    about = json.loads(table.schema.metadata[b"tsuji"])
+    assert about["units"] == {"air_temperature": "Cel", "pedestrians_in": "{person}"}
+    told = list(csv.DictReader(io.StringIO(answers["csv"].text)))
+    assert [float(row["result"]) for row in told] == [row["result"] for row in rows]
+    assert [row["period_s"] for row in told] == [
+        "" if row["period_s"] is None else str(row["period_s"]) for row in rows
+    ]
+    for kind, answer in answers.items():
+        assert f"observations.{kind}" in answer.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/csv", "text/csv"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
+        ("text/csv;q=0.1, application/vnd.apache.parquet", "application/vnd.apache.parquet"),
+        ("application/x-ndjson", "application/jsonl"),
+    ],
+)
+def test_the_header_accept_chooses(measured: TestClient, accept: str | None, media: str) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = measured.get("/v1/observations", params=_things("temp-1"), headers=headers)
+    assert answer.headers["content-type"].split(";")[0] == media
+
+
+def test_what_can_not_be_sent_is_refused(measured: TestClient) -> None:
+    answer = measured.get("/v1/observations", headers={"Accept": "image/png"})
+    assert answer.status_code == 406
+    assert "text/csv" in answer.json()["detail"]
+
+
+def test_a_spreadsheet_gets_its_mark(measured: TestClient) -> None:
+    asked = [*_things("temp-1"), ("format", "csv"), ("bom", "true")]
+    assert measured.get("/v1/observations", params=asked).content.startswith(b"\xef\xbb\xbfthing,")
+
+
+def test_aggregates_equal_what_numpy_makes_of_the_observations(
+    measured: TestClient, hub_url: str
+) -> None:
+    Refresher(hub_url).refresh()
+    asked = [*_things("temp-1", "gate-9"), ("step", "5min")]
+    rows = _of_json(measured.get("/v1/aggregates", params=asked).text)
+    for thing, first, scale in (("temp-1", 20.0, 1 / 8), ("gate-9", 0.0, 1.0)):
+        results = first + np.arange(_MINUTES) * scale
+        # a bucket ends with its last moment: the first holds minute 0 alone
+        expected = [results[:1], *(results[n : n + 5] for n in range(1, _MINUTES, 5))]
+        mine = [row for row in rows if row["thing"] == thing]
+        assert [row["n"] for row in mine] == [len(part) for part in expected]
+        assert [row["sum"] for row in mine] == pytest.approx([part.sum() for part in expected])
+        assert [row["min"] for row in mine] == [part.min() for part in expected]
+        assert [row["max"] for row in mine] == [part.max() for part in expected]
+        result = np.sum if thing == "gate-9" else np.mean
+        assert [row["result"] for row in mine] == pytest.approx([result(part) for part in expected])
+
+
+def test_filters_compose(measured: TestClient) -> None:
+    def things(**asked: str) -> set[object]:
+        answer = measured.get("/v1/observations", params={**_SPAN, **asked})
+        assert answer.status_code == 200, answer.text
+        return {row["thing"] for row in _of_json(answer.text)}
+
+    everything = things()
+    assert {"temp-1", "gate-9"} <= everything
+    assert things(observed_property="air_temperature") < everything
+    assert things(kind="thing") <= everything
+    assert things(thing="temp-1", observed_property="pedestrians_in") == set()
+    assert things(bbox="-180,-90,180,90") == everything
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"thing": "nobody"}, "nobody"),
+        ({"observed_property": "mood"}, "mood"),
+        ({"area_set": "nowhere"}, "nowhere"),
+        ({"area": "13104"}, "area_set"),
+        ({"bbox": "1,2,3"}, "west,south,east,north"),
+        ({"bbox": "10,0,5,1"}, "west,south,east,north"),
+        ({"bbox": "nan,0,5,1"}, "west,south,east,north"),
+        ({"interval": "P1M"}, "interval"),
+        ({"interval": "P1D", "end": "2026-04-01T00:00:00Z"}, "leave out"),
+        ({"start": "2026-04-02T00:00:00Z", "end": "2026-04-01T00:00:00Z"}, "before"),
+        ({"kind": "submarine"}, "kind"),
+        ({"format": "xlsx"}, "format"),
+        ({"thing": "a\x00b"}, ""),
+    ],
+)
+def test_wrong_filters_are_named(measured: TestClient, asked: dict[str, str], says: str) -> None:
+    answer = measured.get("/v1/observations", params=asked)
+    assert answer.status_code == 422
+    assert says in answer.json()["detail"]
+
+
+def test_nothing_is_an_empty_answer_in_every_format(measured: TestClient) -> None:
+    asked = [("thing", "temp-1"), ("interval", "2020-01-01T00:00:00Z/P1D")]
+    answers = {
+        kind: measured.get("/v1/observations", params=[*asked, ("format", kind)])
+        for kind in ("json", "jsonl", "csv", "parquet")
+    }
+    assert _of_json(answers["json"].text) == []
+    assert answers["jsonl"].content == b""
+    assert answers["csv"].text == "thing,observed_property,time,result,unit,period_s\n"
+    assert pq.read_table(io.BytesIO(answers["parquet"].content)).num_rows == 0
+
+
+def _connections(hub_url: str) -> int:
+    with psycopg.connect(hub_url) as connection:
+        ((count,),) = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tsuji export'"
+        ).fetchall()
+    return int(count)
+
+
+def test_no_more_than_a_few_at_once_and_none_is_left_behind(
+    measured: TestClient, hub_url: str
+) -> None:
+    hub = measured.app.state.hub
+    choice = downloads.Choice(things=("temp-1",), start=T0 - timedelta(days=1), end=after(hours=2))
+    held = [hub.downloads.answer(choice, downloads.Format.CSV, "x") for _ in range(4)]
+    refused = measured.get("/v1/observations", params=_things("temp-1"))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert _connections(hub_url) == 4
+    for one in held:
+        one._give_back()
+    assert _connections(hub_url) == 0
+    assert measured.get("/v1/observations", params=_things("temp-1")).status_code == 200
+    assert _connections(hub_url) == 0
