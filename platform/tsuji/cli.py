@@ -21,12 +21,13 @@ from tsuji import (
     importing,
     keeping,
     keys,
+    record,
     rejected,
     replay,
     services,
+    simulated_past,
     up,
     wiring,
-    simulated_past,
 )
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
@@ -99,9 +100,10 @@ app.command()(services.ingest)
 app.command()(services.api)
 app.command()(services.dashboard)
 app.command()(feeds.simulate)
+app.command()(simulated_past.simulate_past)
 app.command("import")(importing.import_)
 app.command()(exporting.export)
-app.command()(simulated_past.simulate_past)
+app.command()(record.record)
 app.add_typer(replay.app, name="replay")
 app.add_typer(areas.app, name="areas")
 app.add_typer(datasets.app, name="datasets")
@@ -144,6 +146,7 @@ def _is_mendable(error: Exception) -> bool:
     from tsuji_platform.store import StoreError
     from tsuji_simulators.fleet import ScenarioError
     from tsuji_simulators.recorded.recording import RecordingError
+    from tsuji_simulators.tape.message import TapeError
 
     return isinstance(
         error,
@@ -158,6 +161,7 @@ def _is_mendable(error: Exception) -> bool:
             RecordingError,
             RulesError,
             ScenarioError,
+            TapeError,
             WebhookError,
         ),
     )

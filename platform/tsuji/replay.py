@@ -5,59 +5,55 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import ciso8601
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
-from tsuji import wiring
+from tsuji import replay_files, wiring
+from tsuji.durations import moment, pace
 from tsuji.services import on_stop_signal
 
 if TYPE_CHECKING:
     from tsuji_simulators.recorded.recording import Recording
     from tsuji_simulators.replay import ReplayProgress
 
+
+class _Files(TyperGroup):
+    """Takes what is not the name of a feed for files."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command in front that files are for."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["files", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Publish a recorded feed over MQTT, with its original times.",
+    cls=_Files,
+    help="Publish over MQTT what was recorded: `tsuji replay FILE...` (all options: `tsuji replay files "
+    "--help`), or a published recording by its name.",
 )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return ciso8601.parse_rfc3339(text)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is not RFC 3339 with an offset, such as 2014-06-01T00:00:00+10:00"
-        ) from error
-
-
-def _pace(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not (math.isfinite(speed) and speed > 0):
-        raise typer.BadParameter(f"{text!r} is not a number above 0, such as 60")
-    return speed
+app.command()(replay_files.files)
 
 
 _From = Annotated[
     datetime | None,
-    typer.Option("--from", parser=_moment, metavar="TIME", help="Leave out what ended by then."),
+    typer.Option("--from", parser=moment, metavar="TIME", help="Leave out what ended by then."),
 ]
 _To = Annotated[
     datetime | None,
-    typer.Option("--to", parser=_moment, metavar="TIME", help="Leave out what ended later."),
+    typer.Option("--to", parser=moment, metavar="TIME", help="Leave out what ended later."),
 ]
 _Speed = Annotated[
     float | None,
     typer.Option(
-        parser=_pace,
-        metavar="NUMBER",
+        parser=pace,
+        metavar="NUMBER|max",
         help="Times the original speed; as fast as the broker takes it otherwise.",
     ),
 ]
@@ -107,7 +103,13 @@ def _publish(
     on_stop_signal(stop.set)
     with _Bar() as bar:
         final = replay(
-            recording, address, speed=speed, start=start, end=end, stop=stop, on_progress=bar.show
+            recording,
+            address,
+            speed=None if speed == math.inf else speed,
+            start=start,
+            end=end,
+            stop=stop,
+            on_progress=bar.show,
         )
     typer.echo(
         f"{final.observations} of {final.total} observations of {final.things} things published in "

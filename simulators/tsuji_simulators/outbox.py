@@ -31,6 +31,7 @@ class Message:
         topic: where it goes.
         payload: its content.
         retain: whether the broker keeps it for later subscribers.
+        qos: 0, 1 or 2; of QoS 0 there is no acknowledgement, so it counts once it is sent.
         receipt: tells whoever published it of the first acknowledgement.
         confirmed_at: when it was acknowledged over the last connection that it was sent on; None
             while it is to be sent, or sent and not acknowledged.
@@ -39,6 +40,7 @@ class Message:
     topic: str
     payload: bytes
     retain: bool
+    qos: int = 1
     receipt: Receipt = field(default_factory=Receipt)
     confirmed_at: float | None = None
 

@@ -1,8 +1,9 @@
-"""Publishes as real devices do, over MQTT 3.1.1 at QoS 1; the only module that knows paho.
+"""Publishes as real devices do, over MQTT at QoS 1 unless told otherwise.
 
-3.1.1 rather than 5, because a publisher needs nothing that 5 adds and paho is nearly twice as fast
-with it. What `publish` has accepted is kept until the broker has acknowledged it, and sent again
-after every reconnection; the number of such messages is bounded, and `publish` waits at the bound.
+It speaks 3.1.1, which every broker knows, or 5 where the caller has found that the broker knows it: then
+the broker says of each message whether anybody has subscribed to it. What `publish` has accepted is kept
+until the broker has acknowledged it, and sent again after every reconnection; the number of such messages
+is bounded, and `publish` waits at the bound.
 
 What was acknowledged just before a connection was lost is sent once more as well: Mosquitto (2.1.2,
 with its SQLite plugin) acknowledges about a millisecond before it commits, at QoS 2, too, so a broker
@@ -26,6 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tsuji_platform.contract import Observation, Thing, encode_observations, encode_thing
 from tsuji_platform.contract.topics import observations_topic, thing_topic
 from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.mqtt5 import NOBODY_LISTENS, Mqtt5
 from tsuji_simulators.outbox import Message, Outbox, Receipt
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,11 @@ class Counts:
     acknowledged: int
     sent_again: int = 0
     """Acknowledged messages that were sent once more after a lost connection."""
+    unheard: int | None = None
+    """Acknowledged messages that reached no subscriber and were not retained; None where the broker
+    doesn't say. Of QoS 1 only."""
+    refused: int = 0
+    """Acknowledged messages that the broker did not take, as far as it says."""
 
     @property
     def unacknowledged(self) -> int:
@@ -74,6 +81,7 @@ class Publisher:
         max_unacknowledged: `publish` waits while so many messages are unacknowledged.
         resend_s: what was acknowledged at most so long before the last acknowledgement of a connection
             that was lost is sent once more over the next one, seconds; 0 trusts the broker with it.
+        mqtt5: what the broker grants those who speak MQTT 5; None for 3.1.1.
         stop: once it is set, what waits raises `PublisherClosedError`.
         on_progress: called after each message's acknowledgement, mostly from the network thread: it
             must be quick.
@@ -86,6 +94,7 @@ class Publisher:
         client_id: str = "tsuji-simulators",
         max_unacknowledged: int = MAX_UNACKNOWLEDGED,
         resend_s: float = RESEND_S,
+        mqtt5: Mqtt5 | None = None,
         stop: threading.Event | None = None,
         on_progress: Callable[[Counts], None] | None = None,
     ) -> None:
@@ -98,21 +107,27 @@ class Publisher:
         self._published = 0
         self._acknowledged = 0
         self._sent_again = 0
+        self._unheard: int | None = 0 if mqtt5 else None
+        self._refused = 0
+        self.refusal = ""
+        """Why the broker last refused a message, in its words."""
         self._taken = 0  # and not acknowledged: also those that are about to be put into the outbox
         self._outbox = Outbox(resend_s, _RESEND_MOST)
         self._sending = threading.Lock()  # whoever gives messages to paho, in the outbox's order
         self._on_their_way: dict[int, Message] = {}  # by their ids on this connection
-        self._early: set[int] = set()  # acknowledged before we knew the message's id
+        self._early: dict[int, Any] = {}  # acknowledged before we knew the message's id
         self._connected = False
         self._said_absent = False
         self._closed = False
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"{client_id}-{token_hex(4)}",
-            protocol=MQTTProtocolVersion.MQTTv311,
+            protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
         )
         self._client.max_queued_messages_set(0)
-        self._client.max_inflight_messages_set(0)  # what is sent again comes on top of our window
+        # In 3.1.1 there is no limit, and what is sent again comes on top of our window; a broker of 5
+        # hangs up on whoever goes beyond its own.
+        self._client.max_inflight_messages_set(mqtt5.receive_maximum if mqtt5 else 0)
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
@@ -146,6 +161,8 @@ class Publisher:
             published=self._published,
             acknowledged=self._acknowledged,
             sent_again=self._sent_again,
+            unheard=self._unheard,
+            refused=self._refused,
         )
 
     @property
@@ -153,7 +170,7 @@ class Publisher:
         """Whether the broker has let us in and not gone since."""
         return self._connected
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> Receipt:
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> Receipt:
         """Take one message; waits while too many are unacknowledged.
 
         Raises:
@@ -165,7 +182,7 @@ class Publisher:
             raise ValueError(
                 f"a message can't be published on {topic!r}: name one topic, no filter"
             )
-        message = Message(topic=topic, payload=payload, retain=retain)
+        message = Message(topic=topic, payload=payload, retain=retain, qos=qos)
         with self._changed:
             self._wait_for(lambda: self._taken < self._window)
             self._taken += 1
@@ -186,7 +203,9 @@ class Publisher:
 
     def _send(self, message: Message) -> bool:
         """Give one message to paho; False where it would not take it."""
-        info = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+        info = self._client.publish(
+            message.topic, message.payload, qos=message.qos, retain=message.retain
+        )
         # Any other code (no connection, connection lost) means that it goes out over the next one.
         if info.rc == MQTT_ERR_QUEUE_SIZE:
             return False
@@ -194,8 +213,8 @@ class Publisher:
             if info.mid not in self._early:
                 self._on_their_way[info.mid] = message
                 return True
-            self._early.discard(info.mid)
-        self._confirm(message)
+            reason = self._early.pop(info.mid)
+        self._confirm(message, reason)
         return True
 
     def publish_things(self, things: Iterable[Thing]) -> None:
@@ -292,22 +311,32 @@ class Publisher:
         if was_connected and not self._closed:
             logger.warning("broker %s is gone (%s); trying again", self._shown, reason)
 
-    def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: Any, _p: Any) -> None:
+    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _p: Any) -> None:
         # paho holds its lock over outgoing messages here: take no other lock than ours, which is
         # never held while paho is called.
         with self._changed:
             message = self._on_their_way.pop(mid, None)
             if message is None:
-                self._early.add(mid)
+                self._early[mid] = reason
                 return
-        self._confirm(message)
+        self._confirm(message, reason)
 
-    def _confirm(self, message: Message) -> None:
+    def _confirm(self, message: Message, reason: Any) -> None:
         with self._changed:
             is_first = self._outbox.confirm(message, monotonic())
             self._acknowledged += is_first
             self._taken -= is_first
+            if is_first and self._unheard is not None:
+                self._hear(message, reason)
             counts = self._counts()
             self._changed.notify_all()
         if is_first and self._on_progress is not None:
             self._on_progress(counts)
+
+    def _hear(self, message: Message, reason: Any) -> None:
+        """Note what a broker that speaks MQTT 5 says of a message."""
+        if reason.is_failure:
+            self._refused += 1
+            self.refusal = str(reason)
+        elif reason.value == NOBODY_LISTENS and not message.retain:
+            self._unheard = (self._unheard or 0) + 1
