@@ -3,12 +3,13 @@
 import argparse
 import os
 import platform
+from functools import partial
 
 import psutil
 
-from bench import history, imports, ingest
+from bench import areas, history, imports, ingest
 
-PARTS = {"ingest": ingest.run, "history": history.run, "imports": imports.run}
+PARTS = ("ingest", "history", "imports", "areas")
 
 
 def main() -> None:
@@ -16,14 +17,24 @@ def main() -> None:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default"
     )
-    chosen = parser.parse_args().parts or list(PARTS)
+    parser.add_argument(
+        "--rows", type=int, default=history.ROWS, help=f"in part history, about ({history.ROWS:,})"
+    )
+    arguments = parser.parse_args()
+    chosen = arguments.parts or PARTS
+    parts = {
+        "ingest": ingest.run,
+        "history": partial(history.run, arguments.rows),
+        "imports": imports.run,
+        "areas": areas.run,
+    }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
     memory = psutil.virtual_memory().total / 2**30
     print(f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}")
     for part in chosen:
         print(f"\n## {part}")
-        PARTS[part]()
+        parts[part]()
 
 
 if __name__ == "__main__":

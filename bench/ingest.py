@@ -278,15 +278,15 @@ def _servers() -> Iterator[tuple[PrivateServer, PrivateServer, Path]]:
         yield database, broker, home
 
 
-def _until_ready(port: int) -> None:
+def _until_ready(port: int, path: str = "/health") -> None:
     for _ in range(1_000):
         try:
-            httpx.get(f"http://127.0.0.1:{port}/health")
+            httpx.get(f"http://127.0.0.1:{port}{path}")
         except httpx.TransportError:
             time.sleep(0.01)
         else:
             return
-    raise RuntimeError(f"no ingest answers on port {port}")
+    raise RuntimeError(f"nothing answers on port {port}")
 
 
 def _cpu_s(processes: Sequence[psutil.Process]) -> float:

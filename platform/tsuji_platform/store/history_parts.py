@@ -21,6 +21,12 @@ _SOURCES: Mapping[timedelta, LiteralString] = {
     HOUR: _SQL["pieces_hour"],
     DAY: _SQL["pieces_day"],
 }
+_AS_THEY_ARE: Mapping[timedelta, LiteralString] = {
+    FIVE_MINUTES: _SQL["buckets"],
+    HOUR: _SQL["buckets"].replace("rollup_5min", "rollup_hour"),
+    DAY: _SQL["buckets"].replace("rollup_5min", "rollup_day"),
+}
+"""For steps of that length."""
 _end = attrgetter("end")
 
 _Part = tuple[datetime, int, float, float, float, float]
@@ -32,8 +38,9 @@ def steps_of_plan(connection: Connection, plan: Plan, pieces: Pieces) -> list[St
     found: defaultdict[int, list[_Part]] = defaultdict(list)
     sources = [width for width, its in pieces.items() if its]
     for width in sources:
+        query = (_AS_THEY_ARE if width == plan.step else _SOURCES)[width]
         with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            for key, *part in cursor.execute(_SOURCES[width], plan.values(pieces[width])):
+            for key, *part in cursor.execute(query, plan.values(pieces[width])):
                 if not plan.gone or not plan.lacks(part[0]):
                     found[key].append(tuple(part))
     steps = [

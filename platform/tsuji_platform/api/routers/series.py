@@ -3,6 +3,8 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate, repeat
+from operator import add
 
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.gaps import gaps
@@ -74,7 +76,7 @@ def fill(
 ) -> tuple[list[datetime], list[float | None]]:
     """The end of every step, and its value or None."""
     count = (span.end - span.start) // span.step
-    times = [span.start + span.step * (i + 1) for i in range(count)]
+    times = list(accumulate(repeat(span.step, count - 1), add, initial=span.start + span.step))
     return times, [values.get(time) for time in times]
 
 
