@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from psycopg.conninfo import make_conninfo
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from hub_processes import HubProcesses
 from tsuji_platform.runtime.browser import ensure
@@ -17,10 +19,26 @@ from tsuji_platform.runtime.private import PrivateServer, private_broker, privat
 from tsuji_platform.store import Database, migrate
 
 _ROOT = Path(__file__).resolve().parents[1]
+_SHARED_HUBS = ("tests/dashboard", "tests/faults")
 _numbers = itertools.count()
 
 settings.register_profile("tsuji", deadline=None)  # the machine may be busy
 settings.load_profile("tsuji")
+
+
+class ByServers(LoadFileScheduling):
+    """Gives each file to one worker, and the files that share a hub to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        folder, _, _ = file.rpartition("/")
+        return folder if folder in _SHARED_HUBS else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByServers:
+    """Let files of tests run side by side."""
+    return ByServers(config, log)
 
 
 @pytest.fixture(scope="session")
