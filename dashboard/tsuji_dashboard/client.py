@@ -26,13 +26,20 @@ def instant(value: str | None) -> datetime | None:
 class Reading:
     """One figure of an area, or the newest result of one datastream, at a moment.
 
-    `quality` names what looks wrong with a result: `step`, `stuck`.
+    `quality` names what looks wrong with a result: `step`, `stuck`. Of an estimated figure `away` is how
+    far the nearest and the farthest of its things are, metres.
     """
 
     value: float
     time: datetime | None
     n: int | None = None
     quality: tuple[str, ...] = ()
+    away: tuple[float, float] | None = None
+
+
+def _away(figure: Mapping[str, Any]) -> tuple[float, float] | None:
+    near = figure.get("estimated")
+    return None if near is None else (near["distance_m"], near["farthest_m"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +74,9 @@ class Area:
             name_en=body.get("name_en") or body["name"] or body["code"],
             things=tuple(body["things"]),
             figures={
-                key: Reading(value=f["value"], time=instant(f.get("time")), n=f.get("n"))
+                key: Reading(
+                    value=f["value"], time=instant(f.get("time")), n=f.get("n"), away=_away(f)
+                )
                 for key, f in body["figures"].items()
                 if f.get("value") is not None
             },

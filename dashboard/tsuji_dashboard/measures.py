@@ -100,7 +100,9 @@ def _tile(
             ),
             html.Div(
                 [
-                    html.Span(**data(**{f"{what}_n": key, "n": str(reading.n or "")})),
+                    html.Span(
+                        **data(**{f"{what}_n": key, "n": str(reading.n or "")}, **_away(reading))
+                    ),
                     html.Span(**data(**{f"{what}_age": key, "time": since})),
                 ],
                 className="tile-foot",
@@ -109,6 +111,14 @@ def _tile(
         ],
         className="tile chosen" if large else "tile",
     )
+
+
+def _away(reading: Reading) -> dict[str, str]:
+    """How far away that stands of which an estimate is made, for the browser to put into words."""
+    if reading.away is None:
+        return {}
+    near, far = reading.away
+    return {"near": f"{near:g}", "far": f"{far:g}"}
 
 
 def _doubts(key: str, reading: Reading, selection: Selection) -> list[html.Div]:

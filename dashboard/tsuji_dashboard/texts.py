@@ -104,6 +104,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "legend": ("凡例", "Legend"),
     "legend.none": ("60分以内の値なし", "No value for 60 min"),
     "legend.no_sensor": ("センサーなし", "No sensor"),
+    "legend.estimated": ("近くのセンサーからの推定", "Estimated from near sensors"),
     "legend.less": ("低い", "lower"),
     "legend.more": ("高い", "higher"),
     "legend.few": ("少ない", "few"),
@@ -162,6 +163,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     # tooltips and the table
     "sensors": ("センサー {n} 台", "{n} sensors"),
     "sensors.one": ("センサー 1 台", "1 sensor"),
+    "estimated": ("推定({sensors}、{distance} 先)", "Estimated from {sensors} {distance} away"),
+    "estimated.short": ("推定", "estimated"),
     "value.of": ("{age}の値", "value from {age}"),
     "no_value": ("60分以内の値はありません", "No value within the last 60 minutes"),
     "no_value.past": ("この時点の値はありません", "No value at that moment"),

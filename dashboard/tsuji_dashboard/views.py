@@ -1,6 +1,6 @@
 """The detail panel's content: gathered details in, components out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import nan
@@ -15,6 +15,7 @@ from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.measures import Measure, charted, measured
 from tsuji_dashboard.parts import aria, data
 from tsuji_dashboard.texts import Lang, isolated, kind_label, reason_label, text
+from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES, ObservedProperty
 
@@ -98,7 +99,9 @@ def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
         ],
         foot=[
             *_things(detail.things, selection),
-            *_methods([FIGURES[key] for key in FIGURES if key in area.figures], lang),
+            *_methods(
+                {FIGURES[key]: area.figures[key] for key in FIGURES if key in area.figures}, lang
+            ),
         ],
     )
 
@@ -220,15 +223,15 @@ def _things(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
     return [html.Section([html.H3(title), html.Ul(rows, className="things")])]
 
 
-def _methods(figures: Sequence[Figure], lang: Lang) -> list[Any]:
+def _methods(figures: Mapping[Figure, Reading], lang: Lang) -> list[Any]:
     if not figures:
         return []
     rows: list[Any] = []
-    for figure in figures:
-        rows += [
-            html.Dt(label(figure, lang)),
-            html.Dd(figure.method_ja if lang == "ja" else figure.method),
-        ]
+    for figure, reading in figures.items():
+        english, japanese = figure.method, figure.method_ja
+        if reading.away is not None:
+            english, japanese = estimate.METHOD, estimate.METHOD_JA
+        rows += [html.Dt(label(figure, lang)), html.Dd(japanese if lang == "ja" else english)]
     return [html.Details([html.Summary(text("detail.methods", lang)), html.Dl(rows)])]
 
 

@@ -77,6 +77,14 @@
     },
     fromLocal: (text) => new Date(`${text}:00+09:00`),
     sensors: (n) => (n === 1 ? t("sensors.one") : t("sensors", { n: number(n, 0) })),
+    /** What a value is made of: so many sensors, and how far away they are where they stand elsewhere. */
+    madeOf(found) {
+      const sensors = tsuji.format.sensors(found.n);
+      if (!found.estimated) return sensors;
+      const km = (metres) => number(metres / 1000, 1);
+      const ends = [km(found.estimated.distance_m), km(found.estimated.farthest_m)];
+      return t("estimated", { sensors, distance: `${[...new Set(ends)].join("–")} km` });
+    },
     /** Whether an area has no name of its own, only its code: a mesh cell. */
     isMesh: ({ name, code }) => !name || name.includes(code),
     /** What an area is called; a mesh cell by what stands in it, if anything does. */

@@ -32,6 +32,7 @@
     const style = { color: look.line, weight: 0.8, opacity: 0.55, fillOpacity: tiles ? 0.7 : 0.88 };
     if (found) {
       style.fillColor = colour(tsuji.figure(), found.value);
+      if (found.estimated) style.fillOpacity *= 0.45;
     } else if (properties.things) {
       style.fillColor = svg ? "url(#tsuji-hatch)" : look.grey;
       style.fillOpacity = svg ? 1 : 0.4;

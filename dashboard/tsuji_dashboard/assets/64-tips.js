@@ -40,7 +40,7 @@
       head,
       make("div", { class: "tip-label" }, figure.label),
       amount(figure, found.value),
-      make("div", { class: "tip-foot" }, line(tsuji.format.sensors(found.n), aged(found.time))),
+      make("div", { class: "tip-foot" }, line(tsuji.format.madeOf(found), aged(found.time))),
     );
   }
 
@@ -48,7 +48,8 @@
     const figure = tsuji.figure();
     const found = tsuji.paint.reading(properties.code);
     const said = found ? `${tsuji.format.value(figure, found.value)} ${figure.unit}` : blank(properties);
-    return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}`;
+    const guessed = found && found.estimated ? ` (${tsuji.t("estimated.short")})` : "";
+    return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}${guessed}`;
   }
 
   function standing(id) {

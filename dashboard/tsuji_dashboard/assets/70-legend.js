@@ -26,6 +26,7 @@
         { class: "keys" },
         key("swatch hatch", tsuji.t("legend.none")),
         key("swatch none", tsuji.t("legend.no_sensor")),
+        ...(figure.estimates ? [key("swatch guessed", tsuji.t("legend.estimated"))] : []),
         key("mark smart_pole live", tsuji.t("legend.pole")),
         key("mark footfall_counter live", tsuji.t("legend.counter")),
         key("mark other live", tsuji.t("legend.other")),

@@ -81,7 +81,8 @@
       const name = near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties);
       write(parts.name, name);
       parts.name.title = name;
-      write(parts.value, tsuji.format.value(figure, found.value));
+      write(parts.value, `${found.estimated ? "≈ " : ""}${tsuji.format.value(figure, found.value)}`);
+      parts.value.title = found.estimated ? tsuji.format.madeOf(found) : "";
       write(parts.n, tsuji.format.number(found.n, 0));
       parts.swatch.style.background = tsuji.paint.colour(figure, found.value);
       parts.element.classList.toggle("chosen", tsuji.state.get().area === code);

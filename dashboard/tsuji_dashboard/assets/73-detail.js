@@ -78,8 +78,10 @@
     }
     for (const element of body.querySelectorAll("[data-figure-n]")) {
       const now = readings[element.dataset.figureN];
-      const n = now ? now.n : Number(element.dataset.n);
-      write(element, n ? tsuji.format.sensors(n) : "");
+      const { n, near, far } = element.dataset;
+      const estimated = near && { distance_m: Number(near), farthest_m: Number(far) };
+      const found = now || { n: Number(n), estimated };
+      write(element, found.n ? tsuji.format.madeOf(found) : "");
     }
     for (const element of body.querySelectorAll("[data-figure-age], [data-property-age]")) {
       const now = readings[element.dataset.figureAge || element.dataset.propertyAge];

@@ -14,6 +14,7 @@ from tsuji_dashboard.detail import Details, Selection
 from tsuji_dashboard.parts import aria
 from tsuji_dashboard.texts import Lang, text, unit_label, words
 from tsuji_dashboard.views import Panel, label, other_charts, panel, trouble
+from tsuji_platform.analytics.estimate import ESTIMATED
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
@@ -35,6 +36,7 @@ def page_data(lang: Lang, tiles_url: str) -> dict[str, Any]:
                 "decimals": figure.decimals,
                 "properties": figure.properties,
                 "newest": figure.over_time is None,
+                "estimates": figure.id in ESTIMATED,
                 "turns": bins.turns,
                 "edges": bins.edges,
                 "colours": {theme: bins.palette(theme) for theme in ("light", "dark")},
