@@ -9,7 +9,7 @@ from typing import Any
 from shapely.geometry.base import BaseGeometry
 
 from tsuji_geo.areas import JAPAN, AreaError, AreaKind, AreaSetShape, AreaShape
-from tsuji_geo.geometry import bbox_of, merged, repaired, to_geojson
+from tsuji_geo.geometry import bbox_of, merged, repaired, rounded, to_geojson
 from tsuji_geo.prefectures import PREFECTURES, municipality_code
 from tsuji_geo.vector_files import extent_of, read_frame
 from tsuji_platform.contract.rejection import quote
@@ -17,6 +17,8 @@ from tsuji_platform.contract.rejection import quote
 N03_SOURCE = "「国土数値情報（行政区域データ）」（国土交通省）を加工して作成"
 N03_LICENCE = "国土数値情報ダウンロードサイトコンテンツ利用規約"
 
+_SMALL = 1e-6
+"""Square degrees, about a hectare: what is larger may be thin, but not everywhere."""
 _ANY_CODE = re.compile(r"[^\s/\\?#%]{1,64}")
 _N03_COLUMNS = {
     "N03_001": "都道府県名",
@@ -98,7 +100,9 @@ class _Gathered:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def read_boundaries(path: Path, *, set_id: str | None = None) -> AreaImport:
+def read_boundaries(
+    path: Path, *, set_id: str | None = None, name_en_column: str | None = None
+) -> AreaImport:
     """Read municipality boundaries in N03 form (国土数値情報 行政区域).
 
     Features are dissolved by N03_007, invalid rings repaired; features without a code (所属未定地) or
@@ -108,6 +112,7 @@ def read_boundaries(path: Path, *, set_id: str | None = None) -> AreaImport:
         path: GeoJSON, shapefile or zip as published; see `vector_files.read_frame`.
         set_id: by default `municipalities-13` where all codes are of prefecture 13, else
             `municipalities`.
+        name_en_column: whose values are English names, which N03 itself has none of.
 
     Raises:
         AreaError: the file cannot be read, is not in N03 form, or holds no area.
@@ -115,7 +120,7 @@ def read_boundaries(path: Path, *, set_id: str | None = None) -> AreaImport:
     frame = read_frame(path)
     _need_columns(
         frame,
-        ["N03_004", "N03_007"],
+        ["N03_004", "N03_007", *([name_en_column] if name_en_column else [])],
         path,
         "an N03 file has N03_001 to N03_007; for other polygons name the columns of code and name",
     )
@@ -125,7 +130,11 @@ def read_boundaries(path: Path, *, set_id: str | None = None) -> AreaImport:
             f"{path} reaches from {west:g} to {east:g} degrees east and {south:g} to {north:g} degrees "
             "north, which is not in Japan: are longitude and latitude swapped?"
         )
-    gathered = _gather(frame, "N03_007", municipality_code, _n03_name)
+
+    def names(row: dict[str, Any]) -> tuple[str, str]:
+        return _n03_name(row), _text(row[name_en_column]) if name_en_column else ""
+
+    gathered = _gather(frame, "N03_007", municipality_code, names)
     areas = _areas(gathered, path)
     prefectures = {area.code[:2] for area in areas}
     prefecture = prefectures.pop() if len(prefectures) == 1 else None
@@ -242,6 +251,8 @@ def _polygons(geometry: BaseGeometry | None) -> tuple[BaseGeometry, str]:
             if problem
             else f"a {geometry.geom_type} is no area"
         )
+    if polygons.area < _SMALL and rounded(polygons).is_empty:
+        raise ValueError("nothing is left of its shape once it is rounded to a centimetre")
     return polygons, problem
 
 
@@ -275,14 +286,14 @@ def _report(area_set: AreaSetShape, gathered: _Gathered, features: int) -> AreaI
     )
 
 
-def _n03_name(row: dict[str, Any]) -> tuple[str, str]:
+def _n03_name(row: dict[str, Any]) -> str:
     """Name of a municipality; a designated city's ward carries its city's name in front."""
     above, own, ward = (_text(row.get(column)) for column in ("N03_003", "N03_004", "N03_005"))
     if ward.endswith("区"):  # newer files: city in N03_004, ward in N03_005
-        return own + ward, ""
+        return own + ward
     if above.endswith("市") and own.endswith("区"):  # older files: city in N03_003, ward in N03_004
-        return above + own, ""
-    return own, ""
+        return above + own
+    return own
 
 
 def _any_code(text: str) -> str:

@@ -49,11 +49,14 @@ def rounded(geometry: BaseGeometry) -> BaseGeometry:
     """Round coordinates to `DIGITS` digits, keeping the polygons valid.
 
     Each vertex is rounded for itself, so that neighbours keep their common edges; only where that
-    makes a shape invalid are its lines noded anew.
+    makes a shape invalid are its lines noded anew. Nothing is left of what is thinner than the digits.
     """
-    plain = shapely.remove_repeated_points(shapely.transform(geometry, _round))
-    if plain.is_valid and not plain.is_empty:
-        return plain
+    try:
+        plain = shapely.remove_repeated_points(shapely.transform(geometry, _round))
+        if plain.is_valid and not plain.is_empty:
+            return plain
+    except shapely.errors.GEOSException:  # too few points are left in a ring
+        pass
     noded = polygons_of(shapely.set_precision(geometry, 10.0**-DIGITS))
     return shapely.transform(noded, _round)
 

@@ -213,6 +213,10 @@ class AreaSettings(BaseSettings):
         description="how far, km, a thing may be from an area without a sensor of its own to speak for "
         "its weather (rain: half of it); 0 estimates nothing",
     )
+    n03_url: str = Field(
+        "https://nlftp.mlit.go.jp/ksj/gml/data/N03/N03-{year}/N03-{year}0101_{prefecture}_GML.zip",
+        description="where `tsuji areas fetch` finds a prefecture's boundaries",
+    )
 
 
 class AlertSettings(BaseSettings):

@@ -84,8 +84,10 @@ def test_invalid_rings_are_repaired_to_the_areas_of_the_raw_form() -> None:
     imported = read_boundaries(INVALID)
     assert [one.code for one in imported.repaired] == ["13103", "13108", "13109", "13111", "13123"]
     assert all("Hole lies outside shell" in one.problem for one in imported.repaired)
-    raw = square_metres(read_boundaries(RAW).area_set)
-    assert square_metres(imported.area_set) == pytest.approx(raw, rel=1e-3)
+    raw = geopandas.read_file(RAW).to_crs(6677)  # by nothing of ours
+    by_code = raw.area.groupby(raw["N03_007"]).sum().to_dict()
+    assert len(by_code) == 23
+    assert square_metres(imported.area_set) == pytest.approx(by_code, rel=1e-3)
     assert "5 invalid shapes were repaired: 13103, 13108" in "\n".join(imported.lines())
 
 
@@ -135,6 +137,21 @@ def test_a_designated_citys_ward_carries_its_city(
     assert [area.name for area in read_boundaries(path).area_set.areas] == [name]
 
 
+def test_english_names_are_taken_from_a_column_that_has_them(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.geojson",
+        n03("13101", "千代田区", name_en="Chiyoda"),
+        n03("13102", "中央区"),
+    )
+    areas = read_boundaries(path, name_en_column="name_en").area_set.areas
+    assert [(area.name, area.name_en) for area in areas] == [
+        ("千代田区", "Chiyoda"),
+        ("中央区", ""),
+    ]
+    with pytest.raises(AreaError, match="has no column english but"):
+        read_boundaries(path, name_en_column="english")
+
+
 def test_several_prefectures_make_one_set_and_codes_regain_their_zero(tmp_path: Path) -> None:
     path = write(tmp_path / "a.geojson", n03(1100, "札幌市"), n03(13101, "千代田区"), n03(None))
     imported = read_boundaries(path)
@@ -146,6 +163,10 @@ def test_several_prefectures_make_one_set_and_codes_regain_their_zero(tmp_path: 
 def test_one_bad_feature_does_not_sink_the_file(tmp_path: Path) -> None:
     line = {"type": "LineString", "coordinates": SQUARE[0][:2]}
     spike = {"type": "Polygon", "coordinates": [[[139, 35], [139.1, 35], [139, 35], [139, 35]]]}
+    sliver = {
+        "type": "Polygon",
+        "coordinates": [[[139, 35], [139, 36], [139.00000001, 35], [139, 35]]],
+    }
     path = write(
         tmp_path / "a.geojson",
         n03("13101"),
@@ -157,6 +178,7 @@ def test_one_bad_feature_does_not_sink_the_file(tmp_path: Path) -> None:
         ({"N03_004": "null", "N03_007": "13102"}, None),
         ({"N03_004": "line", "N03_007": "13103"}, line),
         ({"N03_004": "spike", "N03_007": "13104"}, spike),
+        ({"N03_004": "sliver", "N03_007": "13105"}, sliver),
     )
     imported = read_boundaries(path)
     assert [area.code for area in imported.area_set.areas] == ["01310", "13101"]
@@ -167,6 +189,7 @@ def test_one_bad_feature_does_not_sink_the_file(tmp_path: Path) -> None:
         (7, "no readable shape"),
         (8, "a LineString is no area"),
         (9, "nothing is left of its shape"),
+        (10, "nothing is left of its shape once it is rounded to a centimetre"),
     ]
 
 
@@ -193,6 +216,32 @@ SHAPES = st.one_of(
         {
             "type": "Polygon",
             "coordinates": [[[139.0, 35.0]] * 4, [[139, 36], [140, 35], [139.5, 35], [139, 36]]],
+        }
+    ]
+)
+@example(  # thinner than the digits that are kept
+    [
+        {
+            "type": "Polygon",
+            "coordinates": [[[139, 35], [139, 36], [139.00000000000003, 35], [139, 35]]],
+        }
+    ]
+)
+@example(  # a hole that has too few points once they are rounded
+    [
+        {
+            "type": "Polygon",
+            "coordinates": [
+                [[139.0, 35.0], [139.0, 35.0], [140.0, 35.0], [139.0, 35.0]],
+                [
+                    [139.00000000000003, 35.0],
+                    [140.0, 35.0],
+                    [139.0, 35.5],
+                    [139.5, 35.0],
+                    [139.0, 36.0],
+                    [139.00000000000003, 35.0],
+                ],
+            ],
         }
     ]
 )
