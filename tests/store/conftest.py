@@ -1,12 +1,16 @@
 """A writer and the rows that it leaves."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
 
-from tsuji_platform.store import Database, Reader, Writer
+from retention_steps import MONTH, Retain
+from rollup_check import refresh_to_rest
+from samples import T0, message, registration
+from tsuji_platform.store import Database, Reader, Refresher, Writer
+from tsuji_platform.store.history_retention import Ages, HistoryRetention
 
 Rows = dict[tuple[str, str, datetime], float]
 
@@ -39,3 +43,63 @@ def rows(store_url: str) -> Callable[[], Rows]:
             }
 
     return read
+
+
+@pytest.fixture
+def connection(store_url: str) -> Iterator[psycopg.Connection]:
+    """A connection of the test's own."""
+    with psycopg.connect(store_url, autocommit=True, options="-c timezone=UTC") as connection:
+        yield connection
+
+
+@pytest.fixture
+def refresher(store_url: str) -> Iterator[Refresher]:
+    """Makes sums, when it is told to."""
+    refresher = Refresher(store_url)
+    yield refresher
+    refresher.close()
+
+
+@pytest.fixture
+def retain(store_url: str) -> Iterator[Retain]:
+    """Makes retentions; of observations for a month, unless told otherwise."""
+    opened = []
+
+    def make(ages: Ages = MONTH, **more: int) -> HistoryRetention:
+        opened.append(HistoryRetention(store_url, ages, **more))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def rest(refresher: Refresher) -> Callable[[], None]:
+    """Make all sums, and all days by their quarter hours."""
+
+    def make() -> None:
+        refresh_to_rest(refresher)
+        while refresher.profile():
+            pass
+
+    return make
+
+
+@pytest.fixture
+def gate(writer: Writer) -> Writer:
+    """A counter with one count an hour from 90 days ago until now, and a thermometer."""
+    writer.save([registration("gate", "pedestrians", "air_temperature", "wind_from_direction")])
+    writer.save(
+        [
+            message(
+                "gate",
+                T0 - timedelta(hours=hours),
+                300,
+                pedestrians=hours % 7,
+                air_temperature=hours % 11 / 4,
+            )
+            for hours in range(90 * 24)
+        ]
+    )
+    return writer

@@ -21,13 +21,12 @@ from tsuji_platform.contract.rejection import quote
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling, floor_to_step
 from tsuji_platform.store.database import Connection, connect
-from tsuji_platform.store.errors import StoreError, translated
-from tsuji_platform.store.horizon import horizons
+from tsuji_platform.store.errors import ConflictError, StoreError, translated
+from tsuji_platform.store.horizon import drops, horizons, see_one_moment
 from tsuji_platform.store.rollups import Refresher
 
 WIDTHS = (RAW, FIVE_MINUTES, HOUR, DAY)
 _SQL = queries.load("export")
-_ONE_MOMENT = queries.load("history")["one_moment"]
 _ROWS_AT_ONCE = 100_000
 _HEADER, _TRAILER = 19, b"\xff\xff"
 _EPOCHS_APART_US = 946_684_800_000_000
@@ -180,16 +179,22 @@ def exporting(
     Raises:
         ExportError: there is no such thing, area or observed property, or rollups stay behind.
         DatabaseAwayError: where the database can't be reached.
+        ConflictError: chunks are dropped all the time.
     """
     deadline, told = monotonic() + patience_s, False
     with connect(url, "tsuji export") as connection:
         while True:
             with translated(), connection.transaction():
-                connection.execute(_ONE_MOMENT)
+                see_one_moment(connection)
+                before = drops(connection)
                 export = Export(connection, choice)
-                if not export.pending:
+                if not export.pending and _are_all_there(url, before):
                     yield export
                     return
+            if not export.pending:
+                if monotonic() > deadline:
+                    raise ConflictError("old chunks are dropped again and again: try again later")
+                continue
             if monotonic() > deadline:
                 raise ExportError(
                     f"rollups of the time that is asked for are not complete after "
@@ -203,6 +208,16 @@ def exporting(
                 sleep(min(0.5, patience_s))
             else:
                 _bring_up_to_date(url, min(deadline, monotonic() + _LOOK_EVERY_S))
+
+
+def _are_all_there(url: str, drops_before: int | None) -> bool:
+    """Whether no chunk was dropped since a moment (see `horizon`).
+
+    From now on none can be of the time that is exported: by looking for the first and the last row all
+    of its chunks were locked, until the transaction ends.
+    """
+    with connect(url, "tsuji export") as fresh, translated():
+        return drops(fresh) == drops_before
 
 
 def _bring_up_to_date(url: str, until: float) -> None:

@@ -21,7 +21,7 @@ from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.history_combined import combined_of, periods_of
 from tsuji_platform.store.history_parts import steps_of_plan
 from tsuji_platform.store.history_plan import plan
-from tsuji_platform.store.horizon import horizons, kept_since
+from tsuji_platform.store.horizon import at_one_moment, horizons, kept_since
 
 _SQL = queries.load("history")
 _MIN, _MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -51,9 +51,8 @@ class History:
             step: of any length; multiples of five minutes, of an hour and of a day are the cheaper,
                 the longer. Steps are counted from midnight in Tokyo; empty ones are left out.
         """
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["one_moment"])
-            return steps_of(connection, thing_ids, observed_properties, start, end, step)
+        asked = thing_ids, observed_properties, start, end, step
+        return at_one_moment(self._database, lambda connection: steps_of(connection, *asked))
 
     def combined(
         self,
@@ -67,10 +66,10 @@ class History:
 
         Takes the memory of so many steps, however many things there are.
         """
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["one_moment"])
-            asked = plan(connection, thing_ids, observed_properties, start, end, step)
-            return combined_of(connection, asked)
+        asked = thing_ids, observed_properties, start, end, step
+        return at_one_moment(
+            self._database, lambda connection: combined_of(connection, plan(connection, *asked))
+        )
 
     def usual_period_s(
         self,
@@ -89,17 +88,19 @@ class History:
             "start": start,
             "end": end,
         }
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["one_moment"])
+
+        def read(connection: Connection) -> int | None:
             asked = plan(connection, thing_ids, observed_properties, start, end, HOUR)
             found = periods_of(connection, asked)
             if found is None:
                 (row,) = connection.execute(_SQL["usual_period"], values).fetchall()
                 period: int | None = row["period_s"]
                 return period
-        # of two that are as frequent the longer
-        usual = [max(its, key=lambda one: (its[one], one)) for its in found.values()]
-        return max(usual, default=None)
+            # of two that are as frequent the longer
+            usual = [max(its, key=lambda one: (its[one], one)) for its in found.values()]
+            return max(usual, default=None)
+
+        return at_one_moment(self._database, read)
 
     def evidence(
         self,

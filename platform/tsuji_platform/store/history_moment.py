@@ -11,10 +11,9 @@ from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW, floor_to_step
 from tsuji_platform.store.database import Connection, Database
-from tsuji_platform.store.horizon import Horizons, horizons
+from tsuji_platform.store.horizon import Horizons, at_one_moment, horizons
 
 _SQL = queries.load("reading")
-_HISTORY = queries.load("history")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +46,8 @@ def moment_of(
         at: aware.
         window: what covers a longer time by itself is in no total.
     """
-    with database.transaction() as connection:
-        connection.execute(_HISTORY["one_moment"])
+
+    def read(connection: Connection) -> Moment:
         kept = horizons(connection)
         if RAW not in kept or at - window >= kept[RAW].since:
             asked = _asked(observed_properties, at, window)
@@ -61,6 +60,8 @@ def moment_of(
                 totals=[reading_of(row) for row in totals],
             )
         return _of_sums(connection, observed_properties, at, window, kept)
+
+    return at_one_moment(database, read)
 
 
 def _of_sums(

@@ -9,7 +9,8 @@ that nothing in the log of changes names any of it, and moves the horizon (see `
   undone, and tried again after the refresher has been there;
 - what commits later for that time is late (see `late`): it finds the horizon moved;
 - readers see the horizon exactly if they see the deletion of rows: both are in one snapshot. Whole chunks
-  go for older snapshots, too: who began to read just before such a drop may miss them without a word;
+  go for older snapshots, too: who began to read just before such a drop looks, and reads again
+  (see `horizon.at_one_moment`);
 - a step that is killed has done nothing.
 
 Hypertables lose whole chunks, at the cost of a file's removal; so up to the length of a chunk more is

@@ -1,14 +1,24 @@
-"""How far back observations and rollups are kept: what retention, refreshers and readers agree on."""
+"""How far back observations and rollups are kept: what retention, refreshers and readers agree on.
 
-from collections.abc import Mapping, Sequence
+A chunk that is dropped is gone for those, too, whose view of the database is older than the drop: only
+rows are kept for them. So whoever reads at one moment looks at the end, with fresh eyes, whether something
+was dropped meanwhile (`at_one_moment`); else an answer might lack rows of which its own view of the
+horizon says that they are there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, Interval, Piece
-from tsuji_platform.store.database import Connection
+from tsuji_platform.store.database import Connection, Database
+from tsuji_platform.store.errors import ConflictError
 
 _SQL = queries.load("horizon")
+_T = TypeVar("_T")
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,41 @@ def horizons(connection: Connection) -> Horizons:
         timedelta(seconds=row.pop("width_s")): Horizon(**row)
         for row in connection.execute(_SQL["horizons"])
     }
+
+
+def at_one_moment(database: Database, read: Callable[[Connection], _T]) -> _T:
+    """Read as everything is at one moment, and anew where chunks were dropped meanwhile.
+
+    Args:
+        database: where.
+        read: gets a connection within a transaction that sees one moment; may be called several times.
+
+    Raises:
+        ConflictError: something was dropped each time.
+    """
+    for _ in range(_TRIES):
+        with database.transaction() as connection:
+            see_one_moment(connection)
+            before = drops(connection)
+            found = read(connection)
+        (after,) = database.rows(_SQL["drops"])
+        if after["drops"] == before:
+            return found
+    raise ConflictError(
+        f"old chunks were dropped while they were read, {_TRIES} times one after another: try again"
+    )
+
+
+def see_one_moment(connection: Connection) -> None:
+    """Let all that follows in the transaction see the database as its next statement does."""
+    connection.execute(_SQL["one_moment"])
+
+
+def drops(connection: Connection) -> int | None:
+    """Changes with every drop of chunks; None where there are no chunks."""
+    (row,) = connection.execute(_SQL["drops"]).fetchall()
+    count: int | None = row["drops"]
+    return count
 
 
 def kept_since(kept: Horizons, step: timedelta) -> datetime | None:

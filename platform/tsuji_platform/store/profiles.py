@@ -23,7 +23,7 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.changed import Run, bucket_of
 from tsuji_platform.store.cover import FIVE_MINUTES, RAW, moment
 from tsuji_platform.store.database import Connection, Database
-from tsuji_platform.store.horizon import Horizons, horizons
+from tsuji_platform.store.horizon import Horizons, at_one_moment, horizons
 
 _SQL = queries.load("profiles")
 _HISTORY = queries.load("history")
@@ -108,10 +108,10 @@ class Profiles:
         """
         if not days or not thing_ids:
             return {}
-        found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
         places = {day: place for place, day in enumerate(days)}
-        with self._database.transaction() as connection:
-            connection.execute(_HISTORY["one_moment"])
+
+        def read(connection: Connection) -> dict[Stream, Floats]:
+            found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
             known = _known(connection, thing_ids, observed_properties, days)
             asked = {**known.asked, "first": first, "last": last}
             with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
@@ -119,7 +119,9 @@ class Profiles:
                     found[datastream_id][:, places[day]] = totals, weights
                 for datastream_id, day, totals, weights in known.anew(cursor, first, last):
                     found[datastream_id][:, places[day]] = totals, weights
-        return {known.names[key]: values for key, values in found.items() if values[1].any()}
+            return {known.names[key]: values for key, values in found.items() if values[1].any()}
+
+        return at_one_moment(self._database, read)
 
     def sums(
         self,
@@ -147,14 +149,16 @@ class Profiles:
         pieces = [(list(days), max(first, 1), last)]
         if first < 1:
             pieces.append(([day - _DAY for day in days], QUARTERS + first, QUARTERS))
-        found: dict[Stream, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
-        with self._database.transaction() as connection:
-            connection.execute(_HISTORY["one_moment"])
+
+        def read(connection: Connection) -> dict[Stream, Floats]:
+            found: dict[Stream, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
             for its_days, start, end in pieces:
                 known = _known(connection, thing_ids, observed_properties, its_days)
                 for key, values in _sums(connection, known, its_days, start, end).items():
                     found[known.names[key]] += values
-        return dict(found)
+            return dict(found)
+
+        return at_one_moment(self._database, read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,15 @@
 -- name: horizons
 SELECT width_s, since, drops, late_since, too_late, dropped_at FROM horizon ORDER BY width_s;
 
+-- name: one_moment
+-- All that follows in the transaction sees the database as its next statement does.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
+-- name: drops
+-- How often chunks have gone; null where rows are deleted instead, which older snapshots still see.
+SELECT CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
+    THEN (SELECT coalesce(sum(drops), 0) FROM horizon) END AS drops;
+
 -- name: sealed
 -- Of some runs of five-minute buckets those whose sums can't be made anew, as runs: something of what
 -- they were made of, or of what the hour or the day around them was made of, is no longer kept. A sum
