@@ -1,10 +1,12 @@
-"""Typical values of a real city's counters equal those that pandas takes from the published file."""
+"""Sums, medians and typical values of a real city's counters equal those that pandas takes from its file."""
 
 import math
-from collections import defaultdict
+import statistics
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -21,6 +23,10 @@ _FILE = "footfall/melbourne_hourly_2014_raw.csv"
 _LOCATIONS = "footfall/melbourne_sensor_locations_2016.csv"
 _HOLIDAYS = {date(2014, 9, 23), date(2014, 10, 13)}
 """秋分の日 and 体育の日: Japan's in the weeks of the file, but for Sundays."""
+_ZONE = ZoneInfo("Australia/Melbourne")
+_WEEKS = [(date(2014, 3, 24), date(2014, 4, 21)), (date(2014, 9, 22), date(2014, 10, 20))]
+"""What the file covers: the end of summer time on 2014-04-06 in the first, its beginning on 2014-10-05 in
+the second."""
 _DAYS = [date(2014, 10, 16), date(2014, 10, 18), date(2014, 10, 19), date(2014, 4, 15)]
 
 
@@ -67,6 +73,48 @@ def counts(folder: Path) -> pd.DataFrame:
     rows["day"], rows["hour"] = rows["start"].dt.date, rows["start"].dt.hour
     rows["kind"] = rows["day"].map(kind)
     return rows
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("weeks", _WEEKS)
+def test_daily_sums_and_hourly_medians_across_a_clock_change_equal_those_of_pandas(
+    api: TestClient, data_folder: Path, weeks: tuple[date, date]
+) -> None:
+    """By Melbourne's days, of which one has 23 or 25 hours, and by what its clocks showed."""
+    rows = pd.read_csv(data_folder / _FILE)
+    rows["Date"] = pd.to_datetime(rows["Date"], format="%d-%b-%Y").dt.date
+    rows = rows[(rows["Date"] >= weeks[0]) & (rows["Date"] < weeks[1])]
+    start, end = (datetime.combine(day, datetime.min.time(), _ZONE) for day in weeks)
+    hours_of_days = set()
+    counters = rows.groupby("SensorID")
+    assert len(counters) >= 30
+    for counter, mine in counters:
+        asked = {"observed_property": "pedestrians", "step": 3600}
+        body = api.get(
+            f"/v1/things/melbourne-{counter}/series",
+            params={**asked, "start": start.isoformat(), "end": end.isoformat()},
+        ).json()
+        steps = defaultdict(list)
+        for time, value in zip(body["times"], body["values"], strict=True):
+            began = datetime.fromisoformat(time) - timedelta(hours=1)
+            local = began.astimezone(_ZONE)
+            steps[local.date(), local.hour].append(value)
+        hours_of_days |= set(Counter(day for (day, _), its in steps.items() for _ in its).values())
+        # the clock passed one hour twice, of which the file has one row
+        counts = {
+            key: sum(v for v in its if v is not None)
+            for key, its in steps.items()
+            if any(v is not None for v in its)
+        }
+        assert counts == mine.set_index(["Date", "Hour"])["PedestrianCount"].to_dict()
+        days, hours = defaultdict(float), defaultdict(list)
+        for (day, hour), count in counts.items():
+            days[day] += count
+            hours[hour].append(count)
+        assert days == mine.groupby("Date")["PedestrianCount"].sum().to_dict()
+        medians = {hour: statistics.median(its) for hour, its in hours.items()}
+        assert medians == mine.groupby("Hour")["PedestrianCount"].median().to_dict()
+    assert hours_of_days == ({24, 25} if weeks == _WEEKS[0] else {23, 24})
 
 
 @pytest.mark.timeout(300)
