@@ -232,6 +232,9 @@ class AlertSettings(BaseSettings):
     webhook_urls: str = Field(
         "", description="addresses that alerts are posted to, divided by spaces or commas"
     )
+    webhook_urls_file: Path | None = Field(
+        None, description="file that holds (more of) them, one a line"
+    )
     webhook_secret: str | None = Field(
         None, description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more"
     )

@@ -3,102 +3,12 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-import orjson
 import psycopg
 import pytest
 
-from samples import after, area_set, message, registration, square
-from tsuji.area_sets import by_kind
-from tsuji_ingest.alerting.evaluator import Evaluator
-from tsuji_platform.analytics.alert_rules import Rules, parse
-from tsuji_platform.store import Areas, Database, Writer
-from tsuji_platform.store.alert_outbox import AlertFilter, AlertRow, Alerts
-from tsuji_platform.store.alerting import AlertOffice
-
-LABEL = 'label = { ja = "試験", en = "Test" }\n'
-HOT = f"""
-[[rule]]
-id = "hot"
-{LABEL}
-observed_property = "air_temperature"
-things = {{ kind = "smart_pole" }}
-at_least = 35
-clears_below = 33
-for = "2m"
-clears_after = "2m"
-"""
-BUSY = f"""
-[[rule]]
-id = "busy"
-{LABEL}
-figure = "footfall"
-areas = {{ set = "squares" }}
-at_least = 100
-"""
-MUTE = f"""
-[[rule]]
-id = "mute"
-{LABEL}
-silent_intervals = 3
-things = {{}}
-for = "2m"
-"""
-
-
-class Alarmed:
-    """A small city with an evaluator whose process can be ended and begun."""
-
-    def __init__(self, url: str, rules: str) -> None:
-        self.url = url
-        self.now = after(minutes=0)
-        self.writer = Writer(url, "test")
-        self.database = Database(url, size=2)
-        self.alerts = Alerts(self.database)
-        self.rules = parse(rules, "rules")
-        self.writer.save(
-            [
-                registration("pole-1", "air_temperature", kind="smart_pole"),
-                registration("pole-2", "air_temperature", kind="smart_pole"),
-                registration("gate-1", "pedestrians", kind="footfall_counter"),
-            ]
-        )
-        areas = Areas(self.database)
-        areas.put(area_set("squares", square("W", 139.69, 35.69)), by_kind)
-        self._offices: list[AlertOffice] = []
-        self.begin()
-
-    def begin(self, holder: str = "ingest", rules: Rules | None = None) -> Evaluator:
-        """What a process does that starts; the one before is not asked."""
-        office = AlertOffice(self.url, holder, ["mqtt"])
-        self._offices.append(office)
-        self.evaluator = Evaluator(office, rules or self.rules, lambda: self.now)
-        return self.evaluator
-
-    def close(self) -> None:
-        for one in self._offices:
-            one.close()
-        self.writer.close()
-        self.database.close()
-
-    def say(self, thing_id: str, minutes: float, period_s: int = 60, **results: float) -> None:
-        """Store a value; time goes on to it."""
-        self.writer.save([message(thing_id, after(minutes=minutes), period_s, **results)])
-        self.now = max(self.now, after(minutes=minutes))
-
-    def turn(self) -> None:
-        while self.evaluator.evaluate():
-            pass
-
-    def told(self) -> list[tuple[str, str | None]]:
-        """Types of all messages with what they are about, in order."""
-        bodies = [orjson.loads(body) for _, body in self.alerts.messages_after(0)]
-        return [
-            (it["type"].removeprefix("alert."), it["data"]["thing"] or it["data"]["area"]["code"])
-            for it in bodies
-        ]
-
-    def found(self, **which: object) -> list[AlertRow]:
-        return self.alerts.find(AlertFilter(**which), limit=100)
+from alarmed import BUSY, HOT, MUTE, Alarmed
+from samples import after, message
+from tsuji_platform.analytics.alert_rules import parse
 
 
 @pytest.fixture
@@ -226,16 +136,25 @@ def test_a_thing_is_silent_beyond_its_usual_interval_until_it_is_heard(alarmed) 
     assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
 
 
-def test_a_silence_between_two_turns_is_found_afterwards(alarmed) -> None:
+def test_after_a_break_every_thing_has_its_patience_anew(alarmed) -> None:
     city = alarmed(MUTE)
     for minute in range(20):
         city.say("pole-1", minute, air_temperature=20)
+        city.say("pole-2", minute, air_temperature=20)
     city.turn()
-    for minute in [*range(20, 25), *range(60, 65)]:
-        city.say("pole-1", minute, air_temperature=20)
+    with psycopg.connect(city.url, autocommit=True) as connection:  # the whole hub was off
+        connection.execute("UPDATE alert_evaluator SET seen_at = seen_at - interval '61 seconds'")
+    city.say("pole-1", 120, air_temperature=20)
+    city.begin()
     city.turn()
-    (row,) = city.found()
-    assert (row.start, row.end) == (after(minutes=24 + 3), after(minutes=60))
+    assert city.found() == []
+    city.begin()  # and that is not forgotten by the next
+    city.say("pole-1", 122, air_temperature=20)
+    city.turn()
+    assert city.found() == []
+    city.say("pole-1", 124, air_temperature=20)
+    city.turn()
+    assert [(row.thing_id, row.start) for row in city.found()] == [("pole-2", after(minutes=123))]
 
 
 def test_another_evaluator_takes_over_once_the_first_is_gone_and_not_before(alarmed) -> None:

@@ -205,6 +205,15 @@ def test_silence_begins_when_patience_ends_and_ends_when_the_thing_is_heard() ->
     assert state == State(seen=after(minutes=10))
 
 
+def test_patience_begins_with_the_listening() -> None:
+    for minutes, begun in ((64, False), (65, True)):
+        at, since = after(minutes=minutes), after(minutes=60)
+        _, event = listen(State(), after(minutes=0), 5 * MINUTE, at, since)
+        assert (event is not None) == begun
+    assert event is not None
+    assert (event.start, event.peak) == (after(minutes=65), 65 * 60)
+
+
 def test_the_usual_interval_is_the_median_and_needs_three_times() -> None:
     times = [after(minutes=m) for m in (0, 5, 10, 15, 300)]
     assert usual_interval(times[::-1]) == 5 * MINUTE

@@ -7,7 +7,7 @@ was measured; after a stop also for every full minute that was missed.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -81,6 +81,7 @@ class Evaluator:
         self._happened = False
         self._watching_since: datetime | None = None
         self._judged: datetime | None = None
+        self._listening_since: datetime | None = None
         self._patience: dict[Key, tuple[datetime, timedelta]] = {}
         self._write_due = self._gone_due = self._forget_due = self._steady()
         self._write_moved_due = self._steady() + _WRITE_MOVED_EVERY_S
@@ -117,6 +118,9 @@ class Evaluator:
         if turn.fresh or not self._loaded:
             self._load(turn, now)
             changed = True
+        if turn.broken or self._listening_since is None:
+            self._listening_since = now
+            turn.note_listening(now)
         heard, stored_at = turn.heard(now)
         quiet_since = max(filter(None, (stored_at, self._watching_since)), default=now)
         until = frontier(now, heard, now - quiet_since, QUIET)
@@ -137,6 +141,7 @@ class Evaluator:
         self._forget()
         self._watching_since = now
         self._judged = turn.judged_until
+        self._listening_since = turn.listening_since
         self._states = turn.states()
         before = turn.rules()
         ours = {rule.id: rule.digest() for rule in self._rules}
@@ -258,28 +263,23 @@ class Evaluator:
                 continue
             heard = turn.when_heard(rule.things)
             patience = self._patiences(turn, rule, heard, until)
-            missed = self._missed(turn, rule, heard, patience, now)
             for one in heard:
                 subject = Subject(thing_id=one.thing_id)
-                for at in missed.get(one.datastream_id, ()):
-                    self._listen(turn, rule, subject, None, patience[one.thing_id], at, now)
-                    self._listen(turn, rule, subject, at, patience[one.thing_id], at, now)
+                kept = self._states.get((rule.id, subject.key), _UNKNOWN)
                 own = patience.get(one.thing_id, timedelta.max)
-                self._listen(turn, rule, subject, one.time, own, until, now)
+                state, event = listen(kept.state, one.time, own, until, self._listening_since)
+                self._keep(turn, rule, subject, kept, state, event, now)
 
     def _patiences(
         self, turn: Turn, rule: Rule, heard: Sequence[Heard], until: datetime
     ) -> dict[str, timedelta]:
         """For how long each thing may be silent, of those that may have been for too long."""
-        least = rule.least_silence
         found: dict[str, timedelta] = {}
         unknown = []
         for one in heard:
-            key = rule.id, one.thing_id
-            seen = self._seen(rule, one)
-            if until - one.time < least and one.time - (seen or one.time) < least:
+            if until - one.time < rule.least_silence:
                 continue
-            known = self._patience.get(key)
+            known = self._patience.get((rule.id, one.thing_id))
             if known is not None and known[0] == one.time:
                 found[one.thing_id] = known[1]
             else:
@@ -289,51 +289,10 @@ class Evaluator:
             usual = usual_interval(times.get(one.datastream_id, []))
             if usual is None:
                 usual = timedelta(seconds=one.period_s) if one.period_s else SILENT_AFTER
-            own = max(least, usual * (rule.silent_intervals or 1))
+            own = max(rule.least_silence, usual * (rule.silent_intervals or 1))
             found[one.thing_id] = own
             self._patience[rule.id, one.thing_id] = one.time, own
         return found
-
-    def _seen(self, rule: Rule, one: Heard) -> datetime | None:
-        key = rule.id, Subject(thing_id=one.thing_id).key
-        return self._states.get(key, _UNKNOWN).state.seen
-
-    def _missed(
-        self,
-        turn: Turn,
-        rule: Rule,
-        heard: Sequence[Heard],
-        patience: Mapping[str, timedelta],
-        now: datetime,
-    ) -> dict[int, list[datetime]]:
-        """When things were heard that may have been silent between two turns, by datastream."""
-        sinces = {
-            one.datastream_id: seen
-            for one in heard
-            if (seen := self._seen(rule, one)) is not None
-            and one.thing_id in patience
-            and one.time - seen >= patience[one.thing_id]
-        }
-        if not sinces:
-            return {}
-        found = turn.observed_since(sinces, now - OLDEST, _OBSERVATIONS)
-        return {number: [at for at, _ in values] for number, values in found.items()}
-
-    def _listen(
-        self,
-        turn: Turn,
-        rule: Rule,
-        subject: Subject,
-        heard: datetime | None,
-        patience: timedelta,
-        at: datetime,
-        now: datetime,
-    ) -> None:
-        kept = self._states.get((rule.id, subject.key), _UNKNOWN)
-        heard = heard or kept.state.seen
-        if heard is not None:
-            state, event = listen(kept.state, heard, patience, at)
-            self._keep(turn, rule, subject, kept, state, event, now)
 
     def _look(
         self,
@@ -372,14 +331,14 @@ class Evaluator:
             return
         key = rule.id, subject.key
         quiet = event is None and Phase.CLEAR is kept.state.phase is after.state.phase
-        if quiet and kept.state.seen is not None:
-            self._states[key] = after
-            if rule.source is not Source.FIGURES:  # whose place is the moment of the last judgement
-                self._moved_on.add(key)
-        elif quiet and rule.source is Source.FIGURES:
-            self._states[key] = after
-        else:
+        if not quiet:
             self._set(key, after)
+            return
+        self._states[key] = after
+        if (
+            rule.source is Source.OBSERVATIONS
+        ):  # others go on from the moment up to which was judged
+            (self._dirty if kept.state.seen is None else self._moved_on).add(key)
 
     def _set(self, key: Key, kept: Kept) -> None:
         self._states[key] = kept

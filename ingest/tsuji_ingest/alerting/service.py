@@ -157,15 +157,13 @@ class Alerting:
 
 
 def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier]:
-    urls = parse_urls(settings.webhook_urls)
+    listed = _read("TSUJI_WEBHOOK_URLS_FILE", settings.webhook_urls_file)
+    urls = parse_urls(f"{settings.webhook_urls} {listed or ''}")
     if not urls:
         return []
     secret = settings.webhook_secret
-    if secret is None and settings.webhook_secret_file is not None:
-        try:
-            secret = settings.webhook_secret_file.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise WebhookError(f"TSUJI_WEBHOOK_SECRET_FILE can't be read: {error}") from None
+    if secret is None:
+        secret = _read("TSUJI_WEBHOOK_SECRET_FILE", settings.webhook_secret_file)
     if secret is None:
         raise WebhookError(
             "TSUJI_WEBHOOK_URLS needs TSUJI_WEBHOOK_SECRET or TSUJI_WEBHOOK_SECRET_FILE, with which "
@@ -176,6 +174,14 @@ def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier
     except SecretError as error:
         raise WebhookError(str(error)) from None
     return [WebhookCourier(database_url, url, key) for url in urls]
+
+
+def _read(name: str, file: Path | None) -> str | None:
+    try:
+        return None if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        raise WebhookError(f"{name}: {str(file)!r} can't be read: {what}") from None
 
 
 @contextlib.contextmanager

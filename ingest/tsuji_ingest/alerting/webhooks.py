@@ -1,12 +1,15 @@
 """Posts alerts to webhooks: signed, in order, and again until they are taken."""
 
+import contextlib
 import hashlib
 import random
 import re
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -45,7 +48,7 @@ def parse_urls(text: str) -> list[str]:
             good = None
         if not good:
             raise WebhookError(
-                f"TSUJI_WEBHOOK_URLS: address {number} must look like https://host/path; its text is not "
+                f"webhook address {number} must look like https://host/path (TSUJI_WEBHOOK_URLS); it is not "
                 "shown, since it may hold a secret"
             )
     return list(dict.fromkeys(urls))
@@ -98,18 +101,50 @@ class WebhookCourier(Courier):
             "user-agent": "tsuji",
             **headers(self._key, message_id, int(time.time()), body),
         }
-        client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False)
-        watch = threading.Timer(_LONGEST_S, client.close)
-        watch.daemon = True
-        watch.start()
+        watch = _Watch()
         try:
-            with client.stream("POST", self._url, content=body, headers=sent) as answer:
+            with (
+                watch,
+                httpx.Client(timeout=_TIMEOUT, follow_redirects=False) as client,
+                client.stream(
+                    "POST",
+                    self._url,
+                    content=body,
+                    headers=sent,
+                    extensions={"trace": watch.note},
+                ) as answer,
+            ):
                 return _judge(answer)
-        except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, OSError) as error:
-            return f"it can't be reached: {type(error).__name__}", False, 0.0
-        finally:
-            watch.cancel()
-            client.close()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            what = "it does not end its answer" if watch.ended else type(error).__name__
+            return f"it can't be reached: {what}", False, 0.0
+
+
+class _Watch:
+    """Ends a request that takes too long as a whole: httpx only limits the wait for each piece."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._stream: Any = None
+        self._timer = threading.Timer(_LONGEST_S, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember the connection; a trace of httpcore."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._stream = info["return_value"]
+
+    def _end(self) -> None:
+        self.ended = True
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _judge(answer: httpx.Response) -> tuple[str | None, bool, float]:

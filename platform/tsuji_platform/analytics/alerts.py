@@ -181,7 +181,11 @@ def _event(state: State, end: datetime | None) -> Event:
 
 
 def listen(
-    state: State, heard: datetime, patience: timedelta, now: datetime
+    state: State,
+    heard: datetime,
+    patience: timedelta,
+    now: datetime,
+    listening_since: datetime | None = None,
 ) -> tuple[State, Event | None]:
     """Look at when a thing was last heard.
 
@@ -193,6 +197,7 @@ def listen(
         heard: time of its newest observation.
         patience: how long it may be silent.
         now: the moment of the look.
+        listening_since: since when it would have been heard; no patience is spent before.
     """
     if state.is_on:
         if state.seen is not None and heard <= state.seen:
@@ -200,12 +205,13 @@ def listen(
         silence = heard - (state.seen or heard)
         begun = replace(state, peak=silence.total_seconds(), peak_at=heard)
         return State(seen=heard), _event(begun, heard)
-    if now - heard < patience or (state.seen is not None and heard < state.seen):
-        return State(seen=heard if state.seen is None else max(heard, state.seen)), None
+    counted = heard if listening_since is None else max(heard, listening_since)
+    if now - counted < patience:
+        return State(seen=heard), None
     state = State(
         phase=Phase.ON,
         seen=heard,
-        start=heard + patience,
+        start=counted + patience,
         peak=(now - heard).total_seconds(),
         peak_at=now,
     )

@@ -33,6 +33,7 @@ _AREAS = queries.load("areas")
 _READING = queries.load("reading")
 LEASE = timedelta(seconds=10)
 """Who has not renewed its name for so long no longer evaluates."""
+_BREAK = timedelta(seconds=60)
 _MESSAGES_KEPT = timedelta(days=30)
 
 
@@ -135,8 +136,14 @@ class AlertOffice:
                 return
             values = {"holder": self._holder, "run": self._run, "problem": problem}
             connection.execute(_SQL["hold_evaluator"], values)
-            judged = None if before is None else before["judged_until"]
-            yield Turn(connection, self._targets, fresh=not mine, judged_until=judged)
+            yield Turn(
+                connection,
+                self._targets,
+                fresh=not mine,
+                broken=before is None or before["seen_ago"] > _BREAK,
+                judged_until=None if before is None else before["judged_until"],
+                listening_since=None if before is None else before["listening_since"],
+            )
 
 
 class Turn:
@@ -144,7 +151,9 @@ class Turn:
 
     Attributes:
         fresh: whether another evaluator may have worked since our last turn.
+        broken: whether nobody had a turn for a while.
         judged_until: up to which moment figures were judged, None where never.
+        listening_since: since when there has been no such break, None where that is not known.
     """
 
     def __init__(
@@ -153,12 +162,16 @@ class Turn:
         targets: list[str],
         *,
         fresh: bool,
+        broken: bool,
         judged_until: datetime | None,
+        listening_since: datetime | None,
     ) -> None:
         self._connection = connection
         self._targets = targets
         self.fresh = fresh
+        self.broken = broken
         self.judged_until = judged_until
+        self.listening_since = listening_since
 
     def states(self) -> dict[Key, Kept]:
         """All states that are kept."""
@@ -402,6 +415,10 @@ class Turn:
     def note_judged(self, until: datetime) -> None:
         """Keep up to which moment figures were judged."""
         self._connection.execute(_SQL["note_judged"], {"until": until})
+
+    def note_listening(self, since: datetime) -> None:
+        """Keep since when there has been no break."""
+        self._connection.execute(_SQL["note_listening"], {"since": since})
 
     def announce(self) -> None:
         """Tell listeners, once this is committed, that there is something new."""

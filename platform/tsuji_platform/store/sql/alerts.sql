@@ -6,8 +6,8 @@ SELECT pg_try_advisory_xact_lock(hashtext('tsuji alerts')) AS mine;
 SET idle_in_transaction_session_timeout = '30s';
 
 -- name: evaluator
-SELECT holder, run, seen_at, judged_until, problem,
-    seen_at > now() - %(lease)s::interval AS alive FROM alert_evaluator;
+SELECT holder, run, seen_at, judged_until, listening_since, problem,
+    seen_at > now() - %(lease)s::interval AS alive, now() - seen_at AS seen_ago FROM alert_evaluator;
 
 -- name: hold_evaluator
 INSERT INTO alert_evaluator (holder, run, seen_at, problem)
@@ -17,6 +17,9 @@ ON CONFLICT (singleton) DO UPDATE SET
 
 -- name: note_judged
 UPDATE alert_evaluator SET judged_until = %(until)s;
+
+-- name: note_listening
+UPDATE alert_evaluator SET listening_since = %(since)s;
 
 -- name: rules_in_force
 SELECT rule_id, digest, document, problem FROM alert_rule ORDER BY place;
