@@ -37,6 +37,7 @@ class Situation:
         time: which.
         newest: the newest observation of each datastream.
         totals: sums of the hour.
+        made_of: length of the sums that stand in for observations that are gone, see `Moment`.
         rows: all things by id.
         membership: ids of the things in each area.
         figures: of each area, estimated ones among them.
@@ -46,6 +47,7 @@ class Situation:
     time: datetime
     newest: Sequence[Reading]
     totals: Sequence[Reading]
+    made_of: timedelta | None
     rows: Mapping[str, ThingRow]
     membership: Mapping[str, Sequence[str]]
     figures: AreaFigures
@@ -63,6 +65,7 @@ def situation_of(
         time=time,
         newest=readings.newest,
         totals=readings.totals,
+        made_of=readings.made_of,
         rows={row.thing.thing_id: row for row in hub.things()},
         membership=membership,
         figures=hub.nearby.figures(area_set, readings.newest, readings.totals, membership, code),

@@ -1,20 +1,23 @@
 """Figures of one area with how each was made, as details and profiles show them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.estimate import Estimate
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.readings import FigureValue
 from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
-from tsuji_platform.api import models
+from tsuji_platform.api import models, shape
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
 
 
 def explained(
-    values: Mapping[str, FigureValue], usual: Mapping[str, TypicalNow], time: datetime
+    values: Mapping[str, FigureValue],
+    usual: Mapping[str, TypicalNow],
+    time: datetime,
+    made_of: timedelta | None,
 ) -> dict[str, models.ExplainedFigure]:
     """Figures by id, each with age and method; what does not apply is left unset.
 
@@ -22,15 +25,25 @@ def explained(
         values: figures of the area.
         usual: what is usual for it, by figure id.
         time: the moment in question.
+        made_of: length of the sums that stand in for observations that are gone; none where they are kept.
     """
-    return {name: _explained(name, it, usual.get(name), time) for name, it in values.items()}
+    of_sums = shape.of_sums(made_of) if made_of else ("", "")
+    return {
+        name: _explained(name, it, usual.get(name), time, of_sums) for name, it in values.items()
+    }
 
 
 def _explained(
-    name: str, it: FigureValue, typical: TypicalNow | None, time: datetime
+    name: str,
+    it: FigureValue,
+    typical: TypicalNow | None,
+    time: datetime,
+    of_sums: tuple[str, str],
 ) -> models.ExplainedFigure:
     known = FIGURES[name]
-    is_estimated = isinstance(it, Estimate)
+    english, japanese = known.method, known.method_ja
+    if isinstance(it, Estimate):
+        english, japanese = estimate.METHOD, estimate.METHOD_JA
     figure = models.ExplainedFigure(
         value=it.value,
         n=it.n,
@@ -38,8 +51,8 @@ def _explained(
         age_s=max(0.0, (time - it.time).total_seconds()),
         unit=known.unit,
         unit_label=known.unit_label,
-        method=estimate.METHOD if is_estimated else known.method,
-        method_ja=estimate.METHOD_JA if is_estimated else known.method_ja,
+        method=f"{english} {of_sums[0]}".rstrip(),
+        method_ja=f"{japanese} {of_sums[1]}".rstrip(),
     )
     near = distances(it)
     if near is not None:

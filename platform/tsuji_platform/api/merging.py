@@ -132,7 +132,7 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
             method=_SIZE_METHOD,
             method_ja=_SIZE_METHOD_JA,
         ),
-        figures=explained(figures, moment.usual.get(code, {}), moment.time),
+        figures=explained(figures, moment.usual.get(code, {}), moment.time, moment.made_of),
         derived={
             name: profile.ExplainedDerived(**_derived(it), **kind_of(name))
             for name, it in known.derived[code].items()

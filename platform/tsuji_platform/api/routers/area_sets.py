@@ -9,16 +9,17 @@ import orjson
 from fastapi import APIRouter, Header, Query, Response
 
 from tsuji_platform.analytics import combine, estimate
-from tsuji_platform.analytics.estimate import Estimate, Neighbour
+from tsuji_platform.analytics.estimate import Neighbour
 from tsuji_platform.analytics.figures import FIGURES, WINDOW
 from tsuji_platform.analytics.readings import FigureValue
-from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.explain import explained as explained_figures
+from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
-from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
+from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.store.records import Area
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
@@ -30,7 +31,12 @@ def area_sets(hub: HubDep) -> models.AreaSets:
     return models.AreaSets(items=[shape.area_set(row) for row in hub.areas.sets()])
 
 
-@router.get("/{area_set}/areas", summary="Areas as GeoJSON", response_model=models.GeoJson)
+@router.get(
+    "/{area_set}/areas",
+    summary="Areas as GeoJSON",
+    response_model=models.GeoJson,
+    response_class=GeoJsonResponse,
+)
 def areas(
     hub: HubDep, area_set: str, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
@@ -42,7 +48,7 @@ def areas(
     headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
     if if_none_match is not None and etag in if_none_match:
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/geo+json")
+    return GeoJsonResponse(body, headers=headers)
 
 
 def _feature(area: Area) -> dict[str, object]:
@@ -130,12 +136,6 @@ def _typical(
     return {} if found is None else {"typical": found}
 
 
-def _explained(typical: TypicalNow) -> ExplainedTypicalNow:
-    return ExplainedTypicalNow(
-        **typical.model_dump(), method=PERCENT_METHOD, method_ja=PERCENT_METHOD_JA
-    )
-
-
 def area_of(hub: Hub, area_set: str, code: str) -> Area:
     """The area of this code, or `NotFoundError`."""
     hub.area_set(area_set)
@@ -159,7 +159,6 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
         code, {}
     )
     usual = hub.usual.of_areas(readings.totals, membership, time)
-    of_sums, of_sums_ja = shape.of_sums(readings.made_of) if readings.made_of else ("", "")
     return models.AreaDetail(
         area_set=area_set,
         code=code,
@@ -167,26 +166,8 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
         name_en=area.name_en,
         time=time,
         things=membership.get(code, []),
-        figures={
-            name: models.ExplainedFigure(
-                value=it.value,
-                n=it.n,
-                time=it.time,
-                age_s=max(0.0, (time - it.time).total_seconds()),
-                unit=FIGURES[name].unit,
-                unit_label=FIGURES[name].unit_label,
-                method=_method(it, FIGURES[name].method, estimate.METHOD, of_sums),
-                method_ja=_method(it, FIGURES[name].method_ja, estimate.METHOD_JA, of_sums_ja),
-                **_estimated(it),
-                **{key: _explained(it) for key, it in _typical(usual, code, name).items()},
-            )
-            for name, it in values.items()
-        },
+        figures=explained_figures(values, usual.get(code, {}), time, readings.made_of),
     )
-
-
-def _method(figure: FigureValue, measured: str, estimated: str, of_sums: str) -> str:
-    return f"{estimated if isinstance(figure, Estimate) else measured} {of_sums}".rstrip()
 
 
 def _span_of(near: Sequence[Neighbour]) -> models.Estimated | None:
