@@ -1,11 +1,14 @@
 """Estimated weather: who speaks for an area, with which weight, and what comes of it."""
 
+import csv
 import math
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from samples import T0
+from tsuji_geo.boundaries import read_boundaries
 from tsuji_geo.neighbours import MOST, measure, weigh
 from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.estimate import ESTIMATED, Neighbour
@@ -13,6 +16,7 @@ from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.readings import FigureValue, Step
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
+_DATA = Path(__file__).parents[3] / "shared" / "data"
 WEATHER = frozenset({"air_temperature", "rainfall", "wind_from_direction"})
 
 
@@ -175,3 +179,18 @@ def test_the_centre_lies_in_the_largest_part() -> None:
 
     _, x, y = measure({"type": "MultiPolygon", "coordinates": [box(0, 1), box(10, 2)]})
     assert (x, y) == pytest.approx((11, 0.5))
+
+
+def test_the_sizes_of_tokyos_municipalities_are_the_published_ones() -> None:
+    """Those of 面積調, as the table of residents quotes them; the boundaries are a simplified edition."""
+    table = _DATA / "population" / "tokyo_population_by_municipality.csv"
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    published = {row["code5"]: float(row["area_km2"]) for row in rows}
+    boundaries = read_boundaries(_DATA / "areas" / "N03-20210101_13_tokyo.geojson")
+    sizes = {area.code: measure(area.geometry)[0] / 1e6 for area in boundaries.area_set.areas}
+    compared = published.keys() & sizes.keys()
+    assert len(compared) > 50
+    for code in compared:
+        assert sizes[code] == pytest.approx(published[code], rel=0.03), code
+    total = sum(sizes[code] for code in compared)
+    assert total == pytest.approx(sum(published[code] for code in compared), rel=0.005)
