@@ -56,7 +56,8 @@ def test_the_newest_of_a_past_window_ends_at_its_end_and_begins_behind_its_start
     pole.save([message("pole", after(minutes=m), air_temperature=m) for m in range(10)])
 
     def at(start: int, end: int) -> list[float]:
-        return [it.result for it in reader.newest_at(after(minutes=start), after(minutes=end))]
+        window = timedelta(minutes=end - start)
+        return [it.result for it in reader.moment([], after(minutes=end), window).newest]
 
     assert at(0, 5) == [5.0]
     assert at(4, 5) == [5.0]
@@ -78,6 +79,8 @@ def test_totals_leave_out_the_start_and_include_the_end(writer: Writer, reader: 
         ("pedestrians_in", after(hours=2), 110.0),
         ("pedestrians_out", after(hours=2), 10.0),
     ]
+    then = reader.moment(["pedestrians_in", "pedestrians_out"], after(hours=2), two_hours)
+    assert then.totals == totals
     assert reader.totals(["wind_speed"], after(hours=2), two_hours) == []
     assert reader.totals([], after(hours=2), two_hours) == []
 
@@ -116,6 +119,8 @@ def test_a_count_over_more_than_the_window_is_no_part_of_it(writer: Writer, read
     writer.save([message("gate", after(minutes=55), 3600, pedestrians_in=7)])
     totals = reader.totals(["pedestrians_in", "pedestrians"], after(hours=1), timedelta(hours=1))
     assert [(it.thing_id, it.result) for it in totals] == [("gate", 7.0)]
+    then = reader.moment(["pedestrians_in", "pedestrians"], after(hours=1), timedelta(hours=1))
+    assert then.totals == totals
 
 
 def test_what_a_thing_no_longer_lists_counts_for_the_past_only(
@@ -125,6 +130,7 @@ def test_what_a_thing_no_longer_lists_counts_for_the_past_only(
     writer.save([registration("gate", "pedestrians_in"), message("gate", pedestrians_in=7)])
     writer.save([registration("gate", "pedestrians_out")])
     assert [it.result for it in reader.totals(["pedestrians_in"], T0, hour)] == [7.0]
+    assert [it.result for it in reader.moment(["pedestrians_in"], T0, hour).totals] == [7.0]
     assert reader.totals(["pedestrians_in"], T0, hour, declared=True) == []
 
 

@@ -53,11 +53,6 @@ class Reader:
         )
         return [reading_of(row) for row in rows]
 
-    def newest_at(self, start: datetime, end: datetime) -> list[Reading]:
-        """The newest observation of each datastream with start < phenomenon time ≤ end."""
-        rows = self._database.rows(_SQL["newest_at"], {"start": start, "end": end})
-        return [reading_of(row) for row in rows]
-
     def moment(self, observed_properties: Sequence[str], at: datetime, window: timedelta) -> Moment:
         """What all things said in at - window < time ≤ at, see `moment_of`."""
         return moment_of(self._database, observed_properties, at, window)
