@@ -67,6 +67,8 @@ def test_both_headers_carry_a_key(guarded: TestClient, keys: Keys) -> None:
     token = keys.create("operator", [Scope.REJECTED])
     for headers in (bearer(token), {"X-API-Key": token}, {"authorization": f"bearer  {token} "}):
         assert guarded.get(MESSAGES, headers=headers).status_code == 200, headers
+    both = {"X-API-Key": token, **bearer(keys.create("other", [Scope.REJECTED]))}
+    assert guarded.get(MESSAGES, headers=both).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -114,11 +114,19 @@ class Callers:
 
 
 def _token(headers: Headers) -> str | None:
-    plain = headers.get("x-api-key")
-    if plain is not None:
-        return plain.strip()
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    """The key that is shown; both headers may show it, but not two.
+
+    Raises:
+        UnauthorizedError: they differ.
+    """
+    shown = {one.strip() for one in headers.getlist("x-api-key")}
+    for one in headers.getlist("authorization"):
+        scheme, _, token = one.partition(" ")
+        if scheme.lower() == "bearer":
+            shown.add(token.strip())
+    if len(shown) > 1:
+        raise UnauthorizedError(f"two different keys are shown: send one ({_EXAMPLE})")
+    return shown.pop() if shown else None
 
 
 def _address(scope: AsgiScope) -> str:

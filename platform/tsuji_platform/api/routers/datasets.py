@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import Hub, HubDep
 from tsuji_platform.api.models import GeoJson
 from tsuji_platform.api.models import datasets as models
@@ -124,6 +125,7 @@ def features(
     "/datasets/{dataset}/features.geojson",
     summary="Features of a dataset as GeoJSON, page by page",
     response_model=GeoJson,
+    response_class=GeoJsonResponse,
 )
 def features_geojson(
     hub: HubDep, dataset: str, wanted: Filter, limit: Limit = 1_000, after: After = 0
@@ -140,7 +142,7 @@ def features_geojson(
         "next": more,
         "features": [_geojson(feature) for feature in page],
     }
-    return Response(orjson.dumps(body), media_type="application/geo+json")
+    return GeoJsonResponse(orjson.dumps(body))
 
 
 @router.get(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.api import merging, models, shape
+from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep
 from tsuji_platform.api.merging import Join
 from tsuji_platform.api.models import profile
@@ -52,6 +53,7 @@ def area_profile(
     "/area-sets/{area_set}/profiles.geojson",
     summary="The same of all areas of a set as GeoJSON",
     response_model=models.GeoJson,
+    response_class=GeoJsonResponse,
 )
 def profiles_geojson(hub: HubDep, area_set: str, at: At, join: JoinDep = None) -> Response:
     """A FeatureCollection (RFC 7946); `sources` and `methods` stand once beside the features."""
@@ -72,4 +74,4 @@ def profiles_geojson(hub: HubDep, area_set: str, at: At, join: JoinDep = None) -
         },
         "features": [merging.feature(known, area) for area in areas],
     }
-    return Response(orjson.dumps(body), media_type="application/geo+json")
+    return GeoJsonResponse(orjson.dumps(body))

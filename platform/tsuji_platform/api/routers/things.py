@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from tsuji_platform.analytics import combine
 from tsuji_platform.api import models, shape
 from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep, SpanDep
 from tsuji_platform.api.routers import rejected
 from tsuji_platform.api.routers.series import explained, fill, resolve
@@ -36,7 +37,10 @@ def things(
 
 
 @router.get(
-    "/things.geojson", summary="All things as GeoJSON points", response_model=models.GeoJson
+    "/things.geojson",
+    summary="All things as GeoJSON points",
+    response_model=models.GeoJson,
+    response_class=GeoJsonResponse,
 )
 def things_geojson(hub: HubDep, at: At) -> Response:
     """A FeatureCollection (RFC 7946) of all things with state and newest results.
@@ -51,7 +55,7 @@ def things_geojson(hub: HubDep, at: At) -> Response:
     )
     features = [_feature(row, states[row.thing.thing_id]) for row in rows]
     body = {"type": "FeatureCollection", "features": features}
-    return Response(orjson.dumps(body), media_type="application/geo+json")
+    return GeoJsonResponse(orjson.dumps(body))
 
 
 def _feature(row: ThingRow, state: dict[str, Any]) -> dict[str, Any]:
