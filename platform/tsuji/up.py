@@ -115,7 +115,13 @@ class _Hub:
 
     def run(self) -> None:
         """Set up, start, watch; returns when asked to stop, with everything stopped."""
+        from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, load
+
         ingest, api, dashboard = IngestSettings(), ApiSettings(), DashboardSettings()
+        alerts = AlertSettings().alerts or DEMONSTRATION
+        if alerts != NO_RULES:
+            load(alerts)  # what is wrong with them is said here, not in ingest's log
+        self._environment["TSUJI_ALERTS"] = alerts
         self._say(f"data in {self._instance.home}")
         check_ports(ingest, api, dashboard, BrokerSettings())
         with (
@@ -191,7 +197,6 @@ class _Hub:
             "TSUJI_API_PORT": str(api_port),
             "TSUJI_DASHBOARD_PORT": str(dashboard_port),
             "TSUJI_API_URL": self._api_url,
-            "TSUJI_ALERTS": AlertSettings().alerts or "demonstration",
         }
         wiring.publish_addresses(
             self._instance.home,

@@ -227,7 +227,7 @@ class AlertSettings(BaseSettings):
         None,
         min_length=1,
         description="TOML file of alert rules, which ingest evaluates; `demonstration` for those that "
-        "come with Tsuji (default: none; `tsuji up` takes the demonstration's)",
+        "come with Tsuji, which `tsuji up` takes by default, `none` for none",
     )
     webhook_urls: str = Field(
         "", description="addresses that alerts are posted to, divided by spaces or commas"

@@ -12,7 +12,7 @@ from tsuji_ingest.alerting.evaluator import Evaluator
 from tsuji_ingest.alerting.mqtt import TARGET, MqttCourier
 from tsuji_ingest.alerting.signing import SecretError, key_of
 from tsuji_ingest.alerting.webhooks import WebhookCourier, WebhookError, parse_urls
-from tsuji_platform.analytics.alert_rules import DEMONSTRATION, RulesError, load
+from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, RulesError, load
 from tsuji_platform.settings import AlertSettings, BrokerAddress
 from tsuji_platform.store import StoreError, changes
 from tsuji_platform.store.alert_outbox import Outbox
@@ -23,6 +23,7 @@ _HEARTBEAT_S = 1.0
 _REST_S = 0.1
 _REST_TIMES = 4
 """Rest so many times as long as a turn took: ingest comes first."""
+_STAND_BY_S = 1.0
 _AGAIN_AFTER_S = 1.0
 _DEFECT_S = 5.0
 _READ_AGAIN_S = 5.0
@@ -84,7 +85,7 @@ class Alerting:
     def __init__(
         self, database_url: str, broker: BrokerAddress, ingest_id: str, settings: AlertSettings
     ) -> None:
-        if settings.alerts is None:
+        if settings.alerts is None or settings.alerts == NO_RULES:
             raise RulesError("TSUJI_ALERTS names no rules")
         self._url = database_url
         self._file = RulesFile(settings.alerts)
@@ -151,9 +152,10 @@ class Alerting:
             self._evaluator.adopt(self._file.rules)
         self._evaluator.problem = self._file.problem
         begun = time.monotonic()
-        while self._evaluator.evaluate(changed=changed) and not self._stop.is_set():
+        while (more := self._evaluator.evaluate(changed=changed)) and not self._stop.is_set():
             changed = True
-        self._stop.wait(max(_REST_S, _REST_TIMES * (time.monotonic() - begun)))
+        rest = _STAND_BY_S if more is None else _REST_S
+        self._stop.wait(max(rest, _REST_TIMES * (time.monotonic() - begun)))
 
 
 def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier]:
@@ -194,7 +196,7 @@ def alerts_evaluated(
         RulesError: as `Alerting`.
         WebhookError: as `Alerting`.
     """
-    if settings.alerts is None:
+    if settings.alerts is None or settings.alerts == NO_RULES:
         yield
         return
     alerting = Alerting(database_url, broker, ingest_id, settings)

@@ -32,6 +32,8 @@ from tsuji_platform.contract.topics import THING_ID
 
 DEMONSTRATION = "demonstration"
 """Names the set of rules that comes with the package, where a file would be named."""
+NO_RULES = "none"
+"""Stands for no rules at all, where a file would be named."""
 MOST_RULES = 200
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LENGTH = re.compile(r"(\d{1,6})([smhd])")

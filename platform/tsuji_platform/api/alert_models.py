@@ -81,7 +81,7 @@ class AlertTarget(BaseModel):
     target: str = Field(examples=["mqtt", "webhook example.org 1a2b3c4d"])
     waiting: int = Field(description="messages that it has not got yet")
     oldest_s: float | None = Field(description="age of the oldest of them")
-    given_up: int = Field(description="messages of the last 30 days that it will not get")
+    given_up: int = Field(description="messages of the last 7 days that it will not get")
     delivered_at: datetime | None
     problem: str = Field(description="what went wrong last; empty where nothing did")
 

@@ -34,7 +34,7 @@ _READING = queries.load("reading")
 LEASE = timedelta(seconds=10)
 """Who has not renewed its name for so long no longer evaluates."""
 _BREAK = timedelta(seconds=60)
-_MESSAGES_KEPT = timedelta(days=30)
+_MESSAGES_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +127,18 @@ class AlertOffice:
         """
         with self._session.transaction() as connection:
             connection.execute(_SQL["limit_alert_idleness"])
-            (row,) = connection.execute(_SQL["lock_alerts"]).fetchall()
-            before = connection.execute(_SQL["evaluator"], {"lease": LEASE}).fetchone()
-            mine = before is not None and before["run"] == self._run
-            free = before is None or before["holder"] == self._holder or not before["alive"]
-            if not row["mine"] or not (mine or free):
+            # first without the lock, so that those who only stand by are in nobody's way
+            if not self._may_hold(
+                connection.execute(_SQL["evaluator"], {"lease": LEASE}).fetchone()
+            ):
                 yield None
                 return
+            (row,) = connection.execute(_SQL["lock_alerts"]).fetchall()
+            before = connection.execute(_SQL["evaluator"], {"lease": LEASE}).fetchone()
+            if not row["mine"] or not self._may_hold(before):
+                yield None
+                return
+            mine = before is not None and before["run"] == self._run
             values = {"holder": self._holder, "run": self._run, "problem": problem}
             connection.execute(_SQL["hold_evaluator"], values)
             yield Turn(
@@ -144,6 +149,10 @@ class AlertOffice:
                 judged_until=None if before is None else before["judged_until"],
                 listening_since=None if before is None else before["listening_since"],
             )
+
+    def _may_hold(self, before: dict[str, Any] | None) -> bool:
+        """Whether the office is ours already, or free, or of an earlier run of ours."""
+        return before is None or before["holder"] == self._holder or not before["alive"]
 
 
 class Turn:

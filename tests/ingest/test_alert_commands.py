@@ -1,0 +1,97 @@
+"""`tsuji alerts`, and what ingest does with files of rules that are wrong or change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from alarmed import BUSY, HOT, Alarmed
+from hub_processes import HubProcesses
+from tsuji.cli import app
+from tsuji_ingest.alerting.service import RulesFile, alerts_evaluated
+from tsuji_platform.settings import AlertSettings, BrokerAddress
+
+
+@pytest.fixture
+def alarmed(hub_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Alarmed]:
+    monkeypatch.setenv("TSUJI_DATABASE_URL", hub_url)
+    city = Alarmed(hub_url, HOT.replace('for = "2m"\n', "") + BUSY)
+    yield city
+    city.close()
+
+
+def test_alerts_and_the_rules_in_force_are_listed(alarmed: Alarmed) -> None:
+    alarmed.say("pole-1", 0, air_temperature=36)
+    alarmed.say("gate-1", 0, pedestrians=120)
+    alarmed.turn()
+    for minute in (1, 4):
+        alarmed.say("pole-1", minute, air_temperature=20)
+    alarmed.turn()
+    told = CliRunner().invoke(app, ["alerts", "list"])
+    assert told.stdout.splitlines() == [
+        "2026-04-01T00:00:00Z on  busy  squares/W  peak 120 {person} at 2026-04-01T00:00:00Z",
+        "2026-04-01T00:00:00Z to 2026-04-01T00:01:00Z (cleared)  hot  pole-1  "
+        "peak 36 Cel at 2026-04-01T00:00:00Z",
+    ]
+    told = CliRunner().invoke(app, ["alerts", "list", "--on"])
+    assert [line.split()[2] for line in told.stdout.splitlines()] == ["busy"]
+    assert CliRunner().invoke(app, ["alerts", "list", "--rule", "none"]).stdout == ""
+    told = CliRunner().invoke(app, ["alerts", "rules"])
+    assert told.stdout.splitlines() == [
+        "hot: air_temperature of all things of kind smart_pole >= 35 Cel; ends < 33 for 2m",
+        "busy: footfall of all areas of squares >= 100 {person}; ends < 100",
+    ]
+
+
+def test_a_file_is_checked_and_every_mistake_is_on_a_line(
+    hub: HubProcesses, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(HOT.replace("35", "70") + BUSY.replace("footfall", "crowds"), encoding="utf-8")
+    done = hub.run("alerts", "check", str(file))
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert "rule 1 ('hot')" in first
+    assert "rule 2 ('busy')" in second
+    assert "'crowds'" in second
+    hub.environment["TSUJI_ALERTS"] = str(file)
+    done = hub.run("ingest")
+    assert done.returncode == 1
+    assert "rule 1 ('hot')" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_changes_is_read_again_and_one_that_breaks_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rules.toml"
+
+    def write(text: str) -> None:
+        draft = tmp_path / "draft"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+
+    write(HOT)
+    file = RulesFile(str(path))
+    assert not file.changed()
+    write(HOT + BUSY)
+    assert file.changed()
+    assert [rule.id for rule in file.rules.rule] == ["hot", "busy"]
+    write(HOT + "[[rule")
+    assert not file.changed()
+    assert [rule.id for rule in file.rules.rule] == ["hot", "busy"]
+    assert "is no TOML" in file.problem
+    path.unlink()
+    assert not file.changed()
+    assert "can't be read" in file.problem
+    write(HOT)
+    assert file.changed()
+    assert file.problem == ""
+
+
+@pytest.mark.parametrize("place", [None, "none"])
+def test_without_rules_nothing_is_done(place: str | None) -> None:
+    nowhere = BrokerAddress(host="127.0.0.1", port=1)
+    with alerts_evaluated("no address", nowhere, "test", AlertSettings(alerts=place)):
+        pass
