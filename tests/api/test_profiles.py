@@ -98,7 +98,7 @@ def test_a_ward_with_all_that_is_known_of_it(api: TestClient, town: Database) ->
     answer = api.get(WARD)
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    assert (body["code"], body["join"], body["time"]) == ("13104", "code", "2026-04-01T03:00:00Z")
+    assert (body["code"], body["time"]) == ("13104", "2026-04-01T03:00:00Z")
     assert body["size"]["source"] == "test data"
     assert body["size"]["km2"] == pytest.approx(402.2, abs=1)
     assert body["figures"]["footfall"]["value"] == 140
@@ -125,7 +125,9 @@ def test_a_ward_with_all_that_is_known_of_it(api: TestClient, town: Database) ->
     (shelters,) = body["shelters"]
     assert (shelters["features"], shelters["with_capacity"], shelters["capacity"]) == (2, 1, 300)
     assert shelters["capacity_per_resident"]["value"] == 0.15
-    assert body["facilities"] == []  # the AEDs carry no code
+    assert shelters["join"] == "code"
+    (aed,) = body["facilities"]
+    assert (aed["features"], aed["join"]) == (2, "position")  # they carry no code at all
     assert {it["id"]: it["state"] for it in body["sensors"]} == {
         "gate-1": "live",
         "gate-2": "live",
@@ -140,9 +142,10 @@ def test_listed_places_are_joined_by_position_where_asked_and_in_meshes(
     body = api.get(WARD, params={"join": "position"}).json()
     assert [(it["kind"], it["features"]) for it in body["shelters"]] == [("evacuation_center", 1)]
     assert [(it["kind"], it["features"]) for it in body["facilities"]] == [("aed", 2)]
+    body = api.get(WARD, params={"join": "code"}).json()
+    assert ([it["features"] for it in body["shelters"]], body["facilities"]) == ([2], [])
     east = api.get("/v1/area-sets/squares/areas/E/profile").json()
-    assert east["join"] == "position"
-    assert [(it["kind"], it["features"]) for it in east["facilities"]] == [("aed", 2)]
+    assert [(it["kind"], it["join"]) for it in east["facilities"]] == [("aed", "position")]
     assert east["population"]["people"] is None
     for name in ("density", "counted_per_resident"):
         assert east["population"][name]["value"] is None
@@ -209,7 +212,7 @@ def test_all_areas_as_geojson(api: TestClient, town: Database) -> None:
     answer = api.get("/v1/area-sets/squares/profiles.geojson")
     assert answer.headers["content-type"] == "application/geo+json"
     body = answer.json()
-    assert (body["type"], body["join"]) == ("FeatureCollection", "position")
+    assert body["type"] == "FeatureCollection"
     west, north = (
         next(it["properties"] for it in body["features"] if it["id"] == code) for code in "WN"
     )

@@ -1,6 +1,6 @@
 """Merges what is measured in areas with what administrative open data says of them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from tsuji_platform.api.explain import explained
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.models import profile
 from tsuji_platform.store.dataset_records import DatasetRow, FeatureTally, PopulationTotal
-from tsuji_platform.store.datasets import SHELTERS
+from tsuji_platform.store.datasets import SHELTERS, Datasets
 from tsuji_platform.store.records import Area, AreaSet
 
 Join = Literal["code", "position"]
@@ -33,25 +33,23 @@ class Merged:
     Attributes:
         area_set: which set.
         moment: what is measured.
-        join: how listed places belong to areas.
         derived: by area code and figure id.
         states: state and newest time of every thing, by id.
         sizes: m² by area code.
         people: newest count of residents by area code.
         households: the same of households.
-        tallies: what datasets list, by area code.
+        tallies: what datasets list, by area code, and how these places belong to the area.
         datasets: all datasets by id.
     """
 
     area_set: AreaSet
     moment: Situation
-    join: Join
     derived: Mapping[str, Mapping[str, DerivedNow]]
     states: Mapping[str, Mapping[str, Any]]
     sizes: Mapping[str, float]
     people: Mapping[str, PopulationTotal]
     households: Mapping[str, PopulationTotal]
-    tallies: Mapping[str, Sequence[FeatureTally]]
+    tallies: Mapping[str, Sequence[tuple[FeatureTally, Join]]]
     datasets: Mapping[str, DatasetRow] = field(repr=False)
 
 
@@ -71,13 +69,12 @@ def merge(
         area_set: which set.
         codes: of its areas that are asked for.
         at: a past moment; None for now. What open data says does not depend on it.
-        join: None for the code where the areas are municipalities, else the position.
+        join: how listed places belong to areas; None for `_tallies`' choice.
         code: where only this area is asked for; None for all.
     """
     name = area_set.area_set_id
     moment = situation_of(hub, name, at, code)
     open_data = hub.datasets
-    joined: Join = join or ("code" if area_set.kind == "municipality" else "position")
     rows = list(moment.rows.values())
     states = (
         shape.thing_states(rows, (), moment.time)
@@ -87,15 +84,37 @@ def merge(
     return Merged(
         area_set=area_set,
         moment=moment,
-        join=joined,
         derived=of_areas(hub, moment, codes),
         states=states,
         sizes=hub.neighbours.sizes(name, code),
         people=open_data.population(name, code=code),
         households=open_data.population(name, code=code, measure="households"),
-        tallies=open_data.tallies(name, join=joined, code=code),
+        tallies=_tallies(open_data, area_set, join, code),
         datasets={row.dataset_id: row for row in open_data.datasets()},
     )
+
+
+def _tallies(
+    open_data: Datasets, area_set: AreaSet, join: Join | None, code: str | None
+) -> dict[str, list[tuple[FeatureTally, Join]]]:
+    """What is listed in each area: in municipalities by code where a dataset has any, else by position."""
+    name = area_set.area_set_id
+    coded: set[str] = set()
+    if join is None and area_set.kind == "municipality":
+        everywhere = open_data.tallies(name, join="code")
+        coded = {it.dataset_id for its in everywhere.values() for it in its}
+    joins: dict[Join, bool] = {"code": join == "code" or bool(coded), "position": join != "code"}
+    found: defaultdict[str, list[tuple[FeatureTally, Join]]] = defaultdict(list)
+    for by, wanted in joins.items():
+        if not wanted:
+            continue
+        for area, its in open_data.tallies(name, join=by, code=code).items():
+            found[area] += [
+                (it, by)
+                for it in its
+                if join is not None or (it.dataset_id in coded) == (by == "code")
+            ]
+    return dict(found)
 
 
 def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
@@ -106,16 +125,19 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
     residents = None if people is None else people.count
     footfall = figures.get("footfall")
     shelters, facilities = [], []
-    for tally in known.tallies.get(code, ()):
+    for tally, join in known.tallies.get(code, ()):
         kind = known.datasets[tally.dataset_id].kind
         if kind in _NO_PLACES:
             continue
         if kind in SHELTERS:
-            shelters.append(_shelters(known, tally, kind, residents))
+            shelters.append(_shelters(known, tally, join, residents))
         else:
             facilities.append(
                 profile.Listed(
-                    kind=kind, features=tally.features, source=_source(known, tally.dataset_id)
+                    kind=kind,
+                    features=tally.features,
+                    join=join,
+                    source=_source(known, tally.dataset_id),
                 )
             )
     return profile.AreaProfile(
@@ -125,7 +147,6 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
         name_en=area.name_en,
         time=moment.time,
         window_s=int(WINDOW.total_seconds()),
-        join=known.join,
         size=profile.Size(
             km2=_km2(known.sizes.get(code)),
             source=known.area_set.source,
@@ -184,6 +205,7 @@ def feature(known: Merged, area: Area) -> dict[str, Any]:
                 {
                     "kind": one.kind,
                     "features": one.features,
+                    "join": one.join,
                     "with_capacity": one.with_capacity,
                     "capacity": one.capacity,
                     "capacity_per_resident": one.capacity_per_resident.value,
@@ -192,7 +214,12 @@ def feature(known: Merged, area: Area) -> dict[str, Any]:
                 for one in it.shelters
             ],
             "facilities": [
-                {"kind": one.kind, "features": one.features, "dataset": one.source.dataset}
+                {
+                    "kind": one.kind,
+                    "features": one.features,
+                    "join": one.join,
+                    "dataset": one.source.dataset,
+                }
                 for one in it.facilities
             ],
             "sensors": Counter(one.state for one in it.sensors),
@@ -205,7 +232,7 @@ _SHORT = {"value", "n", "time", "estimated"}
 
 def sources(known: Merged) -> dict[str, Any]:
     """The datasets that features of this answer name, by id."""
-    used = {tally.dataset_id for its in known.tallies.values() for tally in its}
+    used = {tally.dataset_id for its in known.tallies.values() for tally, _ in its}
     used |= {it.dataset_id for its in (known.people, known.households) for it in its.values()}
     return {name: _source(known, name).model_dump(mode="json") for name in sorted(used)}
 
@@ -287,11 +314,12 @@ def _counted(known: Merged, it: PopulationTotal) -> profile.Counted:
 
 
 def _shelters(
-    known: Merged, tally: FeatureTally, kind: str, residents: int | None
+    known: Merged, tally: FeatureTally, join: Join, residents: int | None
 ) -> profile.Shelters:
     return profile.Shelters(
-        kind=kind,
+        kind=known.datasets[tally.dataset_id].kind,
         features=tally.features,
+        join=join,
         source=_source(known, tally.dataset_id),
         with_capacity=tally.with_capacity,
         capacity=tally.capacity,

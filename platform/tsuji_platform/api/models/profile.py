@@ -105,6 +105,7 @@ class Listed(BaseModel):
 
     kind: str = Field(examples=["evacuation_center"])
     features: int
+    join: Literal["code", "position"] = Field(description="how these places belong to the area")
     source: DatasetSource
 
 
@@ -147,7 +148,6 @@ class AreaProfile(BaseModel):
     name_en: str
     time: Time
     window_s: int = Field(description="totals cover this many seconds up to `time`")
-    join: Literal["code", "position"] = Field(description="how listed places belong to the area")
     size: Size
     figures: dict[str, ExplainedFigure] = Field(description="by figure id")
     derived: dict[str, ExplainedDerived] = Field(description="by figure id, all of them")

@@ -20,7 +20,7 @@ JoinDep = Annotated[
     Join | None,
     Query(
         description="how listed places belong to areas: by the code that they carry or by where they "
-        "are; left out by code for municipalities, else by position"
+        "are; left out by code in municipalities, for datasets that carry any, else by position"
     ),
 ]
 
@@ -65,7 +65,6 @@ def profiles_geojson(hub: HubDep, area_set: str, at: At, join: JoinDep = None) -
         "area_set": area_set,
         "source": known_set.source,
         "time": shape.iso(known.moment.time),
-        "join": known.join,
         "sources": merging.sources(known),
         "methods": {name: merging.kind_of(name) for name in DERIVED}
         | {
