@@ -1,10 +1,17 @@
 """What callers get wrong comes back as problem details (RFC 9457), never as a fault of ours."""
 
+from collections.abc import Callable
+from datetime import datetime
 from urllib.parse import quote
 
 import httpx
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
+
+from tsuji_platform.api.app import create_app
+from tsuji_platform.api.hub import Hub
+from tsuji_platform.store import Database
 
 SERIES = "/v1/area-sets/squares/areas/W/series?figure=footfall"
 THING_SERIES = "/v1/things/pole-1/series?observed_property=rainfall"
@@ -40,6 +47,35 @@ def test_unknown_ids_are_named_with_where_to_look(
     detail = problem(answer)["detail"]
     assert named in detail
     assert where in detail
+
+
+@pytest.mark.parametrize("path", [SERIES, THING_SERIES])
+def test_a_series_of_too_much_is_refused_with_what_to_ask_for(api: TestClient, path: str) -> None:
+    span = "&start=1970-01-01T00:00:00Z&end=2026-01-01T00:00:00Z"
+    answer = api.get(f"{path}{span}&step={31 * 86_400 - 60}")
+    assert answer.status_code == 422
+    detail = problem(answer)["detail"]
+    assert "more than 5,000,000" in detail
+    assert "a multiple of 300 s" in detail
+    assert "shorter time" in detail
+    assert api.get(f"{path}{span}&step={31 * 86_400}").status_code == 200
+
+
+def test_what_takes_too_long_is_ended_with_what_to_ask_for(
+    city: Database, clock: Callable[[], datetime]
+) -> None:
+    """Here a lock holds it up; it must hold nobody else up, such as the pool's other callers."""
+    with (
+        psycopg.connect(city.url) as other,
+        Database(city.url, size=1, query_s=0.2) as impatient,
+        TestClient(create_app(Hub(impatient, clock)), raise_server_exceptions=False) as api,
+    ):
+        other.execute("LOCK TABLE latest IN ACCESS EXCLUSIVE MODE")
+        answer = api.get("/v1/latest")
+        assert answer.status_code == 504
+        assert "TSUJI_QUERY_SECONDS" in problem(answer)["detail"]
+        other.rollback()
+        assert api.get("/v1/latest").status_code == 200
 
 
 @pytest.mark.parametrize(

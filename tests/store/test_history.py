@@ -3,6 +3,7 @@
 import math
 import random
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from tsuji_platform.analytics.gaps import gaps
 from tsuji_platform.analytics.readings import Step
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.store import Database, TookTooLongError, TooMuchError, Writer, history_combined
-from tsuji_platform.store.changed import note_changed
+from tsuji_platform.store.changed import bucket_of, note_changed, note_runs
 from tsuji_platform.store.history import History, steps_of
 from tsuji_platform.store.rollups import Refresher
 
@@ -426,6 +427,40 @@ def test_a_refused_datastream_explains_only_its_own_gaps(
     writer.save([received_at(message("pole", after(hours=1), rainfall=1), after(hours=1))])
     assert reasons(database, "pole", "pm2_5") == [(0, 6, "silent")]
     assert reasons(database, "pole", "rainfall") == [(0, 1, "rejected"), (1, 6, "none")]
+
+
+def test_the_memory_of_a_series_does_not_grow_with_the_things_behind_it(
+    writer: Writer, database: Database, connection: psycopg.Connection
+) -> None:
+    things = [f"t{number}" for number in range(40)]
+    writer.save([registration(name, "pm2_5") for name in things])
+    connection.execute(
+        "INSERT INTO observation (datastream_id, phenomenon_time, result)"
+        " SELECT datastream_id, %s + n * interval '5 minutes', n FROM datastream,"
+        " generate_series(1, 1000) AS n",
+        (T0,),
+    )
+    with connection.transaction(), connection.cursor() as cursor:
+        first, last = bucket_of(after(minutes=5)), bucket_of(after(minutes=5000))
+        rows = cursor.execute("SELECT datastream_id FROM datastream").fetchall()
+        note_runs(cursor, [(key, first, last) for (key,) in rows])
+
+    def peak(count: int) -> int:
+        asked = things[:count], ["pm2_5"], T0, after(minutes=5000), timedelta(minutes=5)
+        tracemalloc.start()
+        try:
+            steps = History(database).combined(*asked)
+            assert [it.n for it in steps] == [count] * 1000
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)  # what is made once for all
+    assert peak(40) < 1.5 * peak(2), "from the observations"
+    refresher = Refresher(database.url)
+    refresh_to_rest(refresher)
+    refresher.close()
+    assert peak(40) < 1.5 * peak(2), "from rollups"
 
 
 def test_what_would_read_too_much_is_refused_with_what_to_ask_for(
