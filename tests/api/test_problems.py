@@ -192,4 +192,4 @@ def test_nothing_can_be_changed(api: TestClient, method: str) -> None:
     answer = api.request(method, "/v1/things")
     assert answer.status_code == 405
     problem(answer)
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"

@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from tsuji_platform.api import errors
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
+from tsuji_platform.api.manners import Manners
 from tsuji_platform.api.rates import Doors, RateLimit
 from tsuji_platform.api.routers import (
     alerts,
@@ -89,12 +90,13 @@ def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     if doors is not None:
         app.add_middleware(RateLimit, callers=doors.callers, rates=doors.rates)
+    app.add_middleware(Manners)
     app.add_middleware(  # outermost, so that a page of another site can read every answer
         CORSMiddleware,
         allow_origins=["*"],
-        allow_methods=["GET"],
+        allow_methods=["GET", "HEAD"],
         allow_headers=["Authorization", "X-API-Key"],
-        expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After"],
+        expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
     )
     errors.install(app)
     for one in _ROUTERS:
