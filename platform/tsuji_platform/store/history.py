@@ -82,20 +82,10 @@ class History:
 
         A single odd one, such as the hour that a clock change doubles, decides nothing.
         """
-        values = {
-            "thing_ids": list(thing_ids),
-            "observed_properties": list(observed_properties),
-            "start": start,
-            "end": end,
-        }
 
         def read(connection: Connection) -> int | None:
             asked = plan(connection, thing_ids, observed_properties, start, end, HOUR)
             found = periods_of(connection, asked)
-            if found is None:
-                (row,) = connection.execute(_SQL["usual_period"], values).fetchall()
-                period: int | None = row["period_s"]
-                return period
             # of two that are as frequent the longer
             usual = [max(its, key=lambda one: (its[one], one)) for its in found.values()]
             return max(usual, default=None)

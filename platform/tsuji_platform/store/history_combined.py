@@ -94,18 +94,24 @@ def _apart(
         start = end
 
 
-def periods_of(connection: Connection, plan: Plan) -> dict[int, Counter[int]] | None:
+def periods_of(connection: Connection, plan: Plan) -> dict[int, Counter[int]]:
     """How many counts each datastream has of which period, seconds.
 
-    None where buckets hold counts over different periods: they don't tell how many there are of each.
+    Buckets with counts over several periods don't tell how many there are of each: they are read from the
+    observations, as far as these are kept.
     """
     counted: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    several: list[StreamPiece] = []
     for width, pieces in plan.pieces.items():
-        query = _SQL["periods_raw" if width == RAW else "periods"]
-        for key, shortest, longest, n in _rows(connection, _of_width(query, width), plan, pieces):
-            if shortest != longest:
-                return None
-            counted[key][longest] += n
+        query = _of_width(_SQL["periods_raw" if width == RAW else "periods"], width)
+        for key, period, n, of_several in _rows(connection, query, plan, pieces):
+            if of_several is None:
+                counted[key][period] += n
+            else:
+                several.append((key, of_several - width, of_several))
+    if several:
+        for key, period, n, _ in _rows(connection, _SQL["periods_raw"], plan, several):
+            counted[key][period] += n
     return counted
 
 

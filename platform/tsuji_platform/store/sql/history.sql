@@ -85,18 +85,6 @@ JOIN rollup_5min ON rollup_5min.datastream_id = piece.datastream_id
     AND bucket_end > piece.start AND bucket_end <= piece.stop
     AND bucket_end > %(start)s AND bucket_end <= %(end)s;
 
--- name: usual_period
--- The longest of the periods that datastreams counted over most often in a span. A single odd one,
--- such as the hour that a clock change doubles, decides nothing.
-SELECT max(usual) AS period_s FROM (
-    SELECT mode() WITHIN GROUP (ORDER BY observation.period_s DESC) AS usual
-    FROM datastream
-    JOIN observation USING (datastream_id)
-    WHERE thing_id = ANY (%(thing_ids)s) AND observed_property = ANY (%(observed_properties)s)
-        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
-    GROUP BY datastream_id
-) AS counted;
-
 -- name: presence
 -- What is known of some datastreams: whether anything was observed before a span, and when first in it.
 -- What the log of changes names counts as observed.

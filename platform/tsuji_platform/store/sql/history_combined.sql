@@ -59,20 +59,21 @@ CROSS JOIN LATERAL (
 GROUP BY step_end;
 
 -- name: periods
--- How many counts of each datastream cover which time; periods are named once where all of a bucket
--- are equal. The name of the table stands for all rollups.
-SELECT piece.datastream_id, shortest_s, longest_s, sum(n)::int8
+-- How many counts of each datastream cover which time, of buckets in which all cover the same; and the
+-- other buckets by their ends, once each. The name of the table stands for all rollups.
+SELECT piece.datastream_id, longest_s, sum(n)::int8,
+    CASE WHEN shortest_s <> longest_s THEN bucket_end END AS of_several
 FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
     AS piece (datastream_id, start, stop)
 JOIN rollup_5min ON rollup_5min.datastream_id = piece.datastream_id
     AND bucket_end > piece.start AND bucket_end <= piece.stop
     AND bucket_end > %(start)s AND bucket_end <= %(end)s
 WHERE longest_s IS NOT NULL
-GROUP BY 1, 2, 3;
+GROUP BY 1, 2, 4;
 
 -- name: periods_raw
 -- The same from the observations.
-SELECT piece.datastream_id, period_s, period_s, count(*)
+SELECT piece.datastream_id, period_s, count(*), NULL::timestamptz
 FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
     AS piece (datastream_id, start, stop)
 JOIN observation ON observation.datastream_id = piece.datastream_id
