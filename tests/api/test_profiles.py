@@ -224,12 +224,26 @@ def test_all_areas_as_geojson(api: TestClient, town: Database) -> None:
     assert north["sensors"] == {}
     assert body["sources"].keys() == {"aed", "shelters"}
     assert set(body["methods"]) >= set(DERIVED)
+    assert body["next"] is None
     wards = api.get("/v1/area-sets/wards/profiles.geojson").json()
     assert wards["features"][0]["properties"]["population"] == {
         "count": 2_000,
         "date": "2025-04-01",
         "dataset": "residents",
     }
+
+
+def test_geojson_of_many_areas_comes_page_by_page(api: TestClient, town: Database) -> None:
+    where: str | None = (
+        "/v1/area-sets/squares/profiles.geojson?limit=2&at=2026-04-01T11:30:00%2B09:00"
+    )
+    pages = []
+    while where:
+        page = api.get(where).json()
+        assert page["time"] == "2026-04-01T02:30:00Z"
+        pages.append([it["id"] for it in page["features"]])
+        where = page["next"]
+    assert pages == [["E", "N"], ["W"]]
 
 
 def test_derived_figures_are_listed(api: TestClient) -> None:

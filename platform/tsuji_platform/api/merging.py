@@ -1,6 +1,6 @@
 """Merges what is measured in areas with what administrative open data says of them."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +20,7 @@ from tsuji_platform.store.records import Area, AreaSet
 
 Join = Literal["code", "position"]
 
-_NO_PLACES = frozenset({"population", "open_data_list"})
+NO_PLACES = frozenset({"population", "open_data_list"})
 """Datasets whose rows are no places."""
 _SIZE_METHOD = "Area of the exact shape on the ellipsoid of JGD2011 (GRS 80)."
 _SIZE_METHOD_JA = "正確な形状の面積(JGD2011の楕円体GRS80上)。"
@@ -127,7 +127,7 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
     shelters, facilities = [], []
     for tally, join in known.tallies.get(code, ()):
         kind = known.datasets[tally.dataset_id].kind
-        if kind in _NO_PLACES:
+        if kind in NO_PLACES:
             continue
         if kind in SHELTERS:
             shelters.append(_shelters(known, tally, join, residents))
@@ -148,7 +148,7 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
         time=moment.time,
         window_s=int(WINDOW.total_seconds()),
         size=profile.Size(
-            km2=_km2(known.sizes.get(code)),
+            km2=km2(known.sizes.get(code)),
             source=known.area_set.source,
             method=_SIZE_METHOD,
             method_ja=_SIZE_METHOD_JA,
@@ -172,62 +172,6 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
         facilities=facilities,
         sensors=[_sensor(known, one) for one in moment.membership.get(code, ())],
     )
-
-
-def feature(known: Merged, area: Area) -> dict[str, Any]:
-    """The same as a GeoJSON feature: values and times; methods and sources stand beside the features."""
-    it = area_profile(known, area)
-    figures = {
-        name: one.model_dump(mode="json", exclude_unset=True, include=_SHORT)
-        for name, one in it.figures.items()
-    }
-    derived = {
-        name: one.model_dump(mode="json", include=_SHORT | {"band", "rule", "reason", "reason_ja"})
-        for name, one in it.derived.items()
-    }
-    return {
-        "type": "Feature",
-        "id": area.code,
-        "bbox": area.bbox,
-        "geometry": area.geometry,
-        "properties": {
-            "code": area.code,
-            "name": area.name,
-            "name_en": area.name_en,
-            "km2": it.size.km2,
-            "figures": figures,
-            "derived": derived,
-            "population": _brief(it.population.people),
-            "households": _brief(it.population.households),
-            "density": it.population.density.value,
-            "counted_per_resident": it.population.counted_per_resident.value,
-            "shelters": [
-                {
-                    "kind": one.kind,
-                    "features": one.features,
-                    "join": one.join,
-                    "with_capacity": one.with_capacity,
-                    "capacity": one.capacity,
-                    "capacity_per_resident": one.capacity_per_resident.value,
-                    "dataset": one.source.dataset,
-                }
-                for one in it.shelters
-            ],
-            "facilities": [
-                {
-                    "kind": one.kind,
-                    "features": one.features,
-                    "join": one.join,
-                    "dataset": one.source.dataset,
-                }
-                for one in it.facilities
-            ],
-            "sensors": Counter(one.state for one in it.sensors),
-        },
-    }
-
-
-_SHORT = {"value", "n", "time", "estimated"}
 
 
 def sources(known: Merged) -> dict[str, Any]:
@@ -267,13 +211,8 @@ def _derived(it: DerivedNow) -> dict[str, Any]:
     }
 
 
-def _brief(counted: profile.Counted | None) -> dict[str, Any] | None:
-    if counted is None:
-        return None
-    return {"count": counted.count, "date": counted.date, "dataset": counted.source.dataset}
-
-
-def _km2(square_metres: float | None) -> float | None:
+def km2(square_metres: float | None) -> float | None:
+    """Square metres as km², to 100 m²."""
     return None if square_metres is None else round(square_metres / 1e6, 4)
 
 

@@ -1,6 +1,8 @@
 """The merged view of areas at one moment: what is measured, derived, counted and listed."""
 
-from typing import Annotated
+from operator import attrgetter
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Query, Response
@@ -10,6 +12,7 @@ from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.api import merging, models, shape
 from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep
+from tsuji_platform.api.merged_geojson import feature
 from tsuji_platform.api.merging import Join
 from tsuji_platform.api.models import profile
 from tsuji_platform.api.routers.area_sets import area_of
@@ -55,22 +58,43 @@ def area_profile(
     response_model=models.GeoJson,
     response_class=GeoJsonResponse,
 )
-def profiles_geojson(hub: HubDep, area_set: str, at: At, join: JoinDep = None) -> Response:
-    """A FeatureCollection (RFC 7946); `sources` and `methods` stand once beside the features."""
+def profiles_geojson(
+    hub: HubDep,
+    area_set: str,
+    at: At,
+    join: JoinDep = None,
+    limit: Annotated[int, Query(ge=1, le=5_000, description="areas on a page")] = 2_000,
+    after: Annotated[
+        str | None, Query(max_length=64, description="the code before the page")
+    ] = None,
+) -> Response:
+    """A FeatureCollection (RFC 7946), in order of codes; `sources` and `methods` stand beside the features.
+
+    `next` is the address of the next page; null on the last.
+    """
     known_set = hub.area_set(area_set)
-    areas = hub.areas.areas(area_set)
+    ordered = sorted(
+        hub.areas.areas(area_set), key=attrgetter("code")
+    )  # whatever the database's order
+    rest = [area for area in ordered if after is None or area.code > after]
+    areas = rest[:limit]
     known = merging.merge(hub, known_set, [area.code for area in areas], at=at, join=join)
+    asked: dict[str, Any] = {"at": at and shape.iso(at), "join": join, "limit": limit}
+    if len(rest) > limit:
+        asked["after"] = areas[-1].code
+    named = urlencode({name: value for name, value in asked.items() if value is not None})
     body = {
         "type": "FeatureCollection",
         "area_set": area_set,
         "source": known_set.source,
         "time": shape.iso(known.moment.time),
+        "next": f"/v1/area-sets/{area_set}/profiles.geojson?{named}" if "after" in asked else None,
         "sources": merging.sources(known),
         "methods": {name: merging.kind_of(name) for name in DERIVED}
         | {
             name: {"unit": it.unit, "method": it.method, "method_ja": it.method_ja}
             for name, it in FIGURES.items()
         },
-        "features": [merging.feature(known, area) for area in areas],
+        "features": [feature(known, area) for area in areas],
     }
     return GeoJsonResponse(orjson.dumps(body))
