@@ -1,5 +1,6 @@
 """Imports the days before the simulated fleet's first start, so that what is usual is known at once."""
 
+import contextlib
 import itertools
 import logging
 import os
@@ -50,7 +51,8 @@ def simulate_past() -> None:
 
     wiring.set_up_logging()
     os.nice(19)
-    psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+    with contextlib.suppress(psutil.Error):  # some containers forbid it
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     stop = threading.Event()
     on_stop_signal(stop.set)
     scenario = load_scenario("city")
@@ -140,6 +142,8 @@ class Past:
             StoreError: the database does not answer for a minute, or refuses.
         """
         missing = [day for day in days if not self._is_in(day)]
+        if not missing:
+            _log.info("nothing is missing of the past")
         if not missing or not self._things_are_known():
             return 0
         begun, stored, said = time.monotonic(), 0, 0.0

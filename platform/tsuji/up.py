@@ -32,8 +32,8 @@ _PORTS_TRIED = 50
 _INGEST_PORT = 8100
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 30.0
-
 _PAST = "simulate-past"
+
 
 def up() -> None:
     """Run everything: database, broker, ingest, API, dashboard and a simulated fleet."""
@@ -103,8 +103,8 @@ class _Hub:
             "TSUJI_HOME": str(instance.home),
             "TSUJI_DASHBOARD_KEY": os.environ.get("TSUJI_DASHBOARD_KEY") or token_urlsafe(32),
         }
-
         self._past_is_said = False
+
     def _say(self, line: str) -> None:
         self._console.print(
             f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {line}", soft_wrap=True
@@ -132,8 +132,8 @@ class _Hub:
                 self._start_servers(supervisor)
                 self._start_services(supervisor, ingest, api, dashboard)
                 self._show_addresses()
-                self._watch(supervisor)
                 self._start_past(supervisor)
+                self._watch(supervisor)
             except SetupError:
                 if not supervisor.stop_requested.is_set():
                     raise
@@ -261,10 +261,13 @@ class _Hub:
         """Show what flows until asked to stop: one line that changes, or in a file one now and then."""
         flow = Flow(self._api_url)
         if not self._console.is_terminal:
+            due = 0.0
             while True:
                 past = self._past(supervisor)
-                self._console.print(flow.line(_failing(supervisor), past), soft_wrap=True)
-                if supervisor.stop_requested.wait(_LINE_EVERY_S):
+                if time.monotonic() >= due:
+                    due = time.monotonic() + _LINE_EVERY_S
+                    self._console.print(flow.line(_failing(supervisor), past), soft_wrap=True)
+                if supervisor.stop_requested.wait(_LOOK_EVERY_S):
                     return
         with self._console.status(flow.line([]), spinner="dots") as status:
             while not supervisor.stop_requested.wait(_LOOK_EVERY_S):

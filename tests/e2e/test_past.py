@@ -1,5 +1,10 @@
 """The simulated past beside the live map: in once, whatever is killed, and what is usual follows from it."""
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -12,6 +17,8 @@ import pytest
 from hub_processes import HubProcesses
 from tsuji.simulated_past import Past, days_of
 from tsuji_platform.analytics.typical import midnight
+from tsuji_platform.runtime.mqtt import free_port
+from tsuji_platform.runtime.private import private_folder
 from tsuji_platform.store import Refresher
 from tsuji_platform.store.imports import ImportWriter
 from tsuji_simulators.fleet import Scenario, load_scenario
@@ -127,3 +134,52 @@ def test_live_and_past_share_no_minute_and_leave_none_out(
     assert sum(period for _, period in found) >= DAY // 2
     for (before, _), (after, period) in pairwise(found):
         assert after - timedelta(seconds=period) == before
+
+
+@pytest.mark.timeout(240)
+def test_up_brings_the_past_in_once_and_says_so_in_one_line(
+    eventually: Callable[..., None],
+) -> None:
+    with private_folder() as folder:
+        output = folder / "up.log"
+        environment = {
+            **os.environ,
+            "TSUJI_HOME": str(folder / "home"),
+            "TSUJI_HISTORY_DAYS": "0.02",
+            **{
+                f"TSUJI_{name}_PORT": str(free_port())
+                for name in ("API", "DASHBOARD", "BROKER", "INGEST")
+            },
+        }
+
+        @contextlib.contextmanager
+        def up() -> Iterator[None]:
+            with (
+                output.open("w") as log,
+                subprocess.Popen(
+                    [sys.executable, "-m", "tsuji", "up"],
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                ) as process,
+            ):
+                yield
+                process.send_signal(signal.SIGINT)
+                assert process.wait(60) == 0
+
+        with up():
+            eventually(
+                lambda: "days of simulated history are in" in output.read_text(),
+                within=120,
+                what="the end of the import",
+            )
+        text = output.read_text()
+        assert text.count("simulated history") == 1
+        assert "simulate-past ended" not in text
+        assert text.index("Ctrl-C stops everything") < text.index("simulated history")
+        log = folder / "home" / "log" / "simulate-past.log"
+        assert "nothing is missing" not in log.read_text()
+        with up():
+            eventually(lambda: "nothing is missing" in log.read_text(), within=120)
+        assert "simulated history" not in output.read_text()
+        assert log.read_text().count("simulated history") == 1
