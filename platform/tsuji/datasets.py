@@ -191,10 +191,15 @@ def _say_stored(url: str, dataset_id: str, most: int) -> None:
 
 
 def _elsewhere(it: "FeatureRow") -> str:
-    return (
-        f"line {it.line}: {printable(it.name)}: code {it.code}, position "
-        f"{it.latitude}, {it.longitude} in {it.position_code}"
-    )
+    """A row with its two places, in a line."""
+    code = f"code {it.code}" if it.code else "no code"
+    place = "no position"
+    if it.latitude is not None:
+        within = (
+            f"in {it.position_code}" if it.position_code else "in no municipality that is known"
+        )
+        place = f"position {it.latitude}, {it.longitude} {within}"
+    return f"line {it.line}: {printable(it.name)}: {code}, {place}"
 
 
 @app.command("list")

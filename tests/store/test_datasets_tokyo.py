@@ -1,15 +1,14 @@
 """Tokyo's boundaries, population and shelters with the documented commands, against pandas and shapely."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from tsuji.cli import app
 from tsuji_platform.contract.features import FeatureFlag
 from tsuji_platform.store import Database
 from tsuji_platform.store.dataset_records import FeatureFilter
@@ -20,17 +19,15 @@ _POPULATION = "tokyo-population-by-municipality"
 _SET = "municipalities-13"
 
 
-def tsuji(*arguments: object, url: str) -> str:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TSUJI_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "tsuji", *map(str, arguments)],
-        env=inherited | {"TSUJI_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+def tsuji(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [str(one) for one in arguments])
+    assert done.exit_code == 0, done.output
     return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _database(hub_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TSUJI_DATABASE_URL", hub_url)
 
 
 @pytest.fixture
@@ -58,20 +55,15 @@ def shelters(data_folder: Path) -> pd.DataFrame:
 
 
 def test_all_of_tokyo_comes_in_with_one_command_each(
-    hub_url: str, datasets: Datasets, shelters: pd.DataFrame, data_folder: Path
+    datasets: Datasets, shelters: pd.DataFrame, data_folder: Path
 ) -> None:
     # the areas come last, so that what is there already is placed in them
-    said = tsuji(
-        "datasets", "import", data_folder / "opendata" / "130001_evacuation_center.csv", url=hub_url
-    )
+    said = tsuji("datasets", "import", data_folder / "opendata" / "130001_evacuation_center.csv")
     assert "2,636 rows: 2,636 taken" in said
     assert "東京都総務局" in said
     assert "CC BY 4.0" in said
-    tsuji("areas", "import", data_folder / "areas" / "N03-20210101_13_tokyo.geojson", url=hub_url)
-    tsuji(
-        "datasets", "import", data_folder / "population" / "tokyo_population_by_municipality.csv",
-        url=hub_url,
-    )  # fmt: skip
+    tsuji("areas", "import", data_folder / "areas" / "N03-20210101_13_tokyo.geojson")
+    tsuji("datasets", "import", data_folder / "population" / "tokyo_population_by_municipality.csv")
 
     by_code = {c: t[0].features for c, t in datasets.shelters(_SET, join="code").items()}
     assert by_code == shelters.groupby("code").size().to_dict()
@@ -102,13 +94,16 @@ def test_all_of_tokyo_comes_in_with_one_command_each(
 
 
 def test_the_39_shelters_that_lie_elsewhere_are_listed_and_kept_under_both(
-    hub_url: str, datasets: Datasets, data_folder: Path
+    datasets: Datasets, data_folder: Path
 ) -> None:
-    tsuji("areas", "import", data_folder / "areas" / "N03-20210101_13_tokyo.geojson", url=hub_url)
+    tsuji("areas", "import", data_folder / "areas" / "N03-20210101_13_tokyo.geojson")
     said = tsuji(
-        "datasets", "import", data_folder / "opendata" / "130001_evacuation_center.cp932.csv",
-        "--notes", "39", url=hub_url,
-    )  # fmt: skip
+        "datasets",
+        "import",
+        data_folder / "opendata" / "130001_evacuation_center.cp932.csv",
+        "--notes",
+        "39",
+    )
     expected = pd.read_csv(
         data_folder / "opendata" / "130001_evacuation_center.boundary_mismatches.csv", dtype=str
     )
@@ -133,13 +128,11 @@ def test_the_39_shelters_that_lie_elsewhere_are_listed_and_kept_under_both(
             _SHELTERS, FeatureFilter(area=(_SET, code), join=join), limit=500
         )
         assert one in within
-    flagged = tsuji("datasets", "show", _SHELTERS, "--flagged", url=hub_url).splitlines()
+    flagged = tsuji("datasets", "show", _SHELTERS, "--flagged").splitlines()
     assert len([line for line in flagged if line.endswith("position_contradicts_code")]) == 39
 
     same = datasets.features(_SHELTERS, limit=3_000)
-    tsuji(
-        "datasets", "import", data_folder / "opendata" / "130001_evacuation_center.csv", url=hub_url
-    )
+    tsuji("datasets", "import", data_folder / "opendata" / "130001_evacuation_center.csv")
     assert datasets.features(_SHELTERS, limit=3_000) == same
     (dataset,) = datasets.datasets()
     assert dataset.encoding == "utf-8-sig"

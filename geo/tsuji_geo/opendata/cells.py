@@ -46,6 +46,8 @@ class Read:
 
 def narrow(text: str) -> str:
     """Full-width digits, letters, points and dashes as ASCII; spaces around are dropped."""
+    if text.isascii():
+        return text.strip().lstrip("'")
     return unicodedata.normalize("NFKC", text).translate(_DASHES).strip().lstrip("'")
 
 
@@ -127,4 +129,4 @@ def read_mark(text: str) -> bool | None:
 
 
 def _has_wide(text: str) -> bool:
-    return any(unicodedata.east_asian_width(one) == "F" for one in text)
+    return not text.isascii() and any(unicodedata.east_asian_width(one) == "F" for one in text)

@@ -24,7 +24,7 @@ from tsuji_geo.prefectures import PREFECTURES
 from tsuji_platform.contract.features import Feature, FeatureFlag, PopulationCount
 from tsuji_platform.contract.rejection import quote
 
-_NUMBERS = {f"{name}": number for number, (name, _) in PREFECTURES.items()}
+_NUMBERS = {name: number for number, (name, _) in PREFECTURES.items()}
 _MODERN = (
     "jgd2000", "jgd2011", "jgd2024", "wgs84", "wgs 84", "世界測地系", "epsg:4326", "epsg:6668",
     "epsg:4612", "4326", "6668", "4612",
@@ -141,20 +141,12 @@ class RowReader:
         )
 
     def _code(self, cells: Sequence[str], draft: _Draft) -> str | None:
-        prefecture = next(
-            (
-                number
-                for name, number in _NUMBERS.items()
-                if self._columns.cell("prefecture", cells).startswith(name)
-            ),
-            None,
-        )
         for name in ("place_code", "code"):
             text = self._columns.cell(name, cells)
             if not text or is_missing(text):
                 continue
             try:
-                read = read_code(text, prefecture=prefecture, six_digits=self._six)
+                read = read_code(text, prefecture=self._prefecture(cells), six_digits=self._six)
             except ValueError as error:
                 draft.mark(FeatureFlag.CODE_REFUSED, str(error))
                 continue
@@ -166,6 +158,11 @@ class RowReader:
                 draft.mark(FeatureFlag.WIDE_DIGITS, f"code {quote(text)} was read as {read.code}")
             return read.code
         return None if FeatureFlag.CODE_REFUSED in draft.flags else self._default_code
+
+    def _prefecture(self, cells: Sequence[str]) -> str | None:
+        """The number of the prefecture that the row names."""
+        text = self._columns.cell("prefecture", cells)
+        return _NUMBERS.get(text[:4]) or _NUMBERS.get(text[:3])
 
     def _position(self, cells: Sequence[str], draft: _Draft) -> tuple[float, float] | None:
         texts = [self._columns.cell(name, cells) for name in ("longitude", "latitude")]

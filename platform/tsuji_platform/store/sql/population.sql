@@ -11,7 +11,8 @@ LIMIT %(limit)s;
 
 -- name: newest_totals
 -- The newest count of all ages and both sexes in each area. Of a table that does not say it: men and women
--- together, or all its age groups; of one that counts regions and no whole municipality, all its regions.
+-- together, or all its age groups; of one that counts regions and no whole municipality, all its regions. What
+-- counts one sex only is no total.
 SELECT DISTINCT ON (area.code) area.code, dataset_id, series, count_date, count_date_precision, count, regions,
     area_km2
 FROM area JOIN (
@@ -26,14 +27,15 @@ FROM area JOIN (
                 CASE WHEN count(*) FILTER (WHERE sex <> 'total' AND age_from IS NULL) = 2
                     THEN sum(count) FILTER (WHERE sex <> 'total' AND age_from IS NULL) END,
                 sum(count) FILTER (WHERE sex = 'total'),
-                sum(count) FILTER (WHERE age_from IS NOT NULL),
-                sum(count)
+                CASE WHEN count(DISTINCT sex) FILTER (WHERE age_from IS NOT NULL) = 2
+                    THEN sum(count) FILTER (WHERE age_from IS NOT NULL) END
             ) AS count
         FROM population
         WHERE measure = %(measure)s
             AND code IN (SELECT code FROM area WHERE area_set_id = %(area_set_id)s)
         GROUP BY code, dataset_id, series, count_date, region_code, region
     ) AS by_region
+    WHERE count IS NOT NULL
     GROUP BY code, dataset_id, series, count_date
 ) AS counted USING (code)
 LEFT JOIN LATERAL (
