@@ -7,9 +7,9 @@ from functools import partial
 
 import psutil
 
-from bench import areas, history, imports, ingest
+from bench import areas, history, imports, ingest, replay
 
-PARTS = ("ingest", "history", "imports", "areas")
+PARTS = ("ingest", "history", "imports", "areas", "replay")
 
 
 def main() -> None:
@@ -27,6 +27,7 @@ def main() -> None:
         "history": partial(history.run, arguments.rows),
         "imports": imports.run,
         "areas": areas.run,
+        "replay": replay.run,
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")

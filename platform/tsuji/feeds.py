@@ -48,6 +48,7 @@ class _Sayer:
 
     def __init__(self) -> None:
         self._due = 0.0
+        self._unheard = 0
 
     def say(self, progress: "FleetProgress") -> None:
         """Note where the fleet stands."""
@@ -60,3 +61,10 @@ class _Sayer:
             progress.published - progress.acknowledged,
             progress.backlog_s / 3600,
         )
+        if progress.unheard and progress.unheard > self._unheard:
+            _log.warning(
+                "%d messages so far reached no subscriber and are lost: start `tsuji ingest`, or whatever "
+                "is to receive them",
+                progress.unheard,
+            )
+            self._unheard = progress.unheard

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from tsuji import replay_files, wiring
 from tsuji.durations import moment, pace
+from tsuji.replay_bar import STOPPED, UNHEARD, say_unheard
 from tsuji.services import on_stop_signal
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ def _publish(
         f"{final.messages} messages, {final.acknowledged} of them acknowledged by the broker"
     )
     if not final.is_complete:
-        raise typer.Exit(1)
+        raise typer.Exit(STOPPED)
+    if final.unheard:
+        say_unheard(final.unheard)
+        raise typer.Exit(UNHEARD)
 
 
 class _Bar(Progress):

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from tsuji_simulators.tape.message import as_time
-
 if TYPE_CHECKING:
     from tsuji_simulators.tape.player import PlayProgress
 
@@ -33,6 +31,8 @@ class ReplayLine(Live):
 
     def show(self, progress: "PlayProgress") -> None:
         """Write the line anew; where there is no terminal, nothing."""
+        from tsuji_simulators.tape.message import as_time
+
         if not self._is_terminal:
             return
         now = time.monotonic()
@@ -70,14 +70,19 @@ def sum_up(final: "PlayProgress", refusal: str, *, to_now: bool, paced: bool) ->
     if final.refused:
         typer.echo(f"tsuji: the broker refused {final.refused:,} of them: {refusal}", err=True)
     if final.unheard:
-        typer.echo(
-            f"tsuji: {final.unheard:,} of them reached no subscriber and are lost: nobody has subscribed "
-            "to their topics. Start what is to receive them (`tsuji ingest`, once, and the broker keeps "
-            "them for it) and replay again",
-            err=True,
-        )
+        say_unheard(final.unheard)
     elif final.unheard is None and final.is_complete:
         typer.echo("whether anybody has subscribed to them the broker doesn't say", err=True)
     if not final.is_complete:
         return STOPPED
     return UNHEARD if final.unheard or final.refused else COMPLETE
+
+
+def say_unheard(count: int) -> None:
+    """Say that nobody has received so many messages."""
+    typer.echo(
+        f"tsuji: {count:,} messages reached no subscriber and are lost: nobody has subscribed to their "
+        "topics. Start what is to receive them (`tsuji ingest`: once it has run, the broker keeps "
+        "messages for it) and replay again",
+        err=True,
+    )

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from tsuji_platform.contract import Observation
 from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.mqtt5 import wait_for_mqtt5
 from tsuji_simulators.publish import Publisher, PublisherClosedError
 from tsuji_simulators.recorded.recording import Recording
 
@@ -28,6 +29,7 @@ class ReplayProgress:
         messages: that carried them and the things.
         acknowledged: of these by the broker.
         time: phenomenon time of the newest published.
+        unheard: messages that reached no subscriber; None where the broker doesn't say.
     """
 
     things: int
@@ -36,6 +38,7 @@ class ReplayProgress:
     messages: int
     acknowledged: int
     time: datetime | None
+    unheard: int | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -82,7 +85,8 @@ def replay(
         raise ValueError(f"speed must be above 0, got {speed}")
     stop = stop or threading.Event()
     chosen = list(between(recording.observations, start, end))
-    with Publisher(address, client_id="tsuji-replay", stop=stop) as publisher:
+    mqtt5 = wait_for_mqtt5(address, stop)
+    with Publisher(address, client_id="tsuji-replay", mqtt5=mqtt5, stop=stop) as publisher:
         count, newest, shown = 0, None, time.monotonic()
 
         def progress() -> ReplayProgress:
@@ -94,6 +98,7 @@ def replay(
                 messages=counts.published,
                 acknowledged=counts.acknowledged,
                 time=newest,
+                unheard=counts.unheard,
             )
 
         messages = _arrays(chosen) if speed is None else _paced(chosen, speed, stop)

@@ -21,6 +21,7 @@ import numpy as np
 
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.fleet import PERIOD_S, Member, Scenario
+from tsuji_simulators.mqtt5 import wait_for_mqtt5
 from tsuji_simulators.outbox import Receipt
 from tsuji_simulators.publish import Publisher, PublisherClosedError
 from tsuji_simulators.signals import observations, results
@@ -50,6 +51,7 @@ class FleetProgress:
         acknowledged: of these by the broker.
         backlog_s: seconds of the past that are still to be published.
         is_connected: whether the broker is there.
+        unheard: messages that reached no subscriber; None where the broker doesn't say.
     """
 
     time: datetime
@@ -57,6 +59,7 @@ class FleetProgress:
     acknowledged: int
     backlog_s: int
     is_connected: bool
+    unheard: int | None = None
 
 
 def run(
@@ -85,8 +88,9 @@ def run(
     state_folder.mkdir(parents=True, exist_ok=True)
     path = state_file(state_folder, scenario, seed)
     state = State(path, now=int(time.time()), history_days=history_days)
+    mqtt5 = wait_for_mqtt5(address, stop)
     with (
-        Publisher(address, client_id=f"tsuji-{scenario.name}", stop=stop) as publisher,
+        Publisher(address, client_id=f"tsuji-{scenario.name}", mqtt5=mqtt5, stop=stop) as publisher,
         ThreadPoolExecutor(1, "backlog") as pool,
     ):
         try:
@@ -162,6 +166,7 @@ def _progress(second: int, state: State, publisher: Publisher) -> FleetProgress:
         acknowledged=counts.acknowledged,
         backlog_s=sum(span.end - span.start for span in state.backlog),
         is_connected=publisher.is_connected,
+        unheard=counts.unheard,
     )
 
 

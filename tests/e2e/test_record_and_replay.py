@@ -231,7 +231,7 @@ def test_what_reaches_nobody_is_said(hub: HubProcesses, tmp_path: Path) -> None:
     path = tape(tmp_path / "some.tsuji", 90)
     done = hub.run("replay", str(path), "--speed", "max")
     assert done.returncode == 3
-    assert "29 of them reached no subscriber" in done.stderr
+    assert "29 messages reached no subscriber" in done.stderr
     assert "tsuji ingest" in done.stderr
     with Ear(BrokerAddress.parse(hub.broker_url), "test/#"):
         done = hub.run("replay", str(path), "--speed", "max")
