@@ -6,7 +6,6 @@ function for irregularly-spaced data", Proc. 23rd ACM National Conference, 1968,
 
 import cmath
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,37 +67,53 @@ class Estimate(FigureValue):
     farthest_m: float
 
 
-Part = tuple[Neighbour, float, datetime]
-"""A thing that speaks, what it says and when."""
+class _Sum:
+    """What the neighbours of one area say of one property, as it is added up."""
+
+    __slots__ = ("farthest_m", "is_direction", "n", "nearest_m", "time", "total", "weight")
+
+    def __init__(self, *, is_direction: bool) -> None:
+        self.is_direction = is_direction
+        self.n = 0
+        self.weight = 0.0
+        self.total: complex = 0.0
+        self.time: datetime | None = None
+        self.nearest_m = math.inf
+        self.farthest_m = 0.0
+
+    def add(self, neighbour: Neighbour, said: float, time: datetime) -> None:
+        weight, distance = neighbour.weight, neighbour.distance_m
+        self.n += 1
+        self.weight += weight
+        self.total += cmath.rect(weight, math.radians(said)) if self.is_direction else weight * said
+        if self.time is None or time > self.time:
+            self.time = time
+        self.nearest_m = min(self.nearest_m, distance)
+        self.farthest_m = max(self.farthest_m, distance)
+
+    def estimate(self) -> Estimate | None:
+        """The weighted mean; None without any, or where directions cancel out."""
+        if self.time is None:
+            return None
+        mean = self.total / self.weight
+        if not self.is_direction:
+            value = mean.real
+        elif abs(mean) < _CANCELLED:
+            return None
+        else:
+            value = math.degrees(cmath.phase(mean)) % 360 % 360
+        return Estimate(
+            value=value,
+            n=self.n,
+            time=self.time,
+            distance_m=self.nearest_m,
+            farthest_m=self.farthest_m,
+        )
 
 
-def weighted(parts: Sequence[Part], aggregation: Aggregation) -> Estimate | None:
-    """What neighbours say, combined; None without any, or where directions cancel out."""
-    if not parts:
-        return None
-    total = math.fsum(one.weight for one, _, _ in parts)
-    if aggregation is Aggregation.CIRCULAR_MEAN:
-        value = _direction((said, one.weight / total) for one, said, _ in parts)
-    else:
-        value = math.fsum(one.weight * said for one, said, _ in parts) / total
-    if value is None:
-        return None
-    return Estimate(
-        value=value,
-        n=len(parts),
-        time=max(time for _, _, time in parts),
-        distance_m=min(one.distance_m for one, _, _ in parts),
-        farthest_m=max(one.distance_m for one, _, _ in parts),
-    )
-
-
-def _direction(weighed: Iterable[tuple[float, float]]) -> float | None:
-    """Direction of the sum of vectors as long as their weights; None where they cancel out."""
-    vectors = [cmath.rect(weight, math.radians(degrees)) for degrees, weight in weighed]
-    mean = sum(vectors)
-    if abs(mean) < 1e-9:
-        return None
-    return math.degrees(cmath.phase(mean)) % 360 % 360
+_CANCELLED = 1e-9
+"""A mean of unit vectors that is no longer than this has no direction."""
+_IS_DIRECTION = {name: FIGURES[name].over_things is Aggregation.CIRCULAR_MEAN for name in ESTIMATED}
 
 
 def of_area(things: ThingFigures, neighbours: Iterable[Neighbour]) -> dict[str, Estimate]:
@@ -109,16 +124,22 @@ def of_area(things: ThingFigures, neighbours: Iterable[Neighbour]) -> dict[str, 
         neighbours: of the area; a property that a thing in the area measures is none that they are
             asked for, even while that thing is silent.
     """
-    parts: dict[str, list[Part]] = {}
+    sums: dict[str, _Sum] = {}
     for one in neighbours:
         said = things.get(one.thing_id)
         if said is None:
             continue
-        for name in said.keys() & one.observed_properties:
-            parts.setdefault(name, []).append((one, said[name].value, said[name].time))
+        for name in one.observed_properties:
+            figure = said.get(name)
+            if figure is None or name not in _IS_DIRECTION:
+                continue
+            its = sums.get(name)
+            if its is None:
+                its = sums[name] = _Sum(is_direction=_IS_DIRECTION[name])
+            its.add(one, figure.value, figure.time)
     found = {}
     for name in ESTIMATED:
-        estimate = weighted(parts.get(name, ()), FIGURES[name].over_things)
+        estimate = sums[name].estimate() if name in sums else None
         if estimate is not None:
             found[name] = estimate
     return found
@@ -151,13 +172,16 @@ def series(
         Value by end of step, None where directions cancel out.
     """
     known = {one.thing_id: one for one in neighbours}
-    grouped: defaultdict[datetime, list[Part]] = defaultdict(list)
+    sums: dict[datetime, _Sum] = {}
     for step in steps:
         said = step.total if figure.over_time else step_value(step, figure.over_things)
-        if said is not None and step.thing_id in known:
-            grouped[step.end].append((known[step.thing_id], said, step.end))
+        if said is None or step.thing_id not in known:
+            continue
+        if step.end not in sums:
+            sums[step.end] = _Sum(is_direction=_IS_DIRECTION[figure.id])
+        sums[step.end].add(known[step.thing_id], said, step.end)
     found: dict[datetime, float | None] = {}
-    for end, parts in sorted(grouped.items()):
-        estimate = weighted(parts, figure.over_things)
+    for end, its in sorted(sums.items()):
+        estimate = its.estimate()
         found[end] = None if estimate is None else estimate.value
     return found
