@@ -158,23 +158,6 @@ def test_a_name_that_says_nothing_asks_for_the_format() -> None:
         format_of(Path("data"))
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"x" * 1000])
-def test_what_is_no_parquet_is_said_to_be_none(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_bytes(data)
-    with pytest.raises(ImportFileError, match="can't be read as Parquet"):
-        FileRows(path, ReadingOptions())
-
-
-@pytest.mark.parametrize("name", ["Result", " result"])
-def test_parquet_with_two_columns_of_a_name_says_so(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "a.parquet"
-    columns = {"thing": ["a"], "observed_property": ["rainfall"], "time": ["x"], "result": [1.0]}
-    pq.write_table(pa.table({**columns, name: [99.0]}), path)
-    with pytest.raises(ImportFileError, match="more than one column result"):
-        FileRows(path, ReadingOptions())
-
-
 def test_a_missing_file_and_a_folder_are_said_to_be_none(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.csv"):
         with pytest.raises(ImportFileError, match="is not a file"), opened(path):
