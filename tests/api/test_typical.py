@@ -14,6 +14,7 @@ from tsuji_platform.analytics.typical import (
     PERCENT_METHOD_JA,
     days_behind,
 )
+from tsuji_platform.api import usual
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.store import Database, Refresher, Writer
@@ -255,6 +256,20 @@ def test_the_snapshot_compares_the_last_hour_with_the_usual_one(
     clock.now += timedelta(minutes=10)
     assert "typical" not in footfall(api)
     assert footfall(api, **then)["typical"]["percent"] == 200.0
+
+
+def test_days_that_come_where_there_were_too_few_are_soon_known(
+    api: TestClient, count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A history that is imported into a hub that somebody looks at already."""
+    count("gate-1", at(TODAY, 11), at(TODAY, 12), pedestrians_in=6, pedestrians_out=0)
+    monkeypatch.setattr(usual, "_LACKING_FOR_S", 0.0)
+    assert "typical" not in footfall(api)
+    for day in WEEKDAYS[:3]:
+        count("gate-1", at(day, 11), at(day, 12), pedestrians_in=3, pedestrians_out=0)
+    assert footfall(api)["typical"]["percent"] == 200.0
+    count("gate-1", at(WEEKDAYS[3], 11), at(WEEKDAYS[3], 12), pedestrians_in=3, pedestrians_out=0)
+    assert footfall(api)["typical"]["days"] == 3  # what is enough is held for longer
 
 
 def test_an_hour_that_begins_the_day_before_belongs_to_the_day_in_which_it_ends(

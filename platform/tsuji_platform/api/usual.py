@@ -1,5 +1,6 @@
 """What is usual for the hour that ends now: looked up once a quarter hour and held in memory."""
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -33,7 +34,7 @@ _HOURS_HELD = 12
 """That of now, and some past ones that someone looks at."""
 _GOOD_FOR_S = 900.0
 _LACKING_FOR_S = 30.0
-"""Of an hour with too few days: more may be on their way, as after an import."""
+"""Of things with too few days: more may be on their way, as after an import."""
 _WINDOW_S = WINDOW / timedelta(seconds=1)
 _LEAST_S, _MOST_S = 0.75 * _WINDOW_S, 1.1 * _WINDOW_S
 
@@ -61,12 +62,22 @@ class _Hour:
         self.day = day
         self.number = number
         self.good_until = time.monotonic() + _GOOD_FOR_S
+        self.lacking_until = math.inf
         self.things: dict[str, Floats | None] = {}
         """Values of past days, of shape (days, 1); None of things with too few of them."""
         self.counted: dict[str, frozenset[str]] = {}
         """The observed properties that they are made of; none of things with too few days."""
         self.sums: dict[tuple[str, ...], _Middle | None] = {}
         """By the things that are added up."""
+
+    def forget_lacking(self) -> None:
+        """Let things with too few days be looked up again, if that was a while ago."""
+        if time.monotonic() < self.lacking_until:
+            return
+        self.lacking_until = math.inf
+        for thing_id in [one for one, values in self.things.items() if values is None]:
+            del self.things[thing_id], self.counted[thing_id]
+        self.sums.clear()
 
 
 class UsualNow:
@@ -101,6 +112,7 @@ class UsualNow:
         wanted = sorted(rates.keys() & {one for members in membership.values() for one in members})
         with self._lock:
             hour = self._hour_of(*place)
+            hour.forget_lacking()
             self._look_up(hour, [one for one in wanted if one not in hour.things])
             found = {}
             for code, members in membership.items():
@@ -135,7 +147,7 @@ class UsualNow:
             enough = values is not None and (~np.isnan(values)).sum() >= MINIMUM_DAYS
             hour.things[thing_id] = values if enough else None
             if not enough:
-                hour.good_until = min(hour.good_until, time.monotonic() + _LACKING_FOR_S)
+                hour.lacking_until = min(hour.lacking_until, time.monotonic() + _LACKING_FOR_S)
             hour.counted[thing_id] = _told_by(
                 name for name, its in parts[thing_id].items() if enough and not np.isnan(its).all()
             )
