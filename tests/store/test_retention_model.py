@@ -1,4 +1,9 @@
-"""Random late, corrected and new observations between drops, against a model in plain Python."""
+"""Random late, corrected and new observations between drops, against a model in plain Python.
+
+Of what is dropped the model knows the bounds by itself, from what was written and from how long it is to be
+kept: what is younger stays, what is older goes, to the row where rows are deleted, and up to the length of a
+chunk later where chunks are dropped. Only within that length it takes what went from the database.
+"""
 
 import random
 from collections import defaultdict
@@ -10,7 +15,7 @@ import pytest
 from rollup_check import kept, refresh_to_rest
 from samples import T0, message, registration
 from tsuji_platform.store import Refresher, Writer
-from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling
+from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, ORIGIN, RAW, ceiling
 from tsuji_platform.store.history_retention import HistoryRetention
 
 Key = tuple[int, datetime]
@@ -68,6 +73,46 @@ class Model:
         return {key: added(values) for key, values in found.items()}
 
 
+class Bounds:
+    """Between which moments what is kept must begin, by plain arithmetic.
+
+    Args:
+        ages: how long to keep, by width.
+        by_chunks: whether chunks are dropped, rather than rows deleted.
+    """
+
+    def __init__(self, ages: dict[timedelta, timedelta], *, by_chunks: bool) -> None:
+        self._ages = ages
+        self._chunk = {RAW: 7 * DAY, FIVE_MINUTES: 5 * DAY} if by_chunks else {}
+        self._newest = BEFORE
+
+    def saw(self, time: datetime) -> None:
+        self._newest = max(self._newest, time)
+
+    def check(self, width: timedelta, before: set[Key], after: set[Key], finer: datetime) -> None:
+        """See that of what there was exactly the right part is gone.
+
+        Args:
+            width: of what.
+            before: what there was.
+            after: what is left.
+            finer: since when there is what this is made of.
+        """
+        if width not in self._ages:
+            assert after == before
+            return
+        step = HOUR if width else FIVE_MINUTES
+        target = self._newest - self._ages[width]
+        target = min(target, finer) if width else target
+        target -= (target - ORIGIN) % step
+        surely_gone = target - self._chunk.get(width, timedelta(0))
+        assert after <= before
+        assert {key for key in before if key[1] > target} <= after
+        assert not [key for key in after if key[1] <= surely_gone - step * bool(self._chunk)]
+        if not self._chunk:
+            assert after == {key for key in before if key[1] > target}
+
+
 def added(values) -> tuple[int, int]:
     n = total = 0
     for one, other in values:
@@ -93,7 +138,9 @@ def test_any_sequence_ends_as_the_model_says(
     connection = psycopg.connect(store_url, autocommit=True, options="-c timezone=UTC")
     with connection:
         keys = dict(connection.execute("SELECT thing_id, datastream_id FROM datastream").fetchall())
-        if connection.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").fetchall():
+        extension = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
+        bounds = Bounds(ages, by_chunks=bool(connection.execute(extension).fetchall()))
+        if connection.execute(extension).fetchall():
             connection.execute("SELECT set_chunk_time_interval('rollup_5min', interval '5 days')")
         now, horizons = T0, {0: BEFORE, 300: BEFORE}
         for _ in range(40):
@@ -111,6 +158,7 @@ def test_any_sequence_ends_as_the_model_says(
                     value = generator.randrange(50)
                     batch.append(message(name, time, 60, pedestrians=value))
                     model.save(keys[name], time, value)
+                    bounds.saw(time)
                 writer.save(batch)
                 continue
             refresh_to_rest(refresher)
@@ -124,6 +172,7 @@ def test_any_sequence_ends_as_the_model_says(
                 " late_last = late_last - interval '25 hours'"
             )
             newest = now + timedelta(days=1)
+            held, sums = set(model.raw), set(model.fives)
             while any(one.until for one in retention.drop_some(newest)):
                 found = {0: BEFORE, 300: BEFORE} | dict(
                     connection.execute("SELECT width_s, since FROM horizon").fetchall()
@@ -140,6 +189,8 @@ def test_any_sequence_ends_as_the_model_says(
                 assert set(model.raw) == left
                 model.drop_fives(found[300])
                 horizons = found
+            bounds.check(RAW, held, set(model.raw), BEFORE)
+            bounds.check(FIVE_MINUTES, sums, set(model.fives), horizons[0])
             check(connection, model)
         refresh_to_rest(refresher)
         model.refresh()
