@@ -14,6 +14,7 @@ from rich.text import Text
 from tsuji import wiring
 from tsuji.durations import duration_s
 from tsuji.services import on_stop_signal
+from tsuji.waiting import wait_for_broker
 
 if TYPE_CHECKING:
     from tsuji_simulators.record import RecordProgress
@@ -53,8 +54,6 @@ def record(
     ] = None,
 ) -> None:
     """Record what the broker carries until stopped: topic, payload, QoS, retain and time of arrival."""
-    from tsuji_platform.runtime.mqtt import listens
-    from tsuji_simulators.mqtt5 import wait_for_mqtt5
     from tsuji_simulators.record import Recorder
     from tsuji_simulators.tape.choice import check_filter
     from tsuji_simulators.tape.message import as_us
@@ -64,9 +63,7 @@ def record(
     address = wiring.broker_address()
     stop = threading.Event()
     on_stop_signal(stop.set)
-    if not listens(address.port, address.host):
-        typer.echo(f"no broker answers at {address.host}:{address.port}; waiting for one", err=True)
-    mqtt5 = wait_for_mqtt5(address, stop)
+    mqtt5 = wait_for_broker(address, stop)
     if stop.is_set():
         raise typer.Exit(1)
     if mqtt5 is None:
@@ -100,11 +97,15 @@ def record(
     )
     for missed in _missed(final):
         typer.echo(f"missed: {missed}", err=True)
+    if not final.was_connected:
+        raise typer.Exit(1)
 
 
 def _missed(progress: "RecordProgress") -> list[str]:
     """What may not have been recorded, in words."""
     missed = []
+    if not progress.was_connected:
+        missed.append("everything: the broker has not let this client subscribe")
     if progress.away_s > 0:
         missed.append(f"what came in {progress.away_s:.1f} s without the broker")
     if progress.dropped:
@@ -137,5 +138,6 @@ class _Line(Live):
         )
         if not progress.is_connected:
             text += "; no broker now"
-        text += "".join(f"; missed: {missed}" for missed in _missed(progress))
+        if progress.was_connected:
+            text += "".join(f"; missed: {missed}" for missed in _missed(progress))
         self.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)

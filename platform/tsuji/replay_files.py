@@ -13,6 +13,7 @@ import typer
 from tsuji import wiring
 from tsuji.durations import moment_or_duration, pace
 from tsuji.services import on_stop_signal
+from tsuji.waiting import wait_for_broker
 
 if TYPE_CHECKING:
     from tsuji_platform.imports.files import ReadingOptions
@@ -209,7 +210,6 @@ def _print(track: "Track", choice: "Choice") -> None:
 
 def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
     from tsuji.replay_bar import ReplayLine, sum_up
-    from tsuji_simulators.mqtt5 import wait_for_mqtt5
     from tsuji_simulators.publish import Publisher
     from tsuji_simulators.tape.player import Player, PlayProgress
 
@@ -219,7 +219,7 @@ def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
     whole = how.choice.is_all and how.passes == 1
     span = track.span() if whole else None
     with ReplayLine(span.messages if span is not None else None) as line:
-        mqtt5 = wait_for_mqtt5(address, stop)
+        mqtt5 = wait_for_broker(address, stop)
 
         def show(progress: PlayProgress) -> None:
             line.show(progress)

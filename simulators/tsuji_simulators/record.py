@@ -54,6 +54,7 @@ class RecordProgress:
         files: how many there are.
         path: the one that is being written.
         is_connected: whether the broker is there and has taken our subscriptions.
+        was_connected: whether it ever was.
         away_s: seconds without the broker, from which nothing may be recorded.
         gaps: how many such times there were.
         dropped: messages that the broker had no room for meanwhile, for us or for others; None where
@@ -67,6 +68,7 @@ class RecordProgress:
     files: int
     path: str
     is_connected: bool
+    was_connected: bool
     away_s: float
     gaps: int
     dropped: int | None
@@ -124,7 +126,9 @@ class Recorder:
         self._dropped: int | None = None
         self._failure = ""
         self._closed = self._session_present = False
-        self._expected = 0  # answers to subscriptions
+        self._answers = 0  # to subscriptions
+        self._asks_for_dropped = False
+        self._may_ask_for_dropped = mqtt5 is not None  # old brokers have no $SYS, and may hang up
         self._step_s = 0.0
         # Arrivals are told by the clock that nobody sets, from where the other one stood at the start.
         self._wall_us = as_us(datetime.now(UTC)) - round(time.monotonic() * 1e6)
@@ -258,6 +262,7 @@ class Recorder:
                 files=self._writer.files,
                 path=str(self._writer.path),
                 is_connected=self._was_there and self._away_since is None,
+                was_connected=self._was_there,
                 away_s=self._away_s + away,
                 gaps=self._gaps,
                 dropped=dropped,
@@ -275,25 +280,30 @@ class Recorder:
         with self._changed:
             self._connection += 1
             self._session_present = bool(flags.session_present)
-        options = SubscribeOptions(qos=_QOS, retainAsPublished=True)
-        for topic in (*self._filters, _DROPPED):
-            if self._mqtt5 is not None:
-                client.subscribe(topic, options=options)
-            else:
-                client.subscribe(topic, _QOS)
-        self._expected = len(self._filters) + 1
+        self._answers = 0
+        for topic in self._filters:
+            self._subscribe(client, topic)
 
-    def _on_subscribe(self, _client: Client, _data: Any, _mid: int, reasons: Any, _p: Any) -> None:
-        self._expected -= 1
+    def _subscribe(self, client: Client, topic: str) -> None:
+        if self._mqtt5 is not None:
+            client.subscribe(topic, options=SubscribeOptions(qos=_QOS, retainAsPublished=True))
+        else:
+            client.subscribe(topic, _QOS)
+
+    def _on_subscribe(self, client: Client, _data: Any, _mid: int, reasons: Any, _p: Any) -> None:
+        place, self._answers = self._answers, self._answers + 1
+        if place >= len(self._filters):
+            self._asks_for_dropped = False  # answered, whatever the answer is
+            return
         with self._changed:
-            if (
-                reasons[0].is_failure and self._expected > 0
-            ):  # the last one is $SYS: not everybody has it
-                place = len(self._filters) - self._expected
+            if reasons[0].is_failure:
                 self._failure = f"the broker refuses {self._filters[place]!r}: {reasons[0]}"
-            elif self._expected == 0:
+            elif self._answers == len(self._filters):
                 self._note_return()
             self._changed.notify_all()
+        if self._answers == len(self._filters) and self._may_ask_for_dropped:
+            self._asks_for_dropped = True
+            self._subscribe(client, _DROPPED)
 
     def _note_return(self) -> None:
         now = time.monotonic()
@@ -317,6 +327,8 @@ class Recorder:
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, reason: Any, _p: Any
     ) -> None:
+        if self._asks_for_dropped:  # some brokers hang up on whoever asks for $SYS
+            self._asks_for_dropped = self._may_ask_for_dropped = False
         with self._changed:
             if self._closed or not self._was_there or self._away_since is not None:
                 return

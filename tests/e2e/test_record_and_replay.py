@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from psycopg.conninfo import make_conninfo
 
 from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
-from tsuji_platform.runtime.private import PrivateServer, private_broker
+from tsuji_platform.runtime import broker as brokers
+from tsuji_platform.runtime.broker import EmbeddedBroker
+from tsuji_platform.runtime.home import Instance
+from tsuji_platform.runtime.private import PrivateServer, private_broker, private_folder
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
 from tsuji_simulators import replaying
@@ -25,6 +29,7 @@ from tsuji_simulators import run as service
 from tsuji_simulators.fleet import load_scenario
 from tsuji_simulators.mqtt5 import Mqtt5, mqtt5_of
 from tsuji_simulators.publish import Publisher
+from tsuji_simulators.record import Recorder
 from tsuji_simulators.tape.message import Carried
 from tsuji_simulators.tape.reader import Tape
 from tsuji_simulators.tape.writer import TapeWriter
@@ -314,6 +319,72 @@ def test_a_recording_ends_cleanly_and_in_several_files(
     numbers = [int(one.payload[: len(one.payload) // 30]) for one in carried]
     assert numbers == list(range(numbers[0], count))
     assert {one.topic for one in carried} == {"wanted/0", "wanted/1", "wanted/2"}
+
+
+def test_a_recording_says_what_it_missed(
+    broker: PrivateServer,
+    address: BrokerAddress,
+    recorder: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    path = tmp_path / "gap.tsuji"
+    process = recorder(path)
+    with Publisher(address) as publisher:
+
+        def hears(text: bytes) -> bool:
+            publisher.publish("test", text)
+            return any(one.payload == text for one in recorded(path))
+
+        eventually(lambda: hears(b"before"), what="the recorder listens")
+        broker.stop()
+        broker.start()
+        eventually(lambda: hears(b"after"), 60, what="the recorder listens again")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert b"missed: what came in" in said
+    told: list[str] = []
+    assert list(Tape(path, tell=told.append).messages())
+    assert "nothing is recorded from" in told[0]
+    assert "the broker was away" in told[0]
+
+
+def test_a_broker_of_mqtt_3_is_recorded_and_replayed_to(
+    tmp_path: Path, eventually: Eventually
+) -> None:
+    """The one that Python brings, which hangs up on whoever asks for $SYS."""
+    with private_folder() as folder, ExitStack() as stack:
+        instance = Instance.locate(folder).create()
+        port = brokers.choose_port(None, instance.broker_folder, standard=None)
+        program = EmbeddedBroker()
+        child = brokers.broker_child(program, instance.broker_folder, port, instance.account)
+        server = PrivateServer(child, f"mqtt://127.0.0.1:{port}", folder / "broker.log", "embedded")
+        stack.callback(server.stop)
+        server.start()
+        address, path = BrokerAddress.parse(server.url), tmp_path / "old.tsuji"
+        assert mqtt5_of(address) is None
+        writer = TapeWriter(path, started_us=0)
+        stop, done = threading.Event(), []
+        recorder = Recorder(address, writer, mqtt5=None)
+        thread = threading.Thread(target=lambda: done.append(recorder.run(stop)))
+        thread.start()
+        try:
+            with Publisher(address) as publisher:
+
+                def is_heard() -> bool:
+                    publisher.publish("test", b"x")
+                    return bool(recorded(path))
+
+                eventually(is_heard, what="the recorder listens")
+        finally:
+            stop.set()
+            thread.join(30)
+        assert done[0].away_s == 0
+        count = len(recorded(path))
+        with replaying(path, broker=address) as replay:
+            final = replay.finish(30)
+        assert (final.acknowledged, final.unheard) == (count, None)
 
 
 def test_a_lasting_session_misses_nothing_between_two_recordings(
