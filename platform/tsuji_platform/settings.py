@@ -236,11 +236,10 @@ class AlertSettings(BaseSettings):
         None, description="file that holds (more of) them, one a line"
     )
     webhook_secret: str | None = Field(
-        None, description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more"
+        None,
+        description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more",
     )
-    webhook_secret_file: Path | None = Field(
-        None, description="file that holds the secret instead"
-    )
+    webhook_secret_file: Path | None = Field(None, description="file that holds the secret instead")
 
 
 class ApiSettings(BaseSettings):
@@ -249,6 +248,14 @@ class ApiSettings(BaseSettings):
     model_config = _CONFIG
     api_host: str = Field("127.0.0.1", description="address that the data API listens on")
     api_port: int = Field(8000, ge=1, le=65_535, description="port of the data API")
+    publisher: str = Field(
+        "", max_length=200, description="who runs the hub, as catalogue and downloads say it"
+    )
+    licence: str = Field(
+        "",
+        max_length=400,
+        description="under which the observations may be used: its address, or its name",
+    )
     api_workers: int = Field(1, ge=1, le=64, description="processes that serve the data API")
     api_proxies: str = Field(
         "127.0.0.1",

@@ -102,6 +102,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/rejected/messages/{id}",
         "/v1/observations",
         "/v1/aggregates",
+        "/v1",
+        "/v1/catalogue",
     } == set(paths)
     operations = [one for path in paths.values() for one in path.values()]
     assert all(one["summary"] and one["description"] and one["tags"] for one in operations)

@@ -23,6 +23,7 @@ from tsuji_platform.api.routers import (
     area_sets,
     bulk,
     datasets,
+    front,
     health,
     live,
     metrics,
@@ -39,6 +40,7 @@ from tsuji_platform.settings import ApiSettings, DatabaseSettings, SharedSecretS
 from tsuji_platform.store import Database
 
 _ROUTERS = (
+    front,
     health,
     vocabulary,
     things,
@@ -118,7 +120,12 @@ def app_of_environment() -> FastAPI:
         raise ValueError("TSUJI_DATABASE_URL is not set: it names the database that workers serve")
     database = Database(url, query_s=settings.query_seconds)
     atexit.register(database.close)
-    hub = Hub(database, typical_weeks=settings.typical_weeks)
+    hub = Hub(
+        database,
+        typical_weeks=settings.typical_weeks,
+        publisher=settings.publisher,
+        licence=settings.licence,
+    )
     return create_app(hub, Doors.of(database, settings, SharedSecretSettings()))
 
 

@@ -88,10 +88,12 @@ class Downloads:
 
     Args:
         database_url: PostgreSQL address.
+        licence: under which the observations may be used; empty where that is not said.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, licence: str = "") -> None:
         self._url = database_url
+        self._licence = licence
         self._room = threading.BoundedSemaphore(_AT_ONCE)
 
     def answer(self, choice: Choice, format_: Format, name: str, *, bom: bool = False) -> Response:
@@ -120,7 +122,7 @@ class Downloads:
             headers = {"Content-Disposition": f'attachment; filename="{name}.{format_.value}"'}
             if found.kept_since is not None:
                 headers["Tsuji-Kept-Since"] = text_of(found.kept_since)
-            parts = _WRITERS[format_](found, bom)
+            parts = _WRITERS[format_](found, about(found, self._licence), bom)
             opened.callback(
                 parts.close
             )  # first of all: a copy that is under way can't be left otherwise
@@ -176,8 +178,8 @@ async def _asked_for(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
             yield part
 
 
-def _batches(found: Export) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    columns = Columns(found.streams, found.width, about(found, ""))
+def _batches(found: Export, told: dict[str, Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    columns = Columns(found.streams, found.width, told)
     return columns.schema, (
         columns.batch(rows[first : first + _ROWS_IN_PART])
         for day in found.days
@@ -211,8 +213,8 @@ class _Buffer:
         return b"".join(parts)
 
 
-def _csv(found: Export, bom: bool) -> Generator[bytes, None, None]:
-    schema, batches = _batches(found)
+def _csv(found: Export, told: dict[str, Any], bom: bool) -> Generator[bytes, None, None]:
+    schema, batches = _batches(found, told)
     buffer: Any = _Buffer()
     sink = CsvSink(buffer, schema, bom=bom)
     yield buffer.taken()
@@ -221,8 +223,8 @@ def _csv(found: Export, bom: bool) -> Generator[bytes, None, None]:
         yield buffer.taken()
 
 
-def _parquet(found: Export, _bom: bool) -> Generator[bytes, None, None]:
-    schema, batches = _batches(found)
+def _parquet(found: Export, told: dict[str, Any], _bom: bool) -> Generator[bytes, None, None]:
+    schema, batches = _batches(found, told)
     buffer: Any = _Buffer()
     waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(pa.PythonFile(buffer, mode="w"), schema, compression="zstd") as writer:
@@ -237,16 +239,15 @@ def _parquet(found: Export, _bom: bool) -> Generator[bytes, None, None]:
     yield buffer.taken()
 
 
-def _json_lines(found: Export, _bom: bool) -> Generator[bytes, None, None]:
-    _, batches = _batches(found)
+def _json_lines(found: Export, told: dict[str, Any], _bom: bool) -> Generator[bytes, None, None]:
+    _, batches = _batches(found, told)
     for batch in batches:
         yield b"\n".join((*map(orjson.dumps, _objects(batch)), b""))
 
 
-def _json(found: Export, _bom: bool) -> Generator[bytes, None, None]:
-    told = about(found, "")
+def _json(found: Export, told: dict[str, Any], _bom: bool) -> Generator[bytes, None, None]:
     yield b'{"about":' + orjson.dumps(told) + b',"items":['
-    _, batches = _batches(found)
+    _, batches = _batches(found, told)
     between = b"\n"
     for batch in batches:
         if len(batch):
@@ -263,7 +264,7 @@ def _objects(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, row, strict=True))
 
 
-_WRITERS: dict[Format, Callable[[Export, bool], Generator[bytes, None, None]]] = {
+_WRITERS: dict[Format, Callable[[Export, dict[str, Any], bool], Generator[bytes, None, None]]] = {
     Format.JSON: _json,
     Format.JSON_LINES: _json_lines,
     Format.CSV: _csv,

@@ -37,11 +37,18 @@ _SUMMED = [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggreg
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """One database seen through its readers."""
+    """One database seen through its readers.
+
+    Attributes:
+        publisher: who runs the hub; empty where that is not said.
+        licence: under which the observations may be used; empty where that is not said.
+    """
 
     database: Database
     clock: Callable[[], datetime] = _utc_now
     typical_weeks: int = 8
+    publisher: str = ""
+    licence: str = ""
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
     rejected: Rejected = field(init=False)
@@ -62,7 +69,7 @@ class Hub:
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
         object.__setattr__(self, "profiles", Profiles(self.database))
         object.__setattr__(self, "datasets", Datasets(self.database))
-        object.__setattr__(self, "downloads", Downloads(self.database.url))
+        object.__setattr__(self, "downloads", Downloads(self.database.url, self.licence))
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from tsuji_platform.api.bbox import parse_bbox
 from tsuji_platform.api.downloads import MEDIA_TYPES, Format, choose
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import Hub, HubDep, parse_moment
@@ -93,7 +94,7 @@ def _choice(
 def _things(hub: Hub, asked: list[str] | None, kind: str | None, bbox: str | None) -> list[str]:
     if kind is None and bbox is None:
         return asked or []
-    west, south, east, north = (-180.0, -90.0, 180.0, 90.0) if bbox is None else _box(bbox)
+    west, south, east, north = parse_bbox(bbox) or (-180.0, -90.0, 180.0, 90.0)
     found = [
         row.thing.thing_id
         for row in hub.things()
@@ -105,19 +106,6 @@ def _things(hub: Hub, asked: list[str] | None, kind: str | None, bbox: str | Non
     if not found:
         raise BadParameterError("no thing is of this kind, of these ids and within this bbox")
     return found
-
-
-def _box(text: str) -> tuple[float, float, float, float]:
-    try:
-        west, south, east, north = map(float, text.split(","))
-    except ValueError:
-        west = east = south = north = float("nan")
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise BadParameterError(
-            f"bbox {text!r:.80} is not west,south,east,north in degrees, such as "
-            "139.69,35.68,139.71,35.70"
-        )
-    return west, south, east, north
 
 
 Chosen = Annotated[Choice, Depends(_choice)]

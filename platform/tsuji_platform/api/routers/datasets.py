@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
+from tsuji_platform.api.bbox import parse_bbox
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import Hub, HubDep
@@ -23,7 +24,6 @@ from tsuji_platform.store.dataset_records import (
 
 router = APIRouter(tags=["datasets"])
 
-BBox = tuple[float, float, float, float]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
 After = Annotated[
     int, Query(ge=0, le=2**62, description="the number before the page; take it from `next`")
@@ -48,25 +48,6 @@ def one_dataset(hub: HubDep, dataset: str) -> models.DatasetDetail:
         contradicting=hub.datasets.contradicting(dataset).get(dataset, 0),
         report=models.Report.model_validate(row.report),
     )
-
-
-def parse_bbox(text: str | None) -> BBox | None:
-    """Read west, south, east and north.
-
-    Raises:
-        BadParameterError: where they are not four degrees in this order.
-    """
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError:
-        west, south, east, north = 1.0, 0.0, 0.0, 0.0
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise BadParameterError(
-            f"bbox {text!r:.80} is not west,south,east,north in degrees, such as 139.6,35.6,139.8,35.8"
-        )
-    return west, south, east, north
 
 
 def _filter(

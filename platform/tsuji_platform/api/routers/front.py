@@ -1,0 +1,119 @@
+"""The front door: where people begin, and the catalogue that portals harvest."""
+
+from html import escape
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse, JSONResponse
+
+from tsuji_platform.api.catalogue import catalogue
+from tsuji_platform.api.hub import HubDep
+from tsuji_platform.contract import OBSERVED_PROPERTIES
+
+router = APIRouter(tags=["front door"])
+
+_RESOURCES = (
+    ("things", "/v1/things", "スマートポール・カウンター", "smart poles and counters"),
+    ("latest", "/v1/latest", "最新の観測値", "newest observations"),
+    (
+        "observations",
+        "/v1/observations?interval=PT1H",
+        "観測値 (JSON・CSV・Parquet)",
+        "observations",
+    ),
+    ("aggregates", "/v1/aggregates?interval=P1D&step=1h", "集計値", "aggregates"),
+    ("area_sets", "/v1/area-sets", "区域", "areas"),
+    ("datasets", "/v1/datasets", "行政オープンデータ", "administrative open data"),
+    ("alerts", "/v1/alerts", "アラート", "alerts"),
+    (
+        "observed_properties",
+        "/v1/observed-properties",
+        "観測項目と単位",
+        "observed properties, units",
+    ),
+    ("figures", "/v1/figures", "指標とその算出方法", "figures and how each is made"),
+    ("quality", "/v1/quality", "品質フラグ", "what looks wrong"),
+    ("live", "/v1/live", "ライブ配信 (SSE)", "live stream (SSE)"),
+    ("health", "/v1/health", "稼働状況", "how the hub fares"),
+    ("catalogue", "/v1/catalogue", "カタログ (DCAT)", "catalogue (DCAT)"),
+    ("documentation", "/docs", "API 仕様", "documentation"),
+    ("openapi", "/openapi.json", "OpenAPI 3.1", "OpenAPI 3.1"),
+)
+_PAGE = """<!doctype html>
+<html lang="ja">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tsuji data API</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.6 system-ui, "Noto Sans JP", sans-serif; }}
+body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #8888; }}
+code {{ overflow-wrap: anywhere; }}
+</style>
+</head>
+<body>
+<main>
+<h1>Tsuji <span lang="en">data API</span></h1>
+<p>都市センサーの観測値と行政オープンデータを、だれでも登録なしで読めます。時刻は UTC、単位は UCUM です。</p>
+<p lang="en">Observations of the city's sensors and administrative open data, open to everybody without
+registration. Times are UTC, units are UCUM.</p>
+<table>
+<thead><tr><th scope="col">内容</th><th scope="col" lang="en">What</th>
+<th scope="col">アドレス</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+<p>例 / <span lang="en">for example</span>:
+<code>curl '{base}/v1/observations?interval=PT1H&amp;format=csv'</code></p>
+</main>
+</body>
+</html>
+"""
+
+
+@router.get("", summary="Where to begin: links to all resources", response_model=dict[str, str])
+def front(request: Request) -> Response:
+    """Addresses by name; browsers get a page for people."""
+    base = str(request.base_url).rstrip("/")
+    headers = {"Vary": "Accept", "Cache-Control": "public, max-age=3600"}
+    if "text/html" in request.headers.get("accept", ""):
+        rows = "\n".join(
+            f'<tr><td>{ja}</td><td lang="en">{en}</td>'
+            f'<td><a href="{escape(path)}"><code>{escape(path)}</code></a></td></tr>'
+            for _, path, ja, en in _RESOURCES
+        )
+        return HTMLResponse(_PAGE.format(rows=rows, base=escape(base)), headers=headers)
+    return JSONResponse({name: base + path for name, path, *_ in _RESOURCES}, headers=headers)
+
+
+class _JsonLd(JSONResponse):
+    media_type = "application/ld+json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+@router.get(
+    "/catalogue",
+    summary="DCAT catalogue (JSON-LD) of observations, area sets and datasets",
+    response_class=_JsonLd,
+    response_model=dict[str, Any],
+)
+def the_catalogue(request: Request, hub: HubDep) -> Response:
+    """What there is, with publisher, licence and addresses of each format, as CKAN and others harvest it."""
+    measured = {it.observed_property for it in hub.reader.latest()}
+    return _JsonLd(
+        catalogue(
+            str(request.base_url).rstrip("/"),
+            publisher=hub.publisher,
+            licence=hub.licence,
+            properties=[it for it in OBSERVED_PROPERTIES.values() if it.id in measured],
+            area_sets=hub.areas.sets(),
+            datasets=hub.datasets.datasets(),
+        ),
+        headers={"Cache-Control": "public, max-age=300"},
+    )
