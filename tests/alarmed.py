@@ -73,7 +73,9 @@ class Alarmed:
         """What a process does that starts; the one before is not asked."""
         office = AlertOffice(self.url, holder, self._targets)
         self._offices.append(office)
-        self.evaluator = Evaluator(office, rules or self.rules, lambda: self.now)
+        self.evaluator = Evaluator(
+            office, rules or self.rules, lambda: self.now, figures_rest_times=0
+        )
         return self.evaluator
 
     def close(self) -> None:

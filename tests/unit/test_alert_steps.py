@@ -1,7 +1,7 @@
 """When an alert begins and ends, against another reading of the rules and all orders of data."""
 
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -229,10 +229,14 @@ def test_figures_are_judged_up_to_what_was_measured_and_the_clock_goes_on_in_qui
     assert frontier(now, None, timedelta(0), patience) == now
 
 
-def test_missed_minutes_are_judged_in_order_and_so_many_at_once() -> None:
+def test_missed_minutes_are_judged_in_order_and_those_of_a_longer_time_spread() -> None:
     end = after(minutes=5, seconds=30)
-    assert instants(None, end, MINUTE, 3) == [end]
-    assert instants(end, end, MINUTE, 3) == [end]
-    assert instants(after(minutes=6), end, MINUTE, 3) == []
-    assert instants(after(minutes=4), end, MINUTE, 3) == [after(minutes=5), end]
-    assert instants(after(minutes=0), end, MINUTE, 3) == [after(minutes=m) for m in (1, 2, 3)]
+    assert instants(None, end, 3) == [end]
+    assert instants(end, end, 3) == [end]
+    assert instants(after(minutes=6), end, 3) == []
+    assert instants(after(minutes=4), end, 3) == [after(minutes=5), end]
+    assert instants(after(minutes=3, seconds=30), end, 3) == [after(minutes=4, seconds=30), end]
+    assert instants(after(minutes=0), end, 3) == [after(minutes=2), after(minutes=4), end]
+    whole = instants(after(minutes=0), after(days=1), 120)
+    assert len(whole) == 120
+    assert {b - a for a, b in pairwise(whole)} == {12 * MINUTE}

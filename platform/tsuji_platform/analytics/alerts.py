@@ -14,10 +14,13 @@ The rules, for a condition such as "at least 31, clears below 30, for 5 minutes"
   follows it at the same time: what only a mistake had raised ends with the start that it had.
 """
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+
+_MINUTE = timedelta(minutes=1)
 
 
 class Phase(StrEnum):
@@ -251,20 +254,18 @@ def frontier(
     return min(heard, now)
 
 
-def instants(since: datetime | None, until: datetime, step: timedelta, most: int) -> list[datetime]:
-    """Moments to judge figures at: whole steps that were missed, and the end.
+def instants(since: datetime | None, until: datetime, most: int) -> list[datetime]:
+    """Moments to judge figures at: full minutes that were missed, and the end.
 
     Args:
         since: the last moment that was judged, None for the first time.
         until: the end.
-        step: between two moments that are looked at later.
-        most: so many at once; the rest is for the next time.
+        most: so many at the most; of a longer time they are further apart.
     """
-    if since is None or until <= since:
-        return [until] if since is None or until == since else []
-    missed: list[datetime] = []
-    moment = since + step
-    while moment < until and len(missed) < most:
-        missed.append(moment)
-        moment += step
-    return missed if len(missed) == most else [*missed, until]
+    if since is None or until == since:
+        return [until]
+    minutes = max(1, math.ceil((until - since) / (_MINUTE * most)))
+    count = math.ceil((until - since) / (minutes * _MINUTE)) - 1
+    return [since + (i + 1) * minutes * _MINUTE for i in range(count)] + (
+        [until] if until > since else []
+    )

@@ -268,8 +268,15 @@ class Turn:
             )
         return found
 
-    def when_heard(self, scope: ThingScope) -> list[Heard]:
-        """When each thing of a scope was last heard, of those that ever were."""
+    def when_heard(self, scope: ThingScope, before: datetime, also: Sequence[str]) -> list[Heard]:
+        """When each thing of a scope was last heard.
+
+        Args:
+            scope: the things.
+            before: only those that were heard then, and not since.
+            also: and these, whenever they were.
+        """
+        values = {**_things(scope), "before": before, "also": list(also)}
         return [
             Heard(
                 thing_id=row["thing_id"],
@@ -277,7 +284,7 @@ class Turn:
                 time=row["heard"],
                 period_s=row["period_s"],
             )
-            for row in self._connection.execute(_SQL["scoped_heard"], _things(scope))
+            for row in self._connection.execute(_SQL["scoped_heard"], values)
         ]
 
     def recent_times(

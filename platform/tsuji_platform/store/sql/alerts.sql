@@ -99,14 +99,16 @@ CROSS JOIN LATERAL (
 ORDER BY datastream_id, phenomenon_time;
 
 -- name: scoped_heard
--- When each of some things was last heard, of those that ever were, with its longest counting period.
+-- When each of some things was last heard, with its longest counting period: of those that were last
+-- heard before a moment, and of some others.
 SELECT thing_id, max(phenomenon_time) AS heard, max(latest.period_s) AS period_s,
     (array_agg(datastream_id ORDER BY phenomenon_time DESC))[1] AS datastream_id
 FROM thing JOIN datastream USING (thing_id) JOIN latest USING (datastream_id)
 WHERE declared
     AND (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
     AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-GROUP BY thing_id;
+GROUP BY thing_id
+HAVING max(phenomenon_time) <= %(before)s OR thing_id = ANY (%(also)s);
 
 -- name: recent_times
 -- The newest times of some datastreams.
