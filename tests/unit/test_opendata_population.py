@@ -140,6 +140,12 @@ def test_two_columns_that_contradict_each_other_are_told(tmp_path: Path) -> None
     assert "say 5 and 6" in report.notes[0].detail
 
 
+def test_a_row_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    features, _ = read(tmp_path, "市区町村コード,総人口,調査年月日\n" + "131041,5,2025/1/1\n" * 2)
+    assert [len(it.population) for it in features] == [1, 0]
+    assert features[1].flags == (FeatureFlag.REPEATED,)
+
+
 def test_tokyos_municipalities_equal_pandas(data_folder: Path) -> None:
     path = data_folder / "population" / "tokyo_population_by_municipality.csv"
     table = pd.read_csv(path, dtype={"code5": str, "code6": str})

@@ -137,7 +137,7 @@ class RowReader:
             flags=tuple(sorted(draft.flags)),
             fields=fields,
             properties=self._properties(cells) if properties is None else properties,
-            population=tuple(counts),
+            population=() if FeatureFlag.REPEATED in draft.flags else tuple(counts),
         )
 
     def _code(self, cells: Sequence[str], draft: _Draft) -> str | None:

@@ -76,6 +76,7 @@ class Datasets:
             connection.execute(_SQL["put_features"], named)
             connection.execute(_SQL["put_population"], named)
             places.of_dataset(connection, dataset_id, assign)
+            connection.execute(_SQL["analyze"])
 
     def remove(self, dataset_id: str) -> bool:
         """Remove a dataset with its features; says whether there was one."""

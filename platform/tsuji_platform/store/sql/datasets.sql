@@ -106,3 +106,7 @@ ORDER BY feature_id;
 -- name: put_places
 INSERT INTO feature_area (area_id, feature_id)
 SELECT * FROM unnest(%(area_ids)s::int4[], %(feature_ids)s::bigint[]);
+
+-- name: analyze
+-- So that the first who ask after an import need not wait for the server to look at the new rows by itself.
+ANALYZE feature, feature_area, population;

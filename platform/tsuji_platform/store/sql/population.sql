@@ -13,17 +13,18 @@ LIMIT %(limit)s;
 -- The newest count of all ages and both sexes in each area. Of a table that does not say it: men and women
 -- together, or all its age groups; of one that counts regions and no whole municipality, all its regions. What
 -- counts one sex only is no total.
-SELECT DISTINCT ON (area.code) area.code, dataset_id, series, count_date, count_date_precision, count, regions,
-    area_km2
+SELECT DISTINCT ON (area.code) area.code, counted.dataset_id, series, count_date, count_date_precision, count,
+    regions, (fields ->> 'area_km2')::float8 AS area_km2
 FROM area JOIN (
     SELECT code, dataset_id, series, count_date, min(count_date_precision) AS count_date_precision,
         coalesce(sum(count) FILTER (WHERE is_whole), sum(count))::bigint AS count,
+        min(feature_id) AS feature_id,
         CASE WHEN bool_or(is_whole) THEN 0 ELSE count(*) END AS regions
     FROM (
         SELECT code, dataset_id, series, count_date, region_code = '' AND region = '' AS is_whole,
-            min(count_date_precision) AS count_date_precision,
+            min(count_date_precision) AS count_date_precision, min(feature_id) AS feature_id,
             coalesce(
-                sum(count) FILTER (WHERE sex = 'total' AND age_from IS NULL),
+                max(count) FILTER (WHERE sex = 'total' AND age_from IS NULL),
                 CASE WHEN count(*) FILTER (WHERE sex <> 'total' AND age_from IS NULL) = 2
                     THEN sum(count) FILTER (WHERE sex <> 'total' AND age_from IS NULL) END,
                 sum(count) FILTER (WHERE sex = 'total'),
@@ -37,11 +38,7 @@ FROM area JOIN (
     ) AS by_region
     WHERE count IS NOT NULL
     GROUP BY code, dataset_id, series, count_date
-) AS counted USING (code)
-LEFT JOIN LATERAL (
-    SELECT (fields ->> 'area_km2')::float8 AS area_km2 FROM feature
-    WHERE feature.dataset_id = counted.dataset_id AND feature.code = counted.code AND fields ? 'area_km2'
-    ORDER BY number LIMIT 1
-) AS land ON true
+) AS counted ON counted.code = area.code
+LEFT JOIN feature USING (feature_id)
 WHERE area_set_id = %(area_set_id)s AND (%(code)s::text IS NULL OR area.code = %(code)s)
-ORDER BY area.code, count_date DESC, dataset_id, series;
+ORDER BY area.code, count_date DESC, counted.dataset_id, series;
