@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import warm_tsuji
 from tsuji_platform.runtime.mqtt import free_port
 
 
@@ -42,13 +43,7 @@ class HubProcesses:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "tsuji", *arguments],
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return warm_tsuji.run_text(*arguments, env={**os.environ, **self.environment})
 
     def start(self, name: str, command: str | None = None, **environment: str) -> None:
         """Start a long-running command; for API and dashboard wait until they answer.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 
+import warm_tsuji
 from tsuji_platform.store import Refresher
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -16,14 +17,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def runner(url: str, folder: Path) -> Run:
     """Runs it in a folder."""
 
-    def call(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command(*arguments),
-            env=environment(url, folder),
-            cwd=folder,
-            input=stdin,
-            capture_output=True,
-            check=False,
+    def call(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        done = warm_tsuji.run(
+            "import", *arguments, env=environment(url, folder), cwd=folder, stdin=stdin
         )
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()

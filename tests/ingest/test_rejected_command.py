@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+import warm_tsuji
 from samples import T0, broken, message, registration
 from tsuji_ingest.decoders import decode
 from tsuji_ingest.packet import Packet
@@ -35,14 +36,11 @@ def environment(hub_url: str, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def rejected(environment: dict[str, str]) -> Run:
     def run(*arguments: object, typed: str = "", **settings: str) -> Run:
-        return subprocess.run(
-            [sys.executable, "-m", "tsuji", "rejected", *map(str, arguments)],
+        return warm_tsuji.run_text(
+            "rejected",
+            *map(str, arguments),
             env={**environment, **settings},
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
+            stdin=typed.encode(),
         )
 
     return run

@@ -17,6 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+import warm_tsuji
 from rollup_check import kept, refresh_to_rest
 from samples import T0, area_set, message, registration, square
 from tsuji_platform.store import Areas, Database, Refresher, Writer, export
@@ -42,14 +43,7 @@ def environment(store_url: str, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def tsuji(environment: dict[str, str], tmp_path: Path) -> Run:
     def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "tsuji", *map(str, arguments)],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        return warm_tsuji.run(*map(str, arguments), env=environment, cwd=tmp_path)
 
     return run
 
@@ -463,7 +457,7 @@ def test_many_times_the_rows_need_no_more_memory(
 
 @on_timescaledb
 def test_rollups_are_waited_for_only_so_long_and_only_those_asked_for(
-    city: None, store_url: str, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+    city: None, store_url: str, connection: psycopg.Connection
 ) -> None:
     refresher = Refresher(store_url)
     refresh_to_rest(refresher)
@@ -471,12 +465,11 @@ def test_rollups_are_waited_for_only_so_long_and_only_those_asked_for(
     writer = Writer(store_url, "more")
     writer.save([message("gate", T0, 300, pedestrians=77)])
     writer.close()
-    monkeypatch.setattr(export, "_REFRESH_WITHIN_S", 1.0)
     told: list[str] = []
 
     def days(thing: str) -> int:
         choice = export.Choice(width=HOUR, things=[thing])
-        with export.exporting(store_url, choice, told.append) as found:
+        with export.exporting(store_url, choice, told.append, patience_s=1.0) as found:
             return len(found.days)
 
     with psycopg.connect(store_url) as other:

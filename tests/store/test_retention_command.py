@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import warm_tsuji
 from rollup_check import LEVELS, kept, refresh_to_rest
 from samples import T0, message, registration
 from tsuji_platform.store import Writer
@@ -31,14 +32,7 @@ def environment(store_url: str, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def retention(environment: dict[str, str]) -> Run:
     def run(*arguments: str, **settings: str) -> Run:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env={**environment, **settings},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return warm_tsuji.run_text("retention", *arguments, env={**environment, **settings})
 
     return run
 
