@@ -31,7 +31,7 @@ class Listener:
     """One open stream, read in a thread of its own."""
 
     def __init__(self, base_url: str, area_set: str) -> None:
-        self._client = httpx.Client(base_url=base_url, timeout=httpx.Timeout(5, read=60))
+        self._client = httpx.Client(base_url=base_url, timeout=httpx.Timeout(30, read=60))
         self._events: queue.SimpleQueue[ServerSentEvent | None] = queue.SimpleQueue()
         self._area_set = area_set
         self._response: httpx.Response | None = None
