@@ -104,7 +104,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "legend": ("凡例", "Legend"),
     "legend.none": ("60分以内の値なし", "No value for 60 min"),
     "legend.no_sensor": ("センサーなし", "No sensor"),
-    "legend.estimated": ("近くのセンサーからの推定", "Estimated from near sensors"),
+    "legend.estimated": ("推定値", "Estimated"),
     "legend.less": ("低い", "lower"),
     "legend.more": ("高い", "higher"),
     "legend.few": ("少ない", "few"),

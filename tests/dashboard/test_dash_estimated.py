@@ -37,7 +37,7 @@ def test_a_cell_without_a_sensor_shows_estimated_weather_and_no_footfall(
     page.evaluate("code => void window.tsuji.map.areas.get(code).openTooltip()", empty)
     expect(tip).to_contain_text(told)
     page.evaluate("code => void window.tsuji.map.areas.get(code).closeTooltip()", empty)
-    expect(page.locator("#legend")).to_contain_text("Estimated from near sensors")
+    expect(page.locator("#legend")).to_contain_text("Estimated")
     row = page.locator(f"#ranking tr[data-code='{empty}']")
     expect(row).to_contain_text("≈")
     expect(page.locator(f"#ranking tr[data-code='{own}']")).not_to_contain_text("≈")
