@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from alarmed import BUSY, HOT, MUTE, Alarmed
-from samples import after, message
+from samples import after, message, registration
 from tsuji_platform.analytics.alert_rules import parse
+from tsuji_platform.store import Areas
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_what_was_missed_is_evaluated_value_by_value(alarmed) -> None:
     assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
 
 
-def test_no_kill_doubles_or_loses_an_alert(alarmed) -> None:
-    city = alarmed(HOT + BUSY)
+def test_no_kill_doubles_or_loses_an_alert(store_url: str, alarmed) -> None:
+    city = alarmed(HOT + BUSY, store_url)
     degrees = [20, 36, 36, 36, 36, 20, 20, 20, 20, 36, 36, 36]
     for minute, value in enumerate(degrees):
         city.say("pole-1", minute, air_temperature=value)
@@ -198,3 +199,51 @@ def test_what_is_older_than_a_day_raises_nothing(alarmed) -> None:
     city.writer.save([message("pole-1", late, air_temperature=50)])
     city.turn()
     assert city.found() == []
+
+
+def test_after_a_clock_is_set_back_alerts_go_on(alarmed) -> None:
+    hot = HOT.replace('for = "2m"\n', "").replace('clears_after = "2m"\n', "")
+    city = alarmed(hot + BUSY)
+    wrong = timedelta(days=3) / timedelta(minutes=1)
+    city.say("pole-1", wrong, air_temperature=36)
+    city.say("gate-1", wrong, pedestrians=120)
+    city.turn()
+    assert len(city.found(on=True)) == 2
+    with psycopg.connect(city.url, autocommit=True) as connection:  # as ingest does by itself
+        connection.execute("DELETE FROM latest")
+        connection.execute("DELETE FROM observation")
+    city.now = after(minutes=0)
+    city.say("pole-1", 1, air_temperature=20)
+    city.say("gate-1", 1, pedestrians=20)
+    city.turn()
+    assert city.found(on=True) == []
+
+
+def test_a_thing_or_area_that_is_gone_ends_its_alerts(alarmed) -> None:
+    city = alarmed(BUSY)
+    city.say("gate-1", 0, pedestrians=120)
+    city.turn()
+    Areas(city.database).remove("squares")
+    city.begin()
+    city.turn()
+    (row,) = city.found()
+    assert row.end_reason == "subject_removed"
+    assert [one["problem"] for one in city.alerts.rules()] == [
+        "there is no area of 'squares' that it names"
+    ]
+
+
+def test_derived_figures_raise_alerts_only_where_all_that_they_are_made_of_is_there(
+    alarmed,
+) -> None:
+    rule = BUSY.replace('"footfall"', '"heat_index"').replace("100", "38")
+    city = alarmed(rule)
+    city.writer.save([registration("pole-1", "air_temperature", "relative_humidity")])
+    city.say("pole-1", 0, air_temperature=38)
+    city.turn()
+    assert city.found() == []
+    city.say("pole-1", 1, air_temperature=38, relative_humidity=60)
+    city.turn()
+    (row,) = city.found()
+    assert (row.area_code, row.rule["unit"]) == ("W", "Cel")
+    assert row.peak > 45

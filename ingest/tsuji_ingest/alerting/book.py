@@ -8,7 +8,8 @@ from datetime import datetime
 
 from tsuji_platform.analytics.alert_rules import Rule, Source
 from tsuji_platform.analytics.alerts import Event, Phase, State, step
-from tsuji_platform.store.alerting import Kept, Key, Subject, Turn
+from tsuji_platform.store.alert_records import Kept, Key, Subject
+from tsuji_platform.store.alert_turn import Turn
 
 _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 5.0
@@ -54,6 +55,13 @@ class Book:
     def drop(self, key: Key) -> None:
         """Remember nothing of it any more."""
         self._states.pop(key, None)
+
+    def forget_the_future(self, now: datetime) -> None:
+        """What was seen by a clock that has been set back since is not waited for."""
+        for key, kept in self.items():
+            if kept.state.seen is not None and kept.state.seen > now:
+                self._states[key] = replace(kept, state=replace(kept.state, seen=None))
+                self._changed.add(key)
 
     def busy(self, rule: Rule) -> set[str]:
         """Keys of the subjects for which something waits or is on."""

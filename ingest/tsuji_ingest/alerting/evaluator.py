@@ -16,7 +16,9 @@ from tsuji_ingest.alerting.silence import Silence
 from tsuji_platform.analytics.alert_rules import Rule, Rules, Source, ThingScope
 from tsuji_platform.analytics.alerts import State, frontier, instants
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
-from tsuji_platform.store.alerting import AlertOffice, Kept, Subject, Turn
+from tsuji_platform.store.alert_records import Kept, Subject
+from tsuji_platform.store.alert_turn import Turn
+from tsuji_platform.store.alerting import AlertOffice
 
 OLDEST = timedelta(days=1)
 """What is older when it is looked at raises nothing any more."""
@@ -110,6 +112,10 @@ class Evaluator:
         if turn.broken or self._listening_since is None:
             self._listening_since = now
             turn.note_listening(now)
+        if self._judged is not None and self._judged > now + FUTURE_TOLERANCE:
+            self._judged = None  # by a clock that has been set back since
+            self._book.forget_the_future(now + FUTURE_TOLERANCE)
+            changed = True
         more = changed and look_at_observations(
             turn, self._book, self._of(Source.OBSERVATIONS), OLDEST, now
         )
@@ -131,8 +137,6 @@ class Evaluator:
         quiet_since = max(filter(None, (stored_at, self._watching_since)), default=now)
         until = frontier(now, heard, now - quiet_since, QUIET)
         judged = self._judged
-        if judged is not None and judged > now + FUTURE_TOLERANCE:
-            judged = None  # by a clock that has been set back since
         until = until if judged is None else max(until, judged)
         if not self._owed and until == judged:
             return False

@@ -9,7 +9,7 @@ from tsuji_platform.analytics.derivation import Inputs
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import FIGURES, FOOTFALL_PROPERTIES, WINDOW
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
-from tsuji_platform.store.alerting import Turn
+from tsuji_platform.store.alert_turn import Turn
 
 _WINDS = ("wind_speed", "wind_from_direction")
 _INPUT_PROPERTIES = {"pedestrian_flow": FOOTFALL_PROPERTIES, "winds": _WINDS}

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tsuji_ingest.alerting.book import UNKNOWN, Book
+from tsuji_ingest.alerting.book import Book
 from tsuji_platform.analytics.alert_rules import Rule, ThingScope
-from tsuji_platform.contract.messages import FUTURE_TOLERANCE
-from tsuji_platform.store.alerting import Newest, Subject, Turn
+from tsuji_platform.store.alert_records import Newest, Subject
+from tsuji_platform.store.alert_turn import Turn
 
 _AT_ONCE = 100_000
 _OF_ONE_MOST = 1_000
@@ -56,11 +56,9 @@ def _begin_seeing(
     subject = Subject(thing_id=one.thing_id)
     kept = book.get(rule, subject)
     seen = kept.state.seen
-    if seen is not None and seen <= now + FUTURE_TOLERANCE:
+    if seen is not None:
         news = one.time > seen or (one.time == seen and one.result != kept.state.value)
         return seen if news else None
-    if kept is not UNKNOWN:  # seen by a clock that has been set back since
-        book.put(rule, subject, replace(kept, state=replace(kept.state, seen=None)))
     # met for the first time: with its newest value, not with its history
     if now - one.time <= rule.gap:
         book.look(turn, rule, subject, one.time, one.result, now)

@@ -7,7 +7,8 @@ from tsuji_ingest.alerting.book import Book
 from tsuji_platform.analytics.alert_rules import Rule, ThingScope
 from tsuji_platform.analytics.alerts import listen, usual_interval
 from tsuji_platform.analytics.freshness import SILENT_AFTER
-from tsuji_platform.store.alerting import Heard, Key, Subject, Turn
+from tsuji_platform.store.alert_records import Heard, Key, Subject
+from tsuji_platform.store.alert_turn import Turn
 
 
 class Silence:
