@@ -341,6 +341,34 @@ def test_files_that_are_no_tables_are_refused_with_what_to_do(tmp_path: Path, na
     assert str(path) in str(caught.value)
 
 
+def test_what_strangers_write_does_not_end_an_import(write, tmp_path: Path) -> None:
+    header = "市区町村コード,都道府県名,市区町村名,名称"
+    path = write(f'{header}\n131041,東京都,"新宿\n\x1b区",駅\n', "a\x1bb.csv")
+    with DatasetFile(path) as file:
+        list(file.features())
+        assert (file.metadata.publisher, file.metadata.source) == ("新宿 区", "ab.csv")
+
+
+def test_the_delimiter_is_that_of_the_header(write) -> None:
+    row = "131041\t新,宿,の,駅,;;;;;\t35.69\t139.70\t" + "あ,い,う;" * 9
+    features, _ = read(write(HEADER.replace(",", "\t") + f"\n{row}\n" * 3))
+    assert [it.name for it in features] == ["新,宿,の,駅,;;;;;"] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("131041_aed.csv", "aed"),
+        ("AED一覧.csv", "aed"),
+        ("based.csv", "other"),
+        ("wifi2024.csv", "public_wireless_lan"),
+    ],
+)
+def test_the_form_is_told_by_a_word_in_the_name(write, name: str, form: str) -> None:
+    with DatasetFile(write(f"{HEADER}\n{GOOD}\n", name)) as file:
+        assert file.form.id == form
+
+
 def test_limits_are_named(write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(f"{HEADER}\n" + f"{GOOD}\n" * 101)
     monkeypatch.setattr(tables, "MAX_ROWS", 100)
@@ -379,6 +407,11 @@ def test_geojson_is_read_like_a_table(write) -> None:
         area,
         point(35.69, 139.70, 名称="逆"),
         point("x", 35.69, 名称="文字"),
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[1]]},
+            "properties": {},
+        },
         {"type": "Feature", "geometry": None, "properties": {"市区町村コード": "13104"}},
         None,
     )
@@ -387,14 +420,15 @@ def test_geojson_is_read_like_a_table(write) -> None:
         (1, "駅", 139.70, "13104"),
         (2, "広場", 139.7, "13104"),
         (3, "逆", 139.70, None),
-        (5, "", None, "13104"),
+        (6, "", None, "13104"),
     ]
     assert features[0].properties["メモ"] == {"a": [1]}
     assert features[1].capacity == 500
     assert features[2].flags == (FeatureFlag.COORDINATES_SWAPPED,)
-    assert [(note.line, note.what) for note in report.ordered()][:2] == [
+    assert [(note.line, note.what) for note in report.ordered()][:3] == [
         (4, "refused"),
-        (6, "refused"),
+        (5, "refused"),
+        (7, "refused"),
     ]
 
 
@@ -408,6 +442,7 @@ def test_geojson_is_read_like_a_table(write) -> None:
         (collection(), "holds no feature"),
         (collection(point(1, 2), crs={"properties": {"name": "EPSG:30169"}}), "'EPSG:30169'"),
         (collection(point(139, 35, 名称="\x00")), "zero characters"),
+        (collection(point(139, 35, 名称=[[[[[[[[[1]]]]]]]]])), "more than 8 deep"),
         (collection(point(139, 35, **{f"p{n}": 1 for n in range(1_001)})), "1,000 different"),
     ],
 )

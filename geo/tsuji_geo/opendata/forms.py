@@ -143,7 +143,7 @@ def form_of(header: Sequence[str], file_name: str) -> Form:
     best, points = forms()["other"], 0
     for form in forms().values():
         signs = sum(plain(sign) in there for sign in form.signs)
-        named = any(one in file_name.lower() for one in form.files)
+        named = any(_is_word(one, file_name.lower()) for one in form.files)
         if signs + 3 * named > points:
             best, points = form, signs + 3 * named
     return best
@@ -179,6 +179,11 @@ def columns_of(
         for ours, names in wanted.items()
     }
     return Columns(names=_unique(header), places={ours: at for ours, at in places.items() if at})
+
+
+def _is_word(word: str, text: str) -> bool:
+    """Whether a word stands in a text, and not within another one."""
+    return re.search(f"(?<![a-z]){re.escape(word)}(?![a-z])", text) is not None
 
 
 def _spellings(cell: str) -> tuple[str, ...]:

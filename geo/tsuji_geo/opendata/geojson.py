@@ -14,6 +14,11 @@ from tsuji_platform.contract.rejection import quote
 
 MAX_JSON_BYTES = 1 << 27
 _MAX_COORDINATES = 100_000
+_MAX_DEPTH = 8
+_UNREADABLE = (
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
+    shapely.errors.GEOSException,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +68,29 @@ def read_geojson(path: Path) -> tuple[list[str], Iterator[Spot]]:
     for feature in features:
         properties = feature.get("properties") if isinstance(feature, dict) else None
         names.update(dict.fromkeys(properties if isinstance(properties, dict) else ()))
+        if _is_too_deep(properties):
+            raise DatasetError(
+                f"{path}: properties of a feature nest more than {_MAX_DEPTH} deep: write them flat"
+            )
         if len(names) > MAX_COLUMNS:
             raise DatasetError(f"{path} has more than {MAX_COLUMNS:,} different properties")
     header = [*names]
     return header, (_spot(number, one, header) for number, one in enumerate(features, start=1))
+
+
+def _is_too_deep(properties: object) -> bool:
+    """Level by level, so that no depth exhausts Python's own stack."""
+    level = [properties]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(one, (dict, list)) for one in level)
 
 
 def _check_reference(crs: object, path: Path) -> None:
@@ -88,10 +112,8 @@ def _spot(number: int, feature: object, header: list[str]) -> Spot:
     if feature.get("geometry") is not None:
         try:
             position = _point(feature["geometry"])
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-            trouble = f"its geometry can't be read: {error}"
-        except shapely.errors.GEOSException as error:
-            trouble = f"its geometry can't be read: {error}"
+        except _UNREADABLE as error:
+            trouble = f"its geometry can't be read: {quote(str(error))}"
     return Spot(
         number=number,
         cells=[_text(properties.get(name)) for name in header],

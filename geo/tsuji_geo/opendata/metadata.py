@@ -123,9 +123,15 @@ def by_name(path: Path) -> Metadata:
         title_en=found.title_en if found else "",
         publisher=publisher,
         licence=found.licence if found else "",
-        source=found.source if found else path.name[:MAX_TEXT],
+        source=found.source if found else one_line(path.name),
         date=stated,
     )
+
+
+def one_line(text: str) -> str:
+    """A stranger's text as metadata may have it."""
+    line = " ".join(text.split())
+    return "".join(one for one in line if one.isprintable())[:MAX_TEXT]
 
 
 def code_in_name(path: Path) -> str | None:

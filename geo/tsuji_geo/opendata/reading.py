@@ -238,4 +238,4 @@ class DatasetFile:
         if not self.metadata.publisher and len(self._reader.publishers) == 1:
             ((prefecture, municipality),) = self._reader.publishers
             name = municipality or prefecture
-            self.metadata = replace(self.metadata, publisher=name[: metadata.MAX_TEXT])
+            self.metadata = replace(self.metadata, publisher=metadata.one_line(name))

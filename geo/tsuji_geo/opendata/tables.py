@@ -1,11 +1,11 @@
 """Rows of a CSV that somebody else made, with the line each begins in, within limits."""
 
 import csv
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,11 +90,12 @@ def opened(file: BinaryIO, encoding: str, shown: str, known: frozenset[str]) -> 
     text = TextIOWrapper(file, encoding=encoding, errors="strict", newline="")
     limit = csv.field_size_limit(MAX_CELL)  # of the whole process, hence given back below
     try:
-        delimiter = _delimiter(text, shown)
+        names = recognised_names() | known
+        delimiter = _delimiter(text, shown, names)
         text.seek(0)
         rows = _rows(text, delimiter, shown)
         first = _first(rows)
-        header = _header(first, shown, known)
+        header = _header(first, shown, names)
         place = first.index(header)
         yield Table(
             header=_checked(header, shown),
@@ -118,12 +119,18 @@ def recognised_names() -> frozenset[str]:
     return frozenset(plain(name) for name in names)
 
 
-def _delimiter(text: TextIOWrapper, shown: str) -> str:
+def _delimiter(text: TextIOWrapper, shown: str, names: frozenset[str]) -> str:
+    """The one by which some line falls into the most names that are recognised."""
     start = text.read(_LONGEST_START)
     if "\x00" in start:
         raise DatasetError(f"{shown} holds zero characters: it is no table")
-    counts = Counter({one: start.count(one) for one in _DELIMITERS})
-    return counts.most_common(1)[0][0]
+    lines = start.splitlines(keepends=True)
+    most = dict.fromkeys(_DELIMITERS, 0)
+    for one in _DELIMITERS:
+        with suppress(csv.Error):
+            for cells in islice(csv.reader(lines, delimiter=one), HEADER_WITHIN):
+                most[one] = max(most[one], sum(_named(cell, names) for cell in cells))
+    return max(most, key=lambda one: most[one])
 
 
 def _rows(text: TextIOWrapper, delimiter: str, shown: str) -> Iterator[Row]:
@@ -173,8 +180,7 @@ def _first(rows: Iterator[Row]) -> list[Row]:
     return first
 
 
-def _header(rows: list[Row], shown: str, known: frozenset[str]) -> Row:
-    names = recognised_names() | known
+def _header(rows: list[Row], shown: str, names: frozenset[str]) -> Row:
     found = [sum(1 for cell in row.cells if _named(cell, names)) for row in rows]
     most = max(found, default=0)
     if most == 0:
