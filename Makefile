@@ -5,6 +5,9 @@ export PYTHON
 BIN := .venv/bin
 # How many test files run at once; each worker has servers of its own, for which it mostly waits.
 WORKERS ?= 3
+# What all of them need is there before the clock of the first test runs.
+FETCH := from tsuji_platform.runtime import broker, database; \
+	database.with_timescaledb() or database.fetch(); broker.find()
 
 .PHONY: run test faults soak check bench clean lock format screenshots help
 
@@ -32,6 +35,7 @@ check:
 
 test: check
 	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
+	@$(BIN)/python -c "$(FETCH)"
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults:

@@ -194,8 +194,9 @@ def test_things_that_change_are_announced_and_equal_ones_are_not(
 
 
 def test_things_that_a_killed_ingest_left_unassigned_are_assigned_at_the_next_start(
-    start_ingest, eventually
+    start_ingest, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(things, "_AGAIN_S", 0.1)
     calls: list[None] = []
 
     def assign() -> None:
