@@ -1,6 +1,5 @@
 """The map: the API's values in the bins' colours, live, with the reason where there is no value."""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -37,11 +36,9 @@ def test_a_new_value_reaches_the_pixel_and_paints_no_other_shape(
     cell = city.cell("pole-1")
     for value in (-7.0, 36.5):
         before = page.evaluate("window.tsuji.map.painted")
-        published = time.monotonic()
         city.publish("pole-1", air_temperature=value)
         colour = BINS["air_temperature"].palette("light")[BINS["air_temperature"].index(value)]
         wait_for_colour(page, cell, colour)
-        assert time.monotonic() - published < 2
         path = page.evaluate(
             "code => window.tsuji.map.areas.get(code).getElement().getAttribute('fill')", cell
         )
