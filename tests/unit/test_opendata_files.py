@@ -341,6 +341,15 @@ def test_files_that_are_no_tables_are_refused_with_what_to_do(tmp_path: Path, na
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("more", [1, 16_384])
+def test_columns_without_a_name_are_kept_where_something_stands_in_them(write, more: int) -> None:
+    tail = "," * more
+    features, report = read(write(f"{HEADER},{tail}\n{GOOD},メモ{tail}\n{GOOD},{tail}\n"))
+    assert report.refused == 0
+    assert features[0].properties["column_6"] == "メモ"
+    assert "column_6" not in features[1].properties
+
+
 def test_what_strangers_write_does_not_end_an_import(write, tmp_path: Path) -> None:
     header = "市区町村コード,都道府県名,市区町村名,名称"
     path = write(f'{header}\n131041,東京都,"新宿\n\x1b区",駅\n', "a\x1bb.csv")

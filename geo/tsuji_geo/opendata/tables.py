@@ -199,14 +199,15 @@ def _named(cell: str, names: frozenset[str]) -> bool:
 
 
 def _checked(header: Row, shown: str) -> list[str]:
-    if len(header.cells) > MAX_COLUMNS:
+    cells = list(header.cells)
+    # Excel may write a comma for every column that it has
+    while len(cells) > MAX_COLUMNS and not cells[-1].strip():
+        cells.pop()
+    if len(cells) > MAX_COLUMNS:
         raise DatasetError(
-            f"{shown}: {len(header.cells):,} columns are more than {MAX_COLUMNS:,}: leave out what "
+            f"{shown}: {len(cells):,} columns are more than {MAX_COLUMNS:,}: leave out what "
             "is not needed"
         )
-    cells = list(header.cells)
-    while cells and not cells[-1].strip():
-        cells.pop()
     return cells
 
 
