@@ -189,19 +189,36 @@ def _write(
             bar.show(found.days[-1], len(found.days), rows)
             sink.close(about | {"rows": rows})
     except BrokenPipeError:  # who reads has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         raise typer.Exit(_BROKEN_PIPE) from None
     return rows
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written there go, so that nothing complains at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _sink(
     target: str, chosen: Format, schema: "Schema", *, bom: bool, force: bool
 ) -> "Iterator[Sink]":
-    from tsuji_platform.exports.files import CsvSink, ParquetSink, csv_draft, folder_draft
+    from tsuji_platform.exports.files import (
+        CsvSink,
+        ExportFileError,
+        ParquetSink,
+        csv_draft,
+        folder_draft,
+        told,
+    )
 
     if target == "-":
-        yield CsvSink(sys.stdout.buffer, schema, bom=bom)
+        try:
+            with told("standard output"):
+                yield CsvSink(sys.stdout.buffer, schema, bom=bom)
+        except ExportFileError:
+            _give_up_output()
+            raise
     elif chosen is Format.CSV:
         with csv_draft(Path(target), force=force) as file:
             yield CsvSink(file, schema, bom=bom)

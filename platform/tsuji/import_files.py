@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
@@ -91,7 +91,7 @@ def bring_in(writer: "ImportWriter", path: Path, job: Job, stop: threading.Event
 def _bring_in(
     writer: "ImportWriter", opened: _Rows, identity: str, job: Job, stop: threading.Event
 ) -> int:
-    from tsuji_platform.imports.rejected_file import free_path
+    from tsuji_platform.imports.rejected_file import copy_kept, free_path
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.imports.run import Importer, Rules
     from tsuji_platform.store import StoreError
@@ -111,6 +111,10 @@ def _bring_in(
             "--again repeats it"
         )
         return _report(progress)
+    if apart == job.rejected:  # named anew, where the first place has no room for instance
+        kept_before = Path(progress.rejected_file), progress.rejected_bytes
+        copy_kept(*kept_before, apart.absolute())
+        progress = replace(progress, rejected_file=str(apart.absolute()))
     if progress.rows_done:
         typer.echo(f"{opened.name}: going on after row {progress.rows_done:,}")
     rules = Rules(keep=job.keep, max_errors=job.max_errors, things=job.things(opened))

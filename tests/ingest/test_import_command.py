@@ -323,3 +323,17 @@ def test_too_many_bad_rows_stop_it_at_that_row_and_it_says_what_is_in(
         assert (len(lines), lines[-1]) == (500, last + 1)  # the header has a line, too
         assert len(contents(hub_url)["observation"]) == last - 500
     assert run(*arguments[:3]).returncode == 3
+
+
+def test_bad_rows_can_be_kept_elsewhere_when_their_place_is_no_good(
+    run: Run, things: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    _write_csv(path, _rows(3_000))
+    done = run(str(path), "--register", things, "--rejected", "missing/bad.csv")
+    assert done.returncode == 1
+    assert "missing/bad.csv: No such file or directory; --rejected names another" in done.stderr
+    done = run(str(path), "--rejected", "bad.csv")
+    assert done.returncode == 3, done.stderr
+    assert f"kept apart in {tmp_path}/bad.csv" in done.stdout
+    assert (tmp_path / "bad.csv").is_file()

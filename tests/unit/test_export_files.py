@@ -163,3 +163,12 @@ def test_two_exports_at_once_don_t_share_a_draft(
             pytest.fail("both write")
         assert sorted(tmp_path.rglob("*")) == held
     assert _names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("draft", [csv_draft, folder_draft])
+@pytest.mark.parametrize("name", ["", ".", "/", ".."])
+def test_what_names_nothing_new_is_refused(
+    name: str, draft: Callable[..., AbstractContextManager[object]]
+) -> None:
+    with pytest.raises(ExportFileError, match="is no name for"), draft(Path(name), force=True):
+        pytest.fail("it was written")

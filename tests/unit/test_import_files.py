@@ -13,7 +13,7 @@ import pytest
 from tsuji_platform.imports.blocks import opened
 from tsuji_platform.imports.files import FileRows, ReadingOptions, format_of
 from tsuji_platform.imports.names import load_names
-from tsuji_platform.imports.rejected_file import RejectedFile, free_path
+from tsuji_platform.imports.rejected_file import RejectedFile, copy_kept, free_path
 from tsuji_platform.imports.rows import ImportFileError, JudgedRows, Place, Refused
 from tsuji_platform.imports.things import load_things
 
@@ -225,6 +225,25 @@ def test_two_at_a_time_never_write_the_same_file(tmp_path: Path) -> None:
     first.close()
     second.close()
     RejectedFile(path, first.size, beside).close()
+
+
+def test_rejected_rows_go_on_in_another_file_with_those_kept_before(tmp_path: Path) -> None:
+    path, other = tmp_path / "full.csv", tmp_path / "other.csv"
+    first = RejectedFile(path, 0, tmp_path / "a.csv")
+    first.add([_refused(1)])
+    size = first.size
+    first.add([_refused(2)])  # of a batch that was never committed
+    first.close()
+    copy_kept(path, size, other)
+    second = RejectedFile(other, size, tmp_path / "a.csv")
+    second.add([_refused(3)])
+    second.close()
+    with other.open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["line", "1", "3"]
+    before = other.read_bytes()
+    with pytest.raises(ImportFileError, match="File exists; --rejected names another"):
+        copy_kept(path, size, other)
+    assert other.read_bytes() == before
 
 
 def test_what_a_killed_import_left_uncommitted_is_written_over(tmp_path: Path) -> None:

@@ -145,10 +145,10 @@ def folder_draft(target: Path, *, force: bool) -> Iterator[Path]:
     Raises:
         ExportFileError: as `csv_draft`.
     """
-    old = target.with_name(f".{target.name}.tsuji-replaced")
     _check_folder(target, force)
+    old = target.with_name(f".{target.name}.tsuji-replaced")
     with _draft(target) as draft:
-        with _told(target):
+        with told(target):
             _finish_replacing(target, old)
         _check_folder(target, force)
         folder = draft / "days"
@@ -171,7 +171,7 @@ def _draft(target: Path) -> Iterator[Path]:
     Only what is empty, or says that an export made it, is taken for one that was left.
     """
     draft = target.with_name(target.name + ".partial")
-    with _told(draft):
+    with told(draft):
         try:
             draft.mkdir()
         except FileExistsError:
@@ -180,12 +180,12 @@ def _draft(target: Path) -> Iterator[Path]:
         handle = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         _lock(handle, draft, target)
-        with _told(draft):
+        with told(draft):
             names = [entry.name for entry in draft.iterdir()]
             if names and _MADE_BY not in names:
                 raise _strange(draft)
         try:
-            with _told(draft):
+            with told(draft):
                 (draft / _MADE_BY).touch()
                 for name in names:
                     if name != _MADE_BY:
@@ -212,7 +212,7 @@ def _check_file(target: Path, force: bool) -> None:
         return
     begin = b""
     if target.is_file():
-        with _told(target), target.open("rb") as file:
+        with told(target), target.open("rb") as file:
             begin = file.read(len(_BOM + _CSV_BEGINS))
         if not begin or begin.removeprefix(_BOM).startswith(_CSV_BEGINS):
             return
@@ -267,6 +267,8 @@ def _remove(export: Path) -> None:
 
 
 def _check(target: Path, force: bool) -> None:
+    if target.name in ("", ".."):
+        raise ExportFileError(f"{str(target)!r} is no name for a new file or folder: write one")
     if target.exists() and not force:
         raise ExportFileError(f"{target} is there already: --force replaces it")
     if not target.parent.is_dir():
@@ -291,7 +293,8 @@ def _remove_entry(entry: Path) -> None:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path | str) -> Iterator[None]:
+    """Say that something can't be written, and why; who reads from us and goes is no such trouble."""
     try:
         yield
     except OSError as error:

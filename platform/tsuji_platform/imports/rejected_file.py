@@ -4,6 +4,7 @@ import csv
 import fcntl
 import io
 import os
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,40 @@ def free_path(beside: Path) -> Path:
         if not path.exists() and not path.is_symlink():
             return path
         number += 1
+
+
+def copy_kept(path: Path, size: int, other: Path) -> None:
+    """Let an import go on in another file of rejected rows, with those that it has kept already.
+
+    Args:
+        path: where they are.
+        size: how many bytes of it belong to the rows that are done.
+        other: the other file; there is none of that name yet.
+
+    Raises:
+        ImportFileError: where it can't be written.
+    """
+    if size == 0 or path == other or not path.is_file():
+        return
+    try:
+        with path.open("rb") as old, other.open("xb") as new:
+            try:
+                shutil.copyfileobj(old, new)
+                new.truncate(size)
+                new.flush()
+                os.fsync(new.fileno())
+            except OSError:
+                other.unlink()
+                raise
+    except OSError as error:
+        raise _trouble(other, error) from error
+
+
+def _trouble(path: Path, error: OSError) -> ImportFileError:
+    return ImportFileError(
+        f"rejected rows can't be kept in {path}: {error.strerror or error}; --rejected names another "
+        "file. The same command then goes on where this one stopped"
+    )
 
 
 class RejectedFile:
@@ -48,7 +83,7 @@ class RejectedFile:
         try:
             self._file = self._continued()
         except OSError as error:
-            raise self._trouble(error) from error
+            raise _trouble(self.path, error) from error
 
     def _continued(self) -> io.BufferedRandom | None:
         if self.size == 0 or not self.path.exists():
@@ -96,7 +131,7 @@ class RejectedFile:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise self._trouble(error) from error
+            raise _trouble(self.path, error) from error
         self.size += len(data)
 
     def _created(self, data: bytes) -> io.BufferedRandom:
@@ -120,12 +155,6 @@ class RejectedFile:
         if not self.path.is_file() or self.path.stat().st_size > len(whole):
             return False
         return whole.startswith(self.path.read_bytes())
-
-    def _trouble(self, error: OSError) -> ImportFileError:
-        return ImportFileError(
-            f"rejected rows can't be kept in {self.path}: {error.strerror or error}; --rejected names "
-            "another file. The same command then goes on where this one stopped"
-        )
 
 
 def _is_ours_alone(file: io.BufferedRandom) -> bool:
