@@ -59,5 +59,5 @@ def pace(text: str) -> float:
     except ValueError:
         speed = math.nan
     if not (math.isfinite(speed) and speed > 0):
-        raise typer.BadParameter(f"{text!r} is not a number above 0, such as 60")
+        raise typer.BadParameter(f"{text!r} is not a number above 0, such as 60, nor max")
     return speed

@@ -34,7 +34,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def files(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Merged in the order of arrival.")
+        list[Path], typer.Argument(metavar="FILE", help="Merged in the order of arrival.")
     ],
     speed: Annotated[
         float | None,

@@ -6,6 +6,7 @@ refusal, or not at all. So one connection is made by hand; who we are doesn't ma
 
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, BinaryIO
@@ -53,12 +54,23 @@ def mqtt5_of(address: BrokerAddress, timeout_s: float = _TIMEOUT_S) -> Mqtt5 | N
             return None
 
 
-def wait_for_mqtt5(address: BrokerAddress, stop: threading.Event) -> Mqtt5 | None:
-    """What the broker grants, once it is there; None, too, where `stop` was set before."""
+def wait_for_mqtt5(
+    address: BrokerAddress, stop: threading.Event, timeout_s: float | None = None
+) -> Mqtt5 | None:
+    """What the broker grants, once it is there; None, too, where `stop` was set before.
+
+    Raises:
+        ConnectionError: it is not there within `timeout_s`.
+    """
+    until = None if timeout_s is None else time.monotonic() + timeout_s
     while not stop.is_set():
         try:
             return mqtt5_of(address)
-        except OSError:
+        except OSError as error:
+            if until is not None and time.monotonic() > until:
+                raise ConnectionError(
+                    f"no broker answers at {address.host}:{address.port} within {timeout_s} s: {error}"
+                ) from error
             stop.wait(_RETRY_S)
     return None
 

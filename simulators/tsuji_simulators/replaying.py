@@ -94,6 +94,7 @@ def replaying(
     things: Sequence[str] = (),
     skip_damaged: bool = False,
     tell: Callable[[str], None] | None = None,
+    connect_timeout_s: float = 30,
 ) -> Iterator[Replay]:
     """Send recorded messages to a broker while the block runs; at its end the replay ends, too.
 
@@ -107,12 +108,14 @@ def replaying(
         things: ids or patterns of which one must fit; none takes all.
         skip_damaged: go on behind what is damaged in a file.
         tell: is told what is odd in a file.
+        connect_timeout_s: the broker has to be there by then.
 
     Yields:
         The replay; `finish()` waits for its end.
 
     Raises:
         TapeError: a file can't be opened.
+        ConnectionError: no broker answers.
     """
     if not files:
         raise TapeError("name a file to replay")
@@ -120,7 +123,7 @@ def replaying(
     tracks = [open_track(Path(one), skip_damaged=skip_damaged, tell=tell) for one in files]
     choice = Choice(topics=topics, things=things)
     stop = threading.Event()
-    mqtt5 = wait_for_mqtt5(address, stop)
+    mqtt5 = wait_for_mqtt5(address, stop, connect_timeout_s)
     with Publisher(address, client_id=CLIENT_ID, mqtt5=mqtt5, stop=stop) as publisher:
         how = How(choice=choice, speed=speed, to_now=to_now, passes=passes)
         replay = Replay(Merged(tracks), publisher, how, stop)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hub_processes import HubProcesses
 from tsuji_platform.runtime import broker as brokers
 from tsuji_platform.runtime.broker import EmbeddedBroker
 from tsuji_platform.runtime.home import Instance
+from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer, private_broker, private_folder
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
@@ -31,6 +33,7 @@ from tsuji_simulators.mqtt5 import Mqtt5, mqtt5_of
 from tsuji_simulators.publish import Publisher
 from tsuji_simulators.record import Recorder
 from tsuji_simulators.tape.message import Carried
+from tsuji_simulators.tape.player import Position
 from tsuji_simulators.tape.reader import Tape
 from tsuji_simulators.tape.writer import TapeWriter
 
@@ -230,6 +233,47 @@ def test_a_replay_sends_what_was_recorded_as_it_was(
         assert [(one.topic, one.payload, one.retain) for one in late.messages] == [
             ("test/1", b"1", True)
         ]
+
+
+def test_a_replay_to_nowhere_does_not_wait_for_ever(tmp_path: Path) -> None:
+    path = tape(tmp_path / "some.tsuji", 3)
+    with (
+        pytest.raises(ConnectionError, match="no broker answers at 127.0.0.1"),
+        replaying(path, broker=f"mqtt://127.0.0.1:{free_port()}", connect_timeout_s=0),
+    ):
+        pass
+
+
+def test_times_moved_to_now_keep_their_spacing_and_are_never_ahead(
+    address: BrokerAddress, tmp_path: Path, eventually: Eventually
+) -> None:
+    begun, path = datetime(2026, 4, 1, tzinfo=UTC), tmp_path / "minute.tsuji"
+    times = [begun + timedelta(seconds=2 * n) for n in range(30)]
+    writer = TapeWriter(path, started_us=0)
+    writer.write(
+        [
+            Carried(
+                int(one.timestamp() * 1e6),
+                "tsuji/v1/things/pole/observations",
+                b'{"time": "%s", "results": {}}' % one.isoformat().encode(),
+            )
+            for one in times
+        ]
+    )
+    writer.close()
+    with (
+        Ear(address) as ear,
+        replaying(path, broker=address, speed=100, to_now=True, passes=2) as replay,
+    ):
+        final = replay.finish(60)
+        eventually(lambda: len(ear.messages) == 60)
+        ended = datetime.now(UTC)
+    assert (final.sent, final.timeless, final.position) == (60, 0, Position(passes=1, messages=30))
+    sent = [datetime.fromisoformat(json.loads(one.payload)["time"]) for one in ear.messages]
+    for one in (sent[:30], sent[30:]):
+        assert [time - one[0] for time in one] == [time - begun for time in times]
+        assert ended - timedelta(seconds=30) < one[-1] <= ended
+    assert sent[30] >= sent[0]
 
 
 def test_what_reaches_nobody_is_said(hub: HubProcesses, tmp_path: Path) -> None:
