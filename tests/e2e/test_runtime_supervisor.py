@@ -96,14 +96,15 @@ def test_signals_that_python_ignores_work_in_children(supervisor, eventually):
     assert {n for n in signal.valid_signals() if mask >> (n - 1) & 1} == set()
 
 
-def test_stop_goes_from_the_highest_stage_down(tmp_path):
+def test_stop_goes_from_the_highest_stage_down(tmp_path, eventually):
     order = tmp_path / "order"
-    script = f"trap 'echo NAME >> {order}; exit 0' TERM; while :; do sleep 0.05; done"
+    script = f"trap 'echo NAME >> {order}; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    names = ("database", "broker", "service")
     with Supervisor(tmp_path, lambda _line: None) as supervisor:
-        for stage, name in enumerate(("database", "broker", "service")):
+        for stage, name in enumerate(names):
             supervisor.add(shell(name, script.replace("NAME", name), stage=stage))
             supervisor.wait_ready(name)
-        time.sleep(0.3)  # until the shells have set their traps
+        eventually(lambda: all(supervisor.log_lines(name) for name in names))  # their traps are set
     assert order.read_text().split() == ["service", "broker", "database"]
 
 
