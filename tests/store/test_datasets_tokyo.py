@@ -6,6 +6,7 @@ from pathlib import Path
 import geopandas
 import pandas as pd
 import pytest
+from pyproj import Geod
 from typer.testing import CliRunner
 
 from tsuji.cli import app
@@ -13,6 +14,7 @@ from tsuji_platform.contract.features import FeatureFlag
 from tsuji_platform.store import Database
 from tsuji_platform.store.dataset_records import FeatureFilter
 from tsuji_platform.store.datasets import Datasets
+from tsuji_platform.store.neighbours import Neighbours
 
 _SHELTERS = "130001-evacuation-center"
 _POPULATION = "tokyo-population-by-municipality"
@@ -55,7 +57,7 @@ def shelters(data_folder: Path) -> pd.DataFrame:
 
 
 def test_all_of_tokyo_comes_in_with_one_command_each(
-    datasets: Datasets, shelters: pd.DataFrame, data_folder: Path
+    hub_url: str, datasets: Datasets, shelters: pd.DataFrame, data_folder: Path
 ) -> None:
     # the areas come last, so that what is there already is placed in them
     said = tsuji("datasets", "import", data_folder / "opendata" / "130001_evacuation_center.csv")
@@ -64,6 +66,17 @@ def test_all_of_tokyo_comes_in_with_one_command_each(
     assert "CC BY 4.0" in said
     tsuji("areas", "import", data_folder / "areas" / "N03-20210101_13_tokyo.geojson")
     tsuji("datasets", "import", data_folder / "population" / "tokyo_population_by_municipality.csv")
+
+    wards = geopandas.read_file(data_folder / "areas" / "N03-20210101_13_tokyo.geojson")
+    shapes = wards.dissolve("N03_007").geometry
+    geod = Geod(ellps="GRS80")
+    with Database(hub_url, size=1) as database:
+        areas = Neighbours(database).sizes(_SET)
+    assert len(areas) == 62
+    assert areas == pytest.approx(
+        {code: abs(geod.geometry_area_perimeter(shape)[0]) for code, shape in shapes.items()},
+        rel=1e-4,
+    )
 
     by_code = {c: t[0].features for c, t in datasets.shelters(_SET, join="code").items()}
     assert by_code == shelters.groupby("code").size().to_dict()
