@@ -76,6 +76,7 @@ def _days_left(path: Path, history_days: float, stop: threading.Event) -> "list[
     from tsuji_simulators.state import left_to_others
 
     begun = int(time.time())
+    _log.info("waiting for the fleet to say in %s since when it runs", path)
     while True:
         spans = left_to_others(
             path, now=int(time.time()), days=history_days, live_since=begun - _STATE_AGE_S
@@ -182,7 +183,11 @@ class Past:
         names = [
             (member.id, name) for member in self._scenario.members for name in member.datastreams
         ]
-        while any(isinstance(key, Reason) for key in self._writer.keys(names)):
+        said = False
+        while unknown := sum(isinstance(key, Reason) for key in self._writer.keys(names)):
+            if not said:
+                said = True
+                _log.info("waiting for ingest to register the fleet: %d datastreams lack", unknown)
             if self._stop.wait(_LOOK_EVERY_S):
                 return False
         return True
