@@ -112,6 +112,8 @@ def _missed(progress: "RecordProgress") -> list[str]:
         missed.append(
             f"the broker had no room for {progress.dropped:,} messages, for this recording or for others"
         )
+    if progress.left_out:
+        missed.append(f"{progress.left_out:,} messages whose topic is empty or not UTF-8")
     return missed
 
 

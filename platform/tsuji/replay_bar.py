@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tsuji.terminal import printable
+
 if TYPE_CHECKING:
     from tsuji_simulators.tape.player import PlayProgress
 
@@ -50,7 +52,7 @@ class ReplayLine(Live):
         self.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
 
-def sum_up(final: "PlayProgress", refusal: str, *, to_now: bool, paced: bool) -> int:
+def sum_up(final: "PlayProgress", refusal: str, trouble: str, *, to_now: bool, paced: bool) -> int:
     """Say what has become of a replay; returns the exit code."""
     late = f"; the latest went out {final.latest_s * 1000:,.1f} ms late" if paced else ""
     typer.echo(
@@ -69,13 +71,17 @@ def sum_up(final: "PlayProgress", refusal: str, *, to_now: bool, paced: bool) ->
         )
     if final.refused:
         typer.echo(f"tsuji: the broker refused {final.refused:,} of them: {refusal}", err=True)
+    if final.unsendable:
+        typer.echo(
+            f"tsuji: {final.unsendable:,} more could not be sent: {printable(trouble)}", err=True
+        )
     if final.unheard:
         say_unheard(final.unheard)
     elif final.unheard is None and final.is_complete:
         typer.echo("whether anybody has subscribed to them the broker doesn't say", err=True)
     if not final.is_complete:
         return STOPPED
-    return UNHEARD if final.unheard or final.refused else COMPLETE
+    return UNHEARD if final.unheard or final.refused or final.unsendable else COMPLETE
 
 
 def say_unheard(count: int) -> None:

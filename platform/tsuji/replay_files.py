@@ -232,7 +232,7 @@ def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
             refusal = publisher.refusal
     if kept is not None and final.is_complete:
         kept.forget()
-    return sum_up(final, refusal, to_now=how.to_now, paced=how.speed is not None)
+    return sum_up(final, refusal, player.trouble, to_now=how.to_now, paced=how.speed is not None)
 
 
 def _tell(text: str) -> None:

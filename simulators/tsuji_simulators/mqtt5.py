@@ -25,15 +25,17 @@ _RETRY_S = 1.0
 _TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Mqtt5:
     """What a broker grants whoever speaks MQTT 5 with it.
 
     Attributes:
         receive_maximum: messages that it takes before it has acknowledged the first.
+        largest_packet: bytes of the largest packet that it takes.
     """
 
     receive_maximum: int = 65_535
+    largest_packet: int = 268_435_460
 
 
 def mqtt5_of(address: BrokerAddress, timeout_s: float = _TIMEOUT_S) -> Mqtt5 | None:
@@ -102,4 +104,7 @@ def _answer(kind: int, body: bytes) -> Mqtt5 | None:
         found.unpack(body[2:])
     except Exception:  # noqa: BLE001 - paho raises anything here
         return None
-    return Mqtt5(receive_maximum=getattr(found, "ReceiveMaximum", 65_535))
+    return Mqtt5(
+        receive_maximum=getattr(found, "ReceiveMaximum", Mqtt5.receive_maximum),
+        largest_packet=getattr(found, "MaximumPacketSize", Mqtt5.largest_packet),
+    )

@@ -39,6 +39,8 @@ RESEND_S = 2.0
 _RESEND_MOST = 5_000
 """Together with the largest window fewer than there are message ids."""
 _STOP_CHECK_S = 0.2
+_AROUND_BYTES = 10
+"""Of a packet, around topic and payload, at the most."""
 
 
 class PublisherClosedError(RuntimeError):
@@ -102,6 +104,7 @@ class Publisher:
             raise ValueError(f"max_unacknowledged must be 1 to 60000, got {max_unacknowledged}")
         self._stop = stop or threading.Event()
         self._window = max_unacknowledged
+        self._largest = (mqtt5 or Mqtt5()).largest_packet
         self._on_progress = on_progress
         self._changed = threading.Condition()
         self._published = 0
@@ -176,11 +179,17 @@ class Publisher:
         Raises:
             PublisherClosedError: closed before there was room.
             PublishError: paho refused the message.
-            ValueError: nothing can be published on this topic.
+            ValueError: nothing can be published on this topic, or the message is too large: a broker
+                would hang up, and would do so again after each connection.
         """
-        if not topic or "+" in topic or "#" in topic:
+        if not topic or any(one in topic for one in "+#\0") or len(topic.encode()) > 65_535:
             raise ValueError(
-                f"a message can't be published on {topic!r}: name one topic, no filter"
+                f"a message can't be published on {topic[:200]!r}: name one topic, no filter"
+            )
+        if len(payload) + len(topic.encode()) + _AROUND_BYTES > self._largest:
+            raise ValueError(
+                f"a message of {len(payload):,} bytes can't be published: the broker takes packets of "
+                f"{self._largest:,} bytes"
             )
         message = Message(topic=topic, payload=payload, retain=retain, qos=qos)
         with self._changed:

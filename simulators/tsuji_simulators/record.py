@@ -59,6 +59,7 @@ class RecordProgress:
         gaps: how many such times there were.
         dropped: messages that the broker had no room for meanwhile, for us or for others; None where
             it doesn't say.
+        left_out: messages whose topic is empty or no UTF-8.
     """
 
     messages: int
@@ -72,6 +73,7 @@ class RecordProgress:
     away_s: float
     gaps: int
     dropped: int | None
+    left_out: int
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Recorder:
         self._taken = _Taken([], [])
         self._messages = self._payload_bytes = self._gaps = self._connection = 0
         self._away_s = 0.0
+        self._left_out = 0
         self._notes: list[Note] = []
         self._away_since: float | None = None
         self._was_there = False
@@ -178,8 +181,13 @@ class Recorder:
                 if self._on_progress is not None and time.monotonic() - told > 1:
                     told = time.monotonic()
                     self._on_progress(self._progress())
+            self._disconnect()
+            self._write()
+            self._note_dropped()
+            self._writer.close()
         finally:
-            self._close()
+            self._disconnect()
+            self._writer.abandon()  # without its end, where that is not written yet
         if self._failure:
             raise TapeError(self._failure)
         final = self._progress()
@@ -228,18 +236,12 @@ class Recorder:
             _log.warning("%s", text)
             notes.append(Note(from_us=at, until_us=at, text=text))
 
-    def _close(self) -> None:
+    def _disconnect(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._client.disconnect()
         self._client.loop_stop()
-        try:
-            self._write()
-            self._note_dropped()
-            self._writer.close()
-        finally:
-            self._writer.abandon()
 
     def _note_dropped(self) -> None:
         dropped = self._progress().dropped
@@ -266,6 +268,7 @@ class Recorder:
                 away_s=self._away_s + away,
                 gaps=self._gaps,
                 dropped=dropped,
+                left_out=self._left_out,
             )
 
     def _time_us(self, monotonic_s: float) -> int:
@@ -336,13 +339,23 @@ class Recorder:
         _log.warning("the broker is gone (%s); trying again", reason)
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.topic == _DROPPED:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # which few brokers let through
+            topic = ""
+        if not topic:
+            with self._changed:
+                self._left_out += 1
+            if message.qos and self._lasts:
+                client.ack(message.mid, message.qos)
+            return
+        if topic == _DROPPED:
             self._note_dropped_count(message.payload)
             if message.qos and self._lasts:
                 client.ack(message.mid, message.qos)
             return
         one = Carried(
-            self._time_us(message.timestamp), message.topic, bytes(message.payload), message.qos,
+            self._time_us(message.timestamp), topic, bytes(message.payload), message.qos,
             bool(message.retain),
         )  # fmt: skip
         size = len(one.payload) + len(one.topic) + 16

@@ -238,7 +238,7 @@ def test_a_replay_sends_what_was_recorded_as_it_was(
 def test_a_replay_to_nowhere_does_not_wait_for_ever(tmp_path: Path) -> None:
     path = tape(tmp_path / "some.tsuji", 3)
     with (
-        pytest.raises(ConnectionError, match="no broker answers at 127.0.0.1"),
+        pytest.raises(ConnectionError, match=r"no broker answers at 127\.0\.0\.1"),
         replaying(path, broker=f"mqtt://127.0.0.1:{free_port()}", connect_timeout_s=0),
     ):
         pass
@@ -285,6 +285,20 @@ def test_what_reaches_nobody_is_said(hub: HubProcesses, tmp_path: Path) -> None:
     with Ear(BrokerAddress.parse(hub.broker_url), "test/#"):
         done = hub.run("replay", str(path), "--speed", "max")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_no_broker_takes_is_passed_over_and_said(hub: HubProcesses, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.jsonl"
+    lines = [
+        {"time": "2026-04-01T00:00:00Z", "topic": topic, "payload": "x", "qos": 2}
+        for topic in ("test/#", "test/\0", "test/good")
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Ear(BrokerAddress.parse(hub.broker_url)):
+        done = hub.run("replay", str(path))
+    assert done.returncode == 3
+    assert "1 messages sent, 1 of them acknowledged" in done.stdout
+    assert "2 more could not be sent" in done.stderr
 
 
 def test_a_killed_replay_goes_on_where_it_was(

@@ -1,6 +1,8 @@
 """Files of recorded messages: what is written is read again, and of what is damaged everything else."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -387,3 +389,34 @@ def test_the_import_formats_are_messages_in_the_order_of_time(tmp_path: Path) ->
     span = track.span()
     assert span is not None
     assert span.messages == len(found)
+
+
+_FULL = """
+import resource, sys
+from pathlib import Path
+from tsuji_simulators.tape.message import Carried, TapeError
+from tsuji_simulators.tape.writer import TapeWriter
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000))
+writer = TapeWriter(Path(sys.argv[1]), started_us=0)
+written = 0
+try:
+    while True:
+        writer.write([Carried(n, "a", bytes(range(256))) for n in range(written, written + 10)])
+        written += 10
+except TapeError as error:
+    print(written, error)
+"""
+
+
+def test_a_full_disk_ends_a_recording_that_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "full.tsuji"
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL, str(path)], capture_output=True, text=True, check=True
+    )
+    written, error = done.stdout.split(" ", 1)
+    assert "can't be written on" in error
+    assert int(written) > 10
+    said: list[str] = []
+    assert len(list(Tape(path, tell=said.append).messages())) == int(written)
+    assert said == [f"{path} was not closed: what came in its last second may be missing"]

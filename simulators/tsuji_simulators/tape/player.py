@@ -63,6 +63,7 @@ class PlayProgress:
         latest_s: how late, at the most, a message was sent; 0 at full speed.
         timeless: messages of a known format in which no time was found to be moved.
         unknown: messages of unknown formats, whose times, if any, were not moved.
+        unsendable: messages that MQTT or the broker does not allow, which were passed over.
         is_complete: whether all is sent and acknowledged.
     """
 
@@ -75,6 +76,7 @@ class PlayProgress:
     latest_s: float
     timeless: int
     unknown: int
+    unsendable: int
     is_complete: bool
 
 
@@ -106,7 +108,9 @@ class Player:
         self._open: deque[tuple[Position, Receipt]] = deque()
         self._position = how.start
         self._latest_s = 0.0
-        self._timeless = self._unknown = 0
+        self._timeless = self._unknown = self._unsendable = 0
+        self.trouble = ""
+        """Why the last one that could not be sent could not."""
         self._time_us: int | None = None
         self._shown = time.monotonic()
         self._span: Span | None = None
@@ -184,9 +188,15 @@ class Player:
                 known = carries_time(message.topic)
                 self._timeless += known
                 self._unknown += not known
-        receipt = self._publisher.publish(
-            message.topic, payload, retain=message.retain, qos=message.qos
-        )
+        try:
+            receipt = self._publisher.publish(
+                message.topic, payload, retain=message.retain, qos=message.qos
+            )
+        except ValueError as error:
+            self._unsendable += 1
+            self.trouble = str(error)
+            receipt = Receipt()
+            receipt.acknowledged_at = time.monotonic()  # there is nothing to wait for
         self._open.append((position, receipt))
         self._time_us = message.time_us
         self._tell()
@@ -231,5 +241,6 @@ class Player:
             latest_s=self._latest_s,
             timeless=self._timeless,
             unknown=self._unknown,
+            unsendable=self._unsendable,
             is_complete=complete,
         )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -145,7 +146,8 @@ class TapeWriter:
                 rest = rest[os.write(self._file, rest) :]
             os.fdatasync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, self._file_bytes)  # a half block would look like a kill
+            with suppress(OSError):  # a half block would look like a kill
+                os.ftruncate(self._file, self._file_bytes)
             raise TapeError(
                 f"{self.path} can't be written on: {error.strerror or error}; what it holds stays "
                 "readable"
