@@ -1,4 +1,4 @@
-"""The one file of ingest that speaks MQTT: takes packets in, acknowledges those that are committed."""
+"""Where ingest listens to the broker: takes packets in, acknowledges those that are committed."""
 
 import contextlib
 import logging

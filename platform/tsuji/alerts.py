@@ -78,6 +78,26 @@ def rules() -> None:
 
 
 @app.command()
+def targets() -> None:
+    """List who is told of alerts, what waits for whom and what went wrong."""
+    from tsuji_platform.store.alert_outbox import Alerts
+
+    with wiring.database() as database:
+        found = Alerts(database).targets()
+    for one in found:
+        since = "" if one.oldest_at is None else f" since {_time(one.oldest_at)}"
+        told = "never" if one.delivered_at is None else _time(one.delivered_at)
+        typer.echo(
+            f"{printable(one.target)}: {one.waiting} waiting{since}, {one.given_up} given up, "
+            f"last told {told}"
+        )
+        if one.problem:
+            typer.echo(f"    {printable(one.problem)}")
+    if not found:
+        typer.echo("nothing was to be told yet", err=True)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a file of rules, for editors."""
     from tsuji_platform.analytics.alert_rules import schema as generated

@@ -173,3 +173,4 @@ def test_alerts_survive_kills_without_doubling(
     waiting = {it["target"].split()[0]: it["waiting"] for it in health["targets"] if it["waiting"]}
     assert waiting == {"webhook": expected}  # the dead one holds nobody up
     assert "hidden" not in str(health)
+    assert "127.0.0.1" not in str(health)

@@ -37,6 +37,9 @@ def test_alerts_and_the_rules_in_force_are_listed(alarmed: Alarmed) -> None:
     told = CliRunner().invoke(app, ["alerts", "list", "--on"])
     assert [line.split()[2] for line in told.stdout.splitlines()] == ["busy"]
     assert CliRunner().invoke(app, ["alerts", "list", "--rule", "none"]).stdout == ""
+    (line,) = CliRunner().invoke(app, ["alerts", "targets"]).stdout.splitlines()
+    assert line.startswith("mqtt: 3 waiting since 2")
+    assert line.endswith(", 0 given up, last told never")
     told = CliRunner().invoke(app, ["alerts", "rules"])
     assert told.stdout.splitlines() == [
         "hot: air_temperature of all things of kind smart_pole >= 35 Cel; ends < 33 for 2m",

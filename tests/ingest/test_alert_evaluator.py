@@ -247,3 +247,21 @@ def test_derived_figures_raise_alerts_only_where_all_that_they_are_made_of_is_th
     (row,) = city.found()
     assert (row.area_code, row.rule["unit"]) == ("W", "Cel")
     assert row.peak > 45
+
+
+def test_flow_and_level_of_service_need_the_width_of_the_walkway(alarmed) -> None:
+    def rule(figure: str, limit: float) -> str:
+        text = BUSY.replace('"footfall"', f'"{figure}"').replace('"busy"', f'"{figure}"')
+        return text.replace("100", str(limit))
+
+    city = alarmed(rule("pedestrian_flow", 10) + rule("level_of_service", 1))
+    city.say("gate-1", 0, 3600, pedestrians=1200)
+    city.turn()
+    assert city.found() == []
+    gate = registration("gate-1", "pedestrians", kind="footfall_counter", effective_width_m=2.0)
+    city.writer.save([gate])
+    city.turn()
+    assert {row.rule_id: row.peak for row in city.found()} == {
+        "pedestrian_flow": 10.0,  # 1,200 people in 60 minutes over 2 m
+        "level_of_service": 1.0,
+    }

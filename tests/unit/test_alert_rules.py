@@ -64,6 +64,7 @@ def test_a_rule_is_read_whole() -> None:
         ({"areas": '{ set = "squares" }'}, "either areas or things"),
         ({"things": ""}, "either areas or things"),
         ({"things": "", "areas": '{ set = "squares" }'}, "observed_property is for things"),
+        ({"things": "", "areas": '{ set = "a/b" }'}, "'a/b'"),
         ({"things": '{ ids = [] }'}, "things.ids"),
         ({"things": '{ ids = ["no/id"] }'}, "'no/id'"),
         ({"things": '{ name = "pole" }'}, "things.name: there is no such key"),
@@ -99,6 +100,7 @@ def test_every_mistake_is_named_with_its_place_and_value(keys: dict[str, str], n
     [
         ("[[rule]", "is no TOML"),
         ("rule = 5", "rule"),
+        ("rule = " + "[" * 20_000, "nested too deeply"),
         ("[[rules]]", "rules: there is no such key"),
         (GOOD + GOOD, "several rules have the id 'hot'"),
         (GOOD + 'gap = "x"\n' + GOOD.replace('"hot"', "5"), "rule 2"),

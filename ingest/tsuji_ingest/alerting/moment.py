@@ -87,7 +87,8 @@ class Moment:
             return figures.get(figure)
         winds = gathering.winds(self._things, members) if "winds" in DERIVED[figure].inputs else ()
         values = gathering.values(figures, self._flows, members)
-        return DERIVED[figure].derive(Inputs(values=values, winds=winds)).value
+        value = DERIVED[figure].derive(Inputs(values=values, winds=winds)).value
+        return None if value is None else float(value)  # a level may be a whole number
 
 
 def _inputs(rule: Rule) -> tuple[str, ...]:

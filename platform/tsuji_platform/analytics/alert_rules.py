@@ -99,7 +99,15 @@ class Label(_Part):
 class AreaScope(_Part):
     """The areas that a rule holds for, each by itself."""
 
-    set: Annotated[_Code, Field(description="id of an area set")]
+    set: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[^\x00-\x1f/]+$",
+            description="id of an area set",
+        ),
+    ]
     codes: Annotated[
         list[_Code] | None,
         Field(min_length=1, max_length=10_000, description="codes of areas; all where left out"),
@@ -312,6 +320,8 @@ def parse(text: str, name: str) -> Rules:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RulesError(f"{name} is no TOML: {error}") from None
+    except RecursionError:
+        raise RulesError(f"{name} is nested too deeply for a file of rules") from None
     try:
         return Rules.model_validate(document)
     except ValidationError as error:

@@ -78,7 +78,7 @@ class AlertRules(BaseModel):
 class AlertTarget(BaseModel):
     """How one target's deliveries stand."""
 
-    target: str = Field(examples=["mqtt", "webhook example.org 1a2b3c4d"])
+    target: str = Field(examples=["mqtt", "webhook 1a2b3c4d"])
     waiting: int = Field(description="messages that it has not got yet")
     oldest_s: float | None = Field(description="age of the oldest of them")
     given_up: int = Field(description="messages of the last 7 days that it will not get")

@@ -139,13 +139,19 @@ def _alert(row: AlertRow) -> models.Alert:
     )
 
 
+def _without_host(target: str) -> str:
+    """Where webhooks are is the operator's affair (`tsuji alerts targets`)."""
+    parts = target.split()
+    return " ".join(dict.fromkeys((parts[0], parts[-1])))
+
+
 def health(hub: Hub) -> models.AlertsHealth:
     """Who evaluates, how many alerts are on, and what waits for whom."""
     found, now = Alerts(hub.database), hub.clock()
     evaluator = found.evaluator(_SILENT_AFTER)
     targets = [
         models.AlertTarget(
-            target=one.target,
+            target=_without_host(one.target),
             waiting=one.waiting,
             oldest_s=None
             if one.oldest_at is None
