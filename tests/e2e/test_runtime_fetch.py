@@ -40,6 +40,7 @@ def working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.timeout(600)  # it is the network that takes its time
 def test_an_ordinary_user_fetches_programs_without_root(folder, eventually):
     command, environment = ordinary_command(folder)
     programs = folder / "programs"
@@ -63,7 +64,7 @@ def test_an_ordinary_user_fetches_programs_without_root(folder, eventually):
     assert debian.fetched(debian.MOSQUITTO, programs) is None, "half a tree never counts"
 
     running = [start(), start()]
-    said = [process.communicate(timeout=120)[0].splitlines() for process in running]
+    said = [process.communicate(timeout=400)[0].splitlines() for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert {lines[-1] for lines in said} == {str(programs / "mosquitto-sqlite")}
     fetching = [line for lines in said for line in lines if line.startswith("fetching")]
