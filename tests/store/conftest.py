@@ -1,11 +1,16 @@
 """A writer and the rows that it leaves."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import warm_tsuji
+from export_city import Run, build
 from retention_steps import MONTH, Retain
 from rollup_check import refresh_to_rest
 from samples import T0, message, registration
@@ -103,3 +108,26 @@ def gate(writer: Writer) -> Writer:
         ]
     )
     return writer
+
+
+@pytest.fixture
+def environment(store_url: str, tmp_path: Path) -> dict[str, str]:
+    """Of commands that use this database."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TSUJI_")}
+    return {**inherited, "TSUJI_DATABASE_URL": store_url, "TSUJI_HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture
+def tsuji(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run the command in an empty folder."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+        return warm_tsuji.run(*map(str, arguments), env=environment, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def city(writer: Writer, store_url: str) -> None:
+    """See `export_city.build`."""
+    build(writer, store_url)

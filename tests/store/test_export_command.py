@@ -3,12 +3,6 @@
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,70 +11,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-import warm_tsuji
-from rollup_check import kept, refresh_to_rest
-from samples import T0, area_set, message, registration, square
-from tsuji_platform.store import Areas, Database, Refresher, Writer, export
+from export_city import DAY, MIDNIGHT, Run, on_timescaledb
+from rollup_check import kept
+from samples import T0, message
+from tsuji_platform.store import Writer
 from tsuji_platform.store.changed import note_changed
-from tsuji_platform.store.cover import HOUR, RAW
+from tsuji_platform.store.cover import RAW
 from tsuji_platform.store.history_retention import HistoryRetention
 
-Run = Callable[..., subprocess.CompletedProcess[bytes]]
-DAY = timedelta(days=1)
-MIDNIGHT = T0 + timedelta(hours=15)
-"""Between 1 and 2 April 2026 in Tokyo."""
-on_timescaledb = pytest.mark.parametrize("store_url", ["timescaledb"], indirect=True)
-"""Where what is tested is not how the rows are kept."""
 STEPS = {"5min": "rollup_5min", "1h": "rollup_hour", "1day": "rollup_day"}
-
-
-@pytest.fixture
-def environment(store_url: str, tmp_path: Path) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TSUJI_")}
-    return {**inherited, "TSUJI_DATABASE_URL": store_url, "TSUJI_HOME": str(tmp_path / "home")}
-
-
-@pytest.fixture
-def tsuji(environment: dict[str, str], tmp_path: Path) -> Run:
-    def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
-        return warm_tsuji.run(*map(str, arguments), env=environment, cwd=tmp_path)
-
-    return run
-
-
-@pytest.fixture
-def connection(store_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(store_url, autocommit=True, options="-c timezone=UTC") as connection:
-        yield connection
-
-
-@pytest.fixture
-def city(writer: Writer, store_url: str) -> None:
-    """Two things, one of them in an area, with readings around midnight in Tokyo."""
-    writer.save(
-        [
-            registration("gate", "pedestrians", "wind_from_direction", owner="辻市"),
-            registration("pole-1", "air_temperature", "sound_level", longitude=139.5),
-        ]
-    )
-    times = [MIDNIGHT + timedelta(minutes=7 * n) for n in range(-300, 300)]
-    times += [MIDNIGHT + timedelta(microseconds=n) for n in (-1, 1)]
-    writer.save(
-        [
-            message("gate", time, 420, pedestrians=n % 13, wind_from_direction=(350 + n) % 360)
-            for n, time in enumerate(times)
-        ]
-        + [
-            message("pole-1", time, air_temperature=n / 14, sound_level=40 + n % 30)
-            for n, time in enumerate(times)
-        ]
-    )
-    with Database(store_url, size=1) as database:
-        inside = area_set("town", square("A", 139.69, 35.68), square("B", 139.0, 35.0))
-        Areas(database).put(
-            inside,
-            lambda points, shapes, _: [(shapes[0][0], name) for name, x, _ in points if x > 139.6],
-        )
 
 
 def rows(connection: psycopg.Connection, condition: str = "true") -> list[tuple]:
@@ -330,153 +269,3 @@ def test_what_is_no_longer_kept_is_said(
     done = tsuji("export", "-", "--step", "1h", "--to", "2026-01-01")
     assert len(read_csv(done.stdout)) == 1
     assert done.stderr == b""
-
-
-def test_an_export_sees_one_moment(
-    city: None, environment: dict[str, str], tsuji: Run, connection: psycopg.Connection
-) -> None:
-    """It waits for its reader, while days that it has not read yet are altered."""
-    expected = tsuji("export", "-").stdout
-    command = [sys.executable, "-m", "tsuji", "export", "-"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as run:
-        begun = run.stdout.read(10)
-        connection.execute("UPDATE observation SET result = result + 1")
-        assert begun + run.stdout.read() == expected
-    assert run.returncode == 0
-    assert tsuji("export", "-").stdout != expected
-
-
-@on_timescaledb
-def test_who_reads_no_further_gets_no_complaint(city: None, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "tsuji", "export", "-"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as run:
-        run.stdout.read(10)
-        run.stdout.close()
-        assert run.stderr.read() == b""
-    assert run.returncode not in (0, 1)
-
-
-@on_timescaledb
-@pytest.mark.parametrize("target", ["out", "out.csv"])
-def test_a_killed_export_leaves_nothing_that_looks_whole(
-    city: None, environment: dict[str, str], tsuji: Run, connection: psycopg.Connection,
-    tmp_path: Path, target: str,
-) -> None:  # fmt: skip
-    many(connection, 100_000)
-    assert tsuji("export", target, "--thing", "pole-1").returncode == 0
-    earlier = contents(tmp_path / target)
-    run = stopped_in_the_middle(environment, tmp_path, target)
-    refused = tsuji("export", target, "--force")
-    assert refused.returncode == 1
-    assert b"another export writes" in refused.stderr
-    run.kill()
-    run.wait()
-    assert contents(tmp_path / target) == earlier
-    assert {path.name for path in tmp_path.iterdir()} == {target, f"{target}.partial"}
-    run = stopped_in_the_middle(environment, tmp_path, target)
-    run.send_signal(signal.SIGCONT)
-    assert run.wait(timeout=60) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {target}
-    found = contents(tmp_path / target)
-    assert sum(map(len, found.values())) > sum(map(len, earlier.values()))
-    if target == "out.csv":
-        assert found[str(tmp_path / target)] == tsuji("export", "-").stdout
-    else:
-        (count,) = connection.execute("SELECT count(*) FROM observation").fetchone()
-        assert ds.dataset(tmp_path / target, partitioning="hive").count_rows() == count
-
-
-def many(connection: psycopg.Connection, seconds: int = 300_000) -> None:
-    """A count every second, for a day or some."""
-    connection.execute(
-        "INSERT INTO observation (datastream_id, period_s, phenomenon_time, result)"
-        " SELECT 1, 1, time, 1 FROM generate_series(timestamptz '2025-01-01',"
-        f" timestamptz '2025-01-01' + interval '1 s' * {seconds}, interval '1 s') AS time"
-    )
-
-
-def contents(target: Path) -> dict[str, bytes]:
-    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
-    return {str(path): path.read_bytes() for path in files}
-
-
-def stopped_in_the_middle(
-    environment: dict[str, str], folder: Path, target: str
-) -> subprocess.Popen[bytes]:
-    """An export that writes its draft, and stands still."""
-    draft = folder / f"{target}.partial"
-    for _ in range(10):
-        run = subprocess.Popen(
-            [sys.executable, "-m", "tsuji", "export", target, "--force"],
-            env=environment,
-            cwd=folder,
-        )
-        deadline = time.monotonic() + 60
-        while run.poll() is None and not is_locked(draft):
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        run.send_signal(signal.SIGSTOP)
-        if is_locked(draft):
-            return run
-        run.send_signal(signal.SIGCONT)  # it was too quick
-        run.wait()
-    pytest.fail("the export is always over before it can be stopped")
-
-
-def is_locked(path: Path) -> bool:
-    try:
-        number = path.stat().st_ino
-    except FileNotFoundError:
-        return False
-    return any(f":{number} " in line for line in Path("/proc/locks").read_text().splitlines())
-
-
-@on_timescaledb
-def test_many_times_the_rows_need_no_more_memory(
-    city: None, environment: dict[str, str], connection: psycopg.Connection, tmp_path: Path
-) -> None:
-    many(connection)
-    code = (
-        "import resource, sys; from tsuji.cli import app; sys.argv = ['tsuji', *sys.argv[1:]]\n"
-        "try: app()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
-    peaks, lines = {}, {}
-    for name, more in (("few.csv", ["--to", "2025-01-01T17:00:00Z"]), ("many.csv", [])):
-        done = subprocess.run(
-            [sys.executable, "-c", code, "export", name, *more],
-            env=environment, cwd=tmp_path, capture_output=True, check=False, timeout=120,
-        )  # fmt: skip
-        peaks[name] = int(done.stderr.split()[-1])
-        lines[name] = (tmp_path / name).read_bytes().count(b"\n")
-    assert lines["many.csv"] > 4 * lines["few.csv"]
-    assert peaks["many.csv"] < peaks["few.csv"] + 30 * 1024  # KiB
-
-
-@on_timescaledb
-def test_rollups_are_waited_for_only_so_long_and_only_those_asked_for(
-    city: None, store_url: str, connection: psycopg.Connection
-) -> None:
-    refresher = Refresher(store_url)
-    refresh_to_rest(refresher)
-    refresher.close()
-    writer = Writer(store_url, "more")
-    writer.save([message("gate", T0, 300, pedestrians=77)])
-    writer.close()
-    told: list[str] = []
-
-    def days(thing: str) -> int:
-        choice = export.Choice(width=HOUR, things=[thing])
-        with export.exporting(store_url, choice, told.append, patience_s=1.0) as found:
-            return len(found.days)
-
-    with psycopg.connect(store_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(hashtext('tsuji rollups'))")
-        assert days("pole-1") > 0
-        assert told == []
-        with pytest.raises(export.ExportError, match=r"not complete after 1 s.*--step raw"):
-            days("gate")
-        assert told == ["brings rollups up to date first, 1 s at the most"]
-    assert days("gate") > 0
