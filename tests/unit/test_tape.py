@@ -103,6 +103,10 @@ def test_a_flipped_bit_costs_one_block_and_its_place_is_told(
     end = int(str(error.value).split(" to ")[1].split(":")[0].replace(",", ""))
     assert begin <= place <= max(end, begin + HEAD_BYTES)
 
+    span = Tape(path).span()
+    assert span is not None
+    assert span.messages >= (BLOCKS - 1) * IN_BLOCK
+
     said: list[str] = []
     numbers = [
         int(one.payload) for one in Tape(path, skip_damaged=True, tell=said.append).messages()

@@ -66,11 +66,14 @@ class Tape:
             pass
 
     def span(self) -> Span | None:
-        """How much there is by what its blocks say of themselves, without unpacking them."""
+        """How much there is by what its blocks say of themselves, without unpacking them.
+
+        Damage is passed over and not told: `messages` does that, in its place.
+        """
         found: Span | None = None
         with _opened(self._path) as file:
             size = os.fstat(file.fileno()).st_size
-            for head, at in self._heads(file, _Seen()):
+            for head, at in self._heads(file, None):
                 if head.kind is Kind.MESSAGES and head.count and at + head.stored <= size:
                     one = Span(first_us=head.first_us, last_us=head.last_us, messages=head.count)
                     found = one if found is None else found.joined(one)
@@ -110,20 +113,22 @@ class Tape:
         if not seen.is_ended:
             self._say(f"{self.name} was not closed: what came in its last second may be missing")
 
-    def _heads(self, file: BinaryIO, seen: _Seen) -> Iterator[tuple[Head, int]]:
+    def _heads(self, file: BinaryIO, seen: _Seen | None) -> Iterator[tuple[Head, int]]:
         """The heads, with the places of their bodies, at which the file stands then."""
         while True:
             begin = file.tell()
             try:
                 head = read_head(file)
             except CutError:
-                self._say_cut(begin, seen)
-                seen.is_ended = True  # it is said
+                if seen is not None:
+                    self._say_cut(begin, seen)
+                    seen.is_ended = True  # it is said
                 return
             except BlockError as error:
                 end = find_head(file, begin + 1)
-                self._damaged(begin, end, str(error), seen)
-                seen.place = None
+                if seen is not None:
+                    self._damaged(begin, end, str(error), seen)
+                    seen.place = None
                 file.seek(end)
                 continue
             if head is None:
