@@ -71,6 +71,8 @@ class Alarmed:
 
     def begin(self, holder: str = "ingest", rules: Rules | None = None) -> Evaluator:
         """What a process does that starts; the one before is not asked."""
+        for one in self._offices:  # a process that is gone has no connection
+            one.close()
         office = AlertOffice(self.url, holder, self._targets)
         self._offices.append(office)
         self.evaluator = Evaluator(

@@ -21,7 +21,7 @@ from tsuji_platform.store.alerting import AlertOffice
 _log = logging.getLogger(__name__)
 _HEARTBEAT_S = 1.0
 _REST_S = 0.1
-_REST_TIMES = 4
+_REST_TIMES = 9
 """Rest so many times as long as a turn took: ingest comes first."""
 _STAND_BY_S = 1.0
 _AGAIN_AFTER_S = 1.0
