@@ -287,6 +287,14 @@ def test_what_reaches_nobody_is_said(hub: HubProcesses, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_simulated_fleet_says_that_it_reaches_nobody(
+    hub: HubProcesses, eventually: Eventually
+) -> None:
+    hub.environment["TSUJI_HISTORY_DAYS"] = "0.01"
+    hub.start("simulate")
+    eventually(lambda: "reached no subscriber and are lost" in hub.log("simulate").read_text())
+
+
 def test_what_no_broker_takes_is_passed_over_and_said(hub: HubProcesses, tmp_path: Path) -> None:
     path = tmp_path / "hostile.jsonl"
     lines = [
