@@ -235,7 +235,7 @@ class AlertSettings(BaseSettings):
     webhook_urls_file: Path | None = Field(
         None, description="file that holds (more of) them, one a line"
     )
-    webhook_secret: str | None = Field(
+    webhook_secret: SecretStr | None = Field(
         None,
         description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more",
     )

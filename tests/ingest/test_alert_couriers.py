@@ -257,6 +257,8 @@ def test_webhooks_need_a_secret(tmp_path: Path) -> None:
         begin(webhook_secret_file=tmp_path / "missing")
     (tmp_path / "secret").write_text("x" * 30 + "\n")
     begin(webhook_secret_file=tmp_path / "secret")
+    begin(webhook_secret="x" * 30)
+    assert "xxx" not in repr(AlertSettings(webhook_secret="x" * 30))
 
 
 def test_pauses_double_up_to_an_hour() -> None:

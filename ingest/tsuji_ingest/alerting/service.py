@@ -163,8 +163,9 @@ def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier
     urls = parse_urls(f"{settings.webhook_urls} {listed or ''}")
     if not urls:
         return []
-    secret = settings.webhook_secret
-    if secret is None:
+    if settings.webhook_secret is not None:
+        secret: str | None = settings.webhook_secret.get_secret_value()
+    else:
         secret = _read("TSUJI_WEBHOOK_SECRET_FILE", settings.webhook_secret_file)
     if secret is None:
         raise WebhookError(
