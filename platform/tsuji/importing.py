@@ -111,7 +111,8 @@ def import_(
         bool, typer.Option("--again", help="From the beginning, even if the file is in already.")
     ] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Stop at the row with which so many are kept apart; 0: never.")
+        int,
+        typer.Option(min=0, help="Stop at the row with which so many are kept apart; 0: never."),
     ] = _MAX_ERRORS,
     rejected: Annotated[
         Path | None,
