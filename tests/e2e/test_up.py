@@ -145,7 +145,11 @@ def test_every_process_comes_back_after_kill_9(
     eventually(lambda: up.health()["ingest"]["stored"] > stored, within=60, what="fresh rows")
     tally = up.health()["ingest"]
     assert tally["received"] == (
-        tally["stored"] + tally["duplicate"] + tally["corrected"] + tally["rejected"]
+        tally["stored"]
+        + tally["duplicate"]
+        + tally["corrected"]
+        + tally["rejected"]
+        + tally["waiting"]
     )
 
 
