@@ -48,7 +48,7 @@ soak:
 
 bench:
 	@tools/setup dev
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 screenshots:
 	@tools/setup dev

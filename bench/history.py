@@ -104,6 +104,7 @@ def _measure(city: City, url: str, *, asked_for: bool) -> _Figures:
     load(url, f"{name} now", city.rows_since(city.end, since, shift - timedelta(seconds=10)))
     roll_up(url)
     settle(url)
+    print(f"{name}: read with a load of {os.getloadavg()[0]:.1f} on the machine", flush=True)
     with _api(url) as client:
         reads = {label: _times(client, paths) for label, paths in _questions(city).items()}
     with psycopg.connect(url) as connection:
@@ -221,17 +222,14 @@ def _print(copied: float, empty: _Figures, full: _Figures) -> None:
     for table in _TABLES:
         size = [one.sizes[table] / one.rows for one in (empty, full)]
         _line(f"bytes per observation: {table}", *size, "{:.1f}")
-    print(
-        f"\n{f'milliseconds, {_ROUNDS} times':40}{'half':>7}{'95 %':>7}{'half':>7}{'95 %':>7}{'':12}"
-    )
+    heads = "".join(f"{name:>8}" for name in ("least", "half", "95 %"))
+    print(f"\n{f'milliseconds, {_ROUNDS} times':36}{heads}{heads}{'half/half':>11}")
     for label, before in empty.reads.items():
-        after = full.reads[label]
-        figures = [_at(its, share) for its in (before, after) for share in (0.5, 0.95)]
-        print(
-            f"{label:40}"
-            + "".join(f"{one:7.1f}" for one in figures)
-            + f"{figures[3] / figures[1]:12.2f}"
-        )
+        figures = [
+            _at(its, share) for its in (before, full.reads[label]) for share in (0, 0.5, 0.95)
+        ]
+        row = "".join(f"{one:8.1f}" for one in figures)
+        print(f"{label:36}{row}{figures[4] / figures[1]:11.2f}")
 
 
 def _line(label: str, empty: float, full: float, form: str) -> None:

@@ -123,4 +123,4 @@ def _rows(
     connection: Connection, query: LiteralString, plan: Plan, pieces: Sequence[StreamPiece]
 ) -> Iterator[tuple[Any, ...]]:
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        yield from cursor.execute(query, plan.values(pieces))
+        yield from cursor.execute(query, plan.values(pieces)).fetchall()

@@ -40,7 +40,7 @@ def steps_of_plan(connection: Connection, plan: Plan, pieces: Pieces) -> list[St
     for width in sources:
         query = (_AS_THEY_ARE if width == plan.step else _SOURCES)[width]
         with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            for key, *part in cursor.execute(query, plan.values(pieces[width])):
+            for key, *part in cursor.execute(query, plan.values(pieces[width])).fetchall():
                 if not plan.gone or not plan.lacks(part[0]):
                     found[key].append(tuple(part))
     steps = [

@@ -222,13 +222,19 @@ def _sums(
     found: dict[int, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
     places = {day: place for place, day in enumerate(days)}
     numbers = [number if number <= last else None for number in range(first, first + 4)]
+    first_day = min(days)
+    place_of = np.zeros((max(days) - first_day).days + 1, dtype=np.intp)
+    place_of[[(day - first_day).days for day in days]] = range(len(days))
     asked = {
         **known.asked,
+        "first_day": first_day,
         **dict(zip(("first", "second", "third", "fourth"), numbers, strict=True)),
     }
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        for datastream_id, its_days, totals, weights in cursor.execute(_SQL["profile_sums"], asked):
-            found[datastream_id][:, [places[day] for day in its_days]] = totals, weights
+        for datastream_id, its_days, totals, weights in cursor.execute(
+            _SQL["profile_sums"], asked
+        ).fetchall():
+            found[datastream_id][:, place_of[its_days]] = totals, weights
         for datastream_id, day, totals, weights in known.anew(cursor, first, last):
             quarters = np.array([totals, weights], dtype=np.float64)
             found[datastream_id][:, places[day]] = np.nansum(quarters, axis=1)

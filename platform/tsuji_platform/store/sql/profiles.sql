@@ -70,8 +70,8 @@ FROM rollup_profile
 WHERE datastream_id = ANY (%(datastream_ids)s) AND day = ANY (%(days)s);
 
 -- name: profile_sums
--- Days of datastreams, the sum of up to four quarter hours of each.
-SELECT datastream_id, array_agg(day),
+-- Days of datastreams, counted from the first, and the sum of up to four quarter hours of each.
+SELECT datastream_id, array_agg(day - %(first_day)s::date),
     array_agg(coalesce(totals[%(first)s::int4], 0) + coalesce(totals[%(second)s::int4], 0)
         + coalesce(totals[%(third)s::int4], 0) + coalesce(totals[%(fourth)s::int4], 0)),
     array_agg(weights[%(first)s::int4] + coalesce(weights[%(second)s::int4], 0)
