@@ -73,6 +73,20 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(
         assert ds.dataset(tmp_path / target, partitioning="hive").count_rows() == count
 
 
+@on_timescaledb
+def test_an_export_that_is_interrupted_goes_without_a_trace(
+    city: None, environment: dict[str, str], connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    many(connection)
+    run = stopped_in_the_middle(environment, tmp_path, "out.csv", stderr=subprocess.PIPE)
+    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGCONT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert said.decode().strip() in ("", "Aborted!", "Aborted.")
+    assert list(tmp_path.iterdir()) == []
+
+
 def many(connection: psycopg.Connection, seconds: int = 300_000) -> None:
     """A count every second, for a day or some."""
     connection.execute(
@@ -88,7 +102,7 @@ def contents(target: Path) -> dict[str, bytes]:
 
 
 def stopped_in_the_middle(
-    environment: dict[str, str], folder: Path, target: str
+    environment: dict[str, str], folder: Path, target: str, stderr: int | None = None
 ) -> subprocess.Popen[bytes]:
     """An export that writes its draft, and stands still."""
     draft = folder / f"{target}.partial"
@@ -97,6 +111,7 @@ def stopped_in_the_middle(
             [sys.executable, "-m", "tsuji", "export", target, "--force"],
             env=environment,
             cwd=folder,
+            stderr=stderr,
         )
         deadline = time.monotonic() + 60
         while run.poll() is None and not is_locked(draft):

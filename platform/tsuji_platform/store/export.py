@@ -5,8 +5,8 @@ thousand without looking at each; nothing grows with the length of an export. Ro
 date first, and read only from a moment at which nothing that was asked for waits to be rolled up.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
@@ -89,6 +89,7 @@ class Export:
 
     def __init__(self, connection: Connection, choice: Choice) -> None:
         self._connection = connection
+        self._reading: Generator[NDArray[Any], None, None] | None = None
         self._all = not (choice.area_set or choice.things or choice.observed_properties)
         self.width = choice.width
         self.streams, self.owners = _streams(connection, choice)
@@ -135,6 +136,16 @@ class Export:
         Returns:
             Structured arrays with the fields of `fields`: `time_us` counts from 1970 in UTC.
         """
+        self._reading = self._rows(day)
+        return self._reading
+
+    def stop_reading(self) -> None:
+        """Read no further where a day is read; otherwise the connection could do nothing else."""
+        if self._reading is not None:
+            with suppress(ValueError):  # another thread is at it
+                self._reading.close()
+
+    def _rows(self, day: date) -> Generator[NDArray[Any], None, None]:
         end = _end_of(day)
         values = {
             "start": max(self.start, end - DAY),
@@ -189,7 +200,10 @@ def exporting(
                 before = drops(connection)
                 export = Export(connection, choice)
                 if not export.pending and _are_all_there(url, before):
-                    yield export
+                    try:
+                        yield export
+                    finally:
+                        export.stop_reading()
                     return
             if not export.pending:
                 if monotonic() > deadline:
