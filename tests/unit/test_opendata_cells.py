@@ -60,6 +60,8 @@ def test_a_wrong_check_digit_is_refused(code: str, digit: int) -> None:
         ("13", "13000"),
         ("1", "01000"),
         ("1.31041E+05", "13104"),
+        ("1.3104E+04", "13104"),
+        ("\ufeff131041", "13104"),
         ("12106", "12106"),
     ],
 )
@@ -68,7 +70,21 @@ def test_codes_that_are_read(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["131", "1310411", "13104a", "480001", "00000", "99999", "13-104", "", "十三", "²³¹⁰⁴x"]
+    "text",
+    [
+        "131",
+        "1310411",
+        "13104a",
+        "480001",
+        "00000",
+        "99999",
+        "13-104",
+        "",
+        "十三",
+        "²³¹⁰⁴x",
+        "1.31E+04",
+        "1.3E+04",
+    ],
 )
 def test_codes_that_are_none_are_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="code ") as caught:
@@ -165,6 +181,7 @@ def test_days_are_read_however_they_are_written(day: date) -> None:
         f"{day.year}.{day.month:02d}.{day.day:02d}",
         f"{day.year}年{day.month}月{day.day}日",
         f"{day.year}年{day.month}月{day.day}日現在".translate(WIDE),
+        f"{day.year}年{day.month}月{day.day}日（{'月火水木金土日'[day.weekday()]}） 現在",
         f"{day:%Y%m%d}",
         f"{day.isoformat()}T00:00:00",
     ]
@@ -172,6 +189,7 @@ def test_days_are_read_however_they_are_written(day: date) -> None:
         (date(2019, 5, 1), ("令和", "R")),
         (date(1989, 1, 8), ("平成", "H")),
         (date(1926, 12, 25), ("昭和", "S")),
+        (date(1912, 7, 30), ("大正", "T")),
     ):
         if begin <= day < begin + timedelta(days=98 * 365):
             year = day.year - begin.year + 1

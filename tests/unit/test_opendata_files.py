@@ -350,6 +350,17 @@ def test_columns_without_a_name_are_kept_where_something_stands_in_them(write, m
     assert "column_6" not in features[1].properties
 
 
+def test_marks_that_are_not_seen_hide_no_column(write) -> None:
+    features, _ = read(write(f"\ufeff\ufeff{HEADER}\n\u200b{GOOD}\n"))
+    assert [it.code for it in features] == ["13104"]
+
+
+def test_columns_of_one_name_are_kept_apart(write) -> None:
+    features, _ = read(write(f"{HEADER},a,a,a_2,a\n{GOOD},1,2,3,4\n"))
+    last = [*features[0].properties.items()][-4:]
+    assert last == [("a", "1"), ("a_2", "2"), ("a_2_2", "3"), ("a_3", "4")]
+
+
 def test_what_strangers_write_does_not_end_an_import(write, tmp_path: Path) -> None:
     header = "市区町村コード,都道府県名,市区町村名,名称"
     path = write(f'{header}\n131041,東京都,"新宿\n\x1b区",駅\n', "a\x1bb.csv")
@@ -423,6 +434,7 @@ def test_geojson_is_read_like_a_table(write) -> None:
         },
         {"type": "Feature", "geometry": None, "properties": {"市区町村コード": "13104"}},
         None,
+        point("x", 35.69, 名称="壊", 市区町村コード="13104"),
     )
     features, report = read(write(text, "hinanjo.geojson"))
     assert [(it.number, it.name, it.longitude, it.code) for it in features] == [
@@ -430,15 +442,19 @@ def test_geojson_is_read_like_a_table(write) -> None:
         (2, "広場", 139.7, "13104"),
         (3, "逆", 139.70, None),
         (6, "", None, "13104"),
+        (8, "壊", None, "13104"),
     ]
     assert features[0].properties["メモ"] == {"a": [1]}
     assert features[1].capacity == 500
     assert features[2].flags == (FeatureFlag.COORDINATES_SWAPPED,)
-    assert [(note.line, note.what) for note in report.ordered()][:3] == [
+    assert [(note.line, note.what) for note in report.ordered()] == [
         (4, "refused"),
         (5, "refused"),
         (7, "refused"),
+        (3, "coordinates_swapped"),
+        (8, "position_refused"),
     ]
+    assert "coordinates" in report.ordered()[-1].detail
 
 
 @pytest.mark.parametrize(
@@ -450,6 +466,9 @@ def test_geojson_is_read_like_a_table(write) -> None:
         ('{"type": "Feature"}', "is not a GeoJSON FeatureCollection"),
         (collection(), "holds no feature"),
         (collection(point(1, 2), crs={"properties": {"name": "EPSG:30169"}}), "'EPSG:30169'"),
+        (collection(point(1, 2), crs={"properties": {"name": "EPSG:14326"}}), "'EPSG:14326'"),
+        (collection(point(1, 2), crs={"properties": None}), "write it anew in WGS 84"),
+        (collection(point(1, 2), crs={"properties": "EPSG:30169"}), "'EPSG:30169'"),
         (collection(point(139, 35, 名称="\x00")), "zero characters"),
         (collection(point(139, 35, 名称=[[[[[[[[[1]]]]]]]]])), "more than 8 deep"),
         (collection(point(139, 35, **{f"p{n}": 1 for n in range(1_001)})), "1,000 different"),

@@ -41,6 +41,9 @@ def read(tmp_path: Path, text: str, options: Options | None = None):
         ("令和2年国勢調査人口", ("census", "2020-10-01", "people", "total", None, None)),
         ("令和元年_総数", ("", "2019", "people", "total", None, None)),
         ("2021年人口（男）", ("", "2021", "people", "male", None, None)),
+        ("男女計", ("", None, "people", "total", None, None)),
+        ("0-4歳（男女計）", ("", None, "people", "total", 0, 4)),
+        ("人口_男女総数", ("", None, "people", "total", None, None)),
     ],
 )
 def test_columns_that_count_people(name: str, expected: tuple[object, ...]) -> None:
@@ -54,11 +57,17 @@ def test_columns_that_count_people(name: str, expected: tuple[object, ...]) -> N
     "name",
     [
         *("人口密度", "外国人人口", "高齢者人口", "平均年齢", "人口増減数", "備考", "地域名"),
-        *("name", "code5", "area_km2", "9-4歳", "0-400歳"),
+        *("name", "code5", "area_km2", "9-4歳", "0-400歳", "男女", "男女別"),
+        *("population_density", "population_growth_rate", "foreign_population"),
     ],
 )
 def test_columns_that_count_something_else(name: str) -> None:
     assert count_column(name) is None
+
+
+def test_who_is_of_no_municipality_is_not_said_to_be_nobody(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no municipality code"):
+        read(tmp_path, "市区町村コード,緯度,経度,調査年月日,総人口\n,35.69,139.7,2025/1/1,5\n")
 
 
 def test_age_groups() -> None:

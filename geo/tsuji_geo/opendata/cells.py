@@ -13,7 +13,10 @@ MISSING = frozenset({"", "-", "--", "---", "...", "…", "・", "・・・", "n/
 MAX_COUNT = 2_000_000_000
 """More than the world's largest country; nothing that a municipality counts is more."""
 
-_DASHES = str.maketrans(dict.fromkeys("−‐‑‒–—―─ーｰ", "-"))
+_PLAINER = str.maketrans(
+    dict.fromkeys("−‐‑‒–—―─ーｰ", "-") | dict.fromkeys("\u200b\u2060\ufeff", "")
+)
+"""Dashes of all sorts, and what can't be seen."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 _AROUND = re.compile(
@@ -48,7 +51,7 @@ def narrow(text: str) -> str:
     """Full-width digits, letters, points and dashes as ASCII; spaces around are dropped."""
     if text.isascii():
         return text.strip().lstrip("'")
-    return unicodedata.normalize("NFKC", text).translate(_DASHES).strip().lstrip("'")
+    return unicodedata.normalize("NFKC", text).translate(_PLAINER).strip().lstrip("'")
 
 
 def is_missing(text: str) -> bool:

@@ -10,7 +10,8 @@ from tsuji_platform.contract.rejection import quote
 
 _DIGITS = re.compile(r"\d{1,6}", re.ASCII)
 _EXCEL = re.compile(r"(\d{1,6})\.0+", re.ASCII)
-_SCIENTIFIC = re.compile(r"\d(?:\.\d{1,5})?e\+?0?[45]", re.ASCII)
+_SCIENTIFIC = re.compile(r"\d\.(?:\d{4}e\+?0?4|\d{5}e\+?0?5)", re.ASCII)
+"""With all its digits: what is shown as 1.31E+04 may have been any code from 13050 to 13149."""
 _CITIES = (
     "01100", "04100", "11100", "12100", "13100", "14100", "14130", "14150", "15100", "22100", "22130",
     "23100", "26100", "27100", "27140", "28100", "33100", "34100", "40100", "40130", "43100",
@@ -103,8 +104,7 @@ def _digits(plain: str) -> str | None:
     if excel:
         return excel.group(1)
     if _SCIENTIFIC.fullmatch(plain):
-        number = round(float(plain), 3)
-        return str(int(number)) if number.is_integer() else None
+        return plain.partition("e")[0].replace(".", "")
     return None
 
 

@@ -18,7 +18,7 @@ _SEPARATED = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})?", re.ASCII)
-_BEHIND = re.compile(r"(?:\(.*\)|現在|時点|T.*| \d{1,2}:\d{2}.*)$")
+_BEHIND = re.compile(r"(?:\s*(?:\([^()]*\)|現在|時点|(?<=\d)T\d.*| \d{1,2}:\d{2}.*))+$")
 _FIRST, _LAST = 1868, 2200
 
 

@@ -12,6 +12,8 @@ from typing import Literal, cast
 FieldType = Literal["text", "count", "number", "mark", "date"]
 
 _BRACKETS = re.compile(r"\([^()]*\)$")
+_UNSEEN = re.compile(r"[\s\u200b-\u200d\u2060\ufeff]")
+"""Spaces, and what is not even that: files that were joined have byte order marks inside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ class Columns:
 
 def plain(name: str) -> str:
     """A column's name as it is compared."""
-    return re.sub(r"\s", "", unicodedata.normalize("NFKC", name)).lower()
+    return _UNSEEN.sub("", unicodedata.normalize("NFKC", name)).lower()
 
 
 @cache
@@ -193,12 +195,13 @@ def _spellings(cell: str) -> tuple[str, ...]:
 
 
 def _unique(header: Sequence[str]) -> tuple[str, ...]:
-    names: list[str] = []
+    names: dict[str, None] = {}
+    next_number: dict[str, int] = {}
     for place, cell in enumerate(header, start=1):
-        name = " ".join(cell.split()) or f"column_{place}"
-        number = 2
-        unique = name
+        unique = name = " ".join(cell.split()) or f"column_{place}"
+        number = next_number.get(name, 2)
         while unique in names:
             unique, number = f"{name}_{number}", number + 1
-        names.append(unique)
+        next_number[name] = number
+        names[unique] = None
     return tuple(names)

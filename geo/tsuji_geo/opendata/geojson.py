@@ -1,5 +1,6 @@
 """Features of a GeoJSON that somebody else made, as rows: properties as cells, a point each."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tsuji_platform.contract.rejection import quote
 MAX_JSON_BYTES = 1 << 27
 _MAX_COORDINATES = 100_000
 _MAX_DEPTH = 8
+_SAME = re.compile(r"(?<![0-9A-Z])(?:CRS84|4326|6668|6697|4612)(?![0-9])")
 _UNREADABLE = (
     ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
     shapely.errors.GEOSException,
@@ -97,8 +99,9 @@ def _check_reference(crs: object, path: Path) -> None:
     """RFC 7946 knows WGS 84 only; older files name it, or JGD2011, which is the same to us."""
     if crs is None:
         return
-    name = str(crs.get("properties", {}).get("name", crs)) if isinstance(crs, dict) else str(crs)
-    if not any(good in name.upper() for good in ("CRS84", "4326", "6668", "6697", "4612")):
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = str(properties.get("name", crs) if isinstance(properties, dict) else crs)
+    if not _SAME.search(name.upper()):
         raise DatasetError(
             f"{path} is in {quote(name)}: write it anew in WGS 84 (EPSG:4326), as RFC 7946 asks"
         )

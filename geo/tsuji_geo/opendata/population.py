@@ -15,9 +15,10 @@ from tsuji_platform.contract.rejection import quote
 MAX_AGE = 130
 
 _SEXES: tuple[tuple[str, Sex], ...] = (
-    ("女性", "female"), ("女", "female"), ("female", "female"),
-    ("男女計", "total"), ("男性", "male"), ("男", "male"), ("male", "male"),
+    ("男女計", "total"), ("男女合計", "total"), ("男女総数", "total"), ("女性", "female"), ("女", "female"),
+    ("female", "female"), ("男性", "male"), ("男", "male"), ("male", "male"),
 )  # fmt: skip
+"""The first that a name holds is meant."""
 _TOTALS = frozenset(
     {"", "総数", "計", "合計", "総計", "男女計", "全体", "全年齢", "total", "all", "both", "総人口"}
 )
@@ -47,6 +48,10 @@ _WORDS = re.compile(
 )
 _CENSUS = re.compile(r"国勢調査|census")
 _SERIES = re.compile(r"[a-z]{0,20}")
+_ELSE = re.compile(
+    r"density|rate|ratio|percent|share|growth|change|increase|decrease|foreign|birth|death|average|mean"
+)
+"""English words for what is no count of all people, as 密度 and 外国人 are."""
 _HOUSEHOLDS = re.compile(r"世帯数?|households?")
 _MEANS = re.compile(r"人口|総数|男|女|male|total|population|歳")
 _CENSUS_DAY = (10, 1)
@@ -73,7 +78,8 @@ def count_column(name: str) -> CountColumn | None:
     """Read a column's name as those of the standard form: 総人口, 男性, 0-4歳の男性, 85歳以上の女性, 世帯数.
 
     `census2020_total` and `令和2年総人口` say a year; of a census year the day is known, 1 October.
-    None for what counts something else or someone in particular (人口密度, 外国人人口).
+    None for what counts something else or someone in particular (人口密度, 外国人人口,
+    population_density).
     """
     rest = unicodedata.normalize("NFKC", name).lower().replace("～", "~").replace("−", "-")
     households = _HOUSEHOLDS.search(rest)
@@ -96,7 +102,7 @@ def count_column(name: str) -> CountColumn | None:
             break
     is_census = bool(_CENSUS.search(rest))
     rest = _WORDS.sub("", _CENSUS.sub("", rest))
-    if not _SERIES.fullmatch(rest):
+    if not _SERIES.fullmatch(rest) or _ELSE.search(rest):
         return None
     stated = None
     if year is not None:

@@ -12,7 +12,7 @@ from tsuji_geo.opendata.codes import has_six_digits, read_code
 from tsuji_geo.opendata.encoding import check_encoding, encoding_of
 from tsuji_geo.opendata.errors import DatasetError
 from tsuji_geo.opendata.forms import Columns, Form, columns_of, form_of, forms, plain
-from tsuji_geo.opendata.geojson import Spot, read_geojson
+from tsuji_geo.opendata.geojson import read_geojson
 from tsuji_geo.opendata.metadata import Metadata
 from tsuji_geo.opendata.population import PopulationTable
 from tsuji_geo.opendata.report import Report
@@ -223,16 +223,7 @@ class DatasetFile:
     def _of_geojson(self) -> Iterator[Feature | None]:
         for spot in self._spots:
             self._reader.see_publisher(spot.cells)
-            yield self._of_spot(spot)
-
-    def _of_spot(self, spot: Spot) -> Feature | None:
-        if spot.trouble and not any(
-            self.columns.cell(name, spot.cells) for name in ("code", "place_code")
-        ):
-            self.report.rows += 1
-            self.report.refuse(spot.number, spot.trouble)
-            return None
-        return self._reader.read(spot.number, spot.cells, spot.position, spot.properties)
+            yield self._reader.read(spot.number, spot.cells, spot)
 
     def _name_publisher(self) -> None:
         if not self.metadata.publisher and len(self._reader.publishers) == 1:

@@ -1,7 +1,7 @@
 """One row of a table to one feature: what is believed, what is repaired, what is left out and why."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from tsuji_geo.opendata.cells import (
 from tsuji_geo.opendata.codes import read_code, span
 from tsuji_geo.opendata.dates import read_date
 from tsuji_geo.opendata.forms import Columns, Form
+from tsuji_geo.opendata.geojson import Spot
 from tsuji_geo.opendata.population import PopulationTable, sums_differ
 from tsuji_geo.opendata.report import Report
 from tsuji_geo.prefectures import PREFECTURES
@@ -87,22 +88,20 @@ class RowReader:
         self,
         line: int,
         cells: Sequence[str],
-        position: tuple[float, float] | None = None,
-        properties: Mapping[str, Any] | None = None,
+        spot: Spot | None = None,
     ) -> Feature | None:
         """Make a feature of a row; None where it is refused, which the report then tells.
 
         Args:
             line: where it begins.
             cells: as many as there are columns.
-            position: longitude and latitude, for GeoJSON; otherwise they stand in the cells.
-            properties: as published, for GeoJSON.
+            spot: of a GeoJSON, with its position and its properties as published.
         """
         report = self._report
         report.rows += 1
         draft = _Draft(line=line)
         code = self._code(cells, draft)
-        point = self._checked(position, draft) if position else self._position(cells, draft)
+        point = self._place(cells, spot, draft)
         counts: Sequence[PopulationCount] = ()
         if self._population is not None and code is not None:
             counts, problems = self._population.counts(cells)
@@ -117,11 +116,13 @@ class RowReader:
             said = draft.flags.get(FeatureFlag.VALUE_REFUSED) or draft.flags.get(
                 FeatureFlag.CODE_REFUSED
             )
+            if code is None:
+                said = said or "it has no municipality code, by which people are counted"
             report.refuse(line, said or "it counts nobody")
             return None
         fields = self._fields(cells, draft)
         capacity = fields.get("capacity")
-        self._mark_repeated(line, cells, draft, position)
+        self._mark_repeated(line, cells, draft, None if spot is None else spot.position)
         self._tell(draft, code, point)
         return Feature(
             number=report.rows,
@@ -136,7 +137,7 @@ class RowReader:
             capacity=capacity if isinstance(capacity, int) else None,
             flags=tuple(sorted(draft.flags)),
             fields=fields,
-            properties=self._properties(cells) if properties is None else properties,
+            properties=self._properties(cells) if spot is None else spot.properties,
             population=() if FeatureFlag.REPEATED in draft.flags else tuple(counts),
         )
 
@@ -163,6 +164,17 @@ class RowReader:
         """The number of the prefecture that the row names."""
         text = self._columns.cell("prefecture", cells)
         return _NUMBERS.get(text[:4]) or _NUMBERS.get(text[:3])
+
+    def _place(
+        self, cells: Sequence[str], spot: Spot | None, draft: _Draft
+    ) -> tuple[float, float] | None:
+        """The geometry's, where there is one; else that in the cells."""
+        if spot is not None and spot.position is not None:
+            return self._checked(spot.position, draft)
+        point = self._position(cells, draft)
+        if spot is not None and spot.trouble and point is None:
+            draft.mark(FeatureFlag.POSITION_REFUSED, spot.trouble)
+        return point
 
     def _position(self, cells: Sequence[str], draft: _Draft) -> tuple[float, float] | None:
         texts = [self._columns.cell(name, cells) for name in ("longitude", "latitude")]
