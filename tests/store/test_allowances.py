@@ -1,12 +1,13 @@
 """Allowances: however many take at once, no more is handed out than there is, and little stays behind."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from tsuji_platform.store import Database
-from tsuji_platform.store.keys import Allowances
+from tsuji_platform.store import Database, queries
+from tsuji_platform.store.keys import WINDOW, Allowances
 
 
 @pytest.mark.parametrize("quota", [1, 7, 600])
@@ -55,3 +56,42 @@ def test_a_smaller_quota_than_was_used_hands_out_nothing(hub_database: Database)
         pass
     share = allowances.take("a", 10, 5)
     assert (share.granted, share.remaining) == (0, 0)
+
+
+def test_however_many_have_asked_all_of_it_is_forgotten(
+    hub_database: Database, hub_url: str
+) -> None:
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO allowance (subject, began_at, used, granted)
+               SELECT 'address ' || n, now() - interval '1 hour', 1, 1
+               FROM generate_series(1, 25000) AS n"""
+        )
+        Allowances(hub_database).forget_old()
+        assert connection.execute("SELECT count(*) FROM allowance").fetchone() == (0,)
+
+
+def test_a_minute_that_begins_while_old_ones_are_forgotten_counts(
+    hub_database: Database, hub_url: str, eventually: Callable[..., None]
+) -> None:
+    allowances = Allowances(hub_database)
+    allowances.take("a", 10, 1)
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        connection.execute("UPDATE allowance SET began_at = began_at - interval '1 hour'")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(hub_url) as renewing:
+        renewing.execute(
+            queries.load("keys")["take"],
+            {"subject": "a", "quota": 10, "wanted": 1, "window": WINDOW},
+        )
+        forgetting = pool.submit(allowances.forget_old)
+        with psycopg.connect(hub_url, autocommit=True) as looking:
+            eventually(
+                lambda: forgetting.done() or _someone_waits(looking), what="it has met the row"
+            )
+        renewing.commit()
+        forgetting.result()
+    assert allowances.take("a", 10, 1).remaining == 8
+
+
+def _someone_waits(connection: psycopg.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall())

@@ -19,6 +19,7 @@ _ID_LENGTH = 10
 _PREFIX = "tsuji"
 WINDOW = timedelta(minutes=1)
 """What rates are counted over."""
+_FORGOTTEN_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,13 @@ class Allowances:
         return Share(**row)
 
     def forget_old(self) -> None:
-        """Drop what no longer counts."""
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["forget_allowances"], {"window": WINDOW})
+        """Drop what no longer counts, all of it: every address that ever asked has left a row."""
+        forgotten = _FORGOTTEN_AT_ONCE
+        while forgotten == _FORGOTTEN_AT_ONCE:
+            with self._database.transaction() as connection:
+                forgotten = connection.execute(
+                    _SQL["forget_allowances"], {"window": WINDOW, "at_once": _FORGOTTEN_AT_ONCE}
+                ).rowcount
 
 
 def _digest(secret: str) -> bytes:

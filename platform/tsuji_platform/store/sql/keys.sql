@@ -49,7 +49,10 @@ RETURNING granted, greatest(%(quota)s - used, 0) AS remaining,
     greatest(extract(epoch FROM began_at + %(window)s - now()), 0)::float8 AS resets_in_s;
 
 -- name: forget_allowances
--- Minutes that are over, some at a time.
-DELETE FROM allowance WHERE subject IN (
-    SELECT subject FROM allowance WHERE began_at < now() - 2 * %(window)s::interval LIMIT 10000
-);
+-- Minutes that are over, some at a time. A row that is being renewed is left alone: were it deleted as it
+-- was found, what its new minute has handed out would be handed out again.
+WITH old AS MATERIALIZED (
+    SELECT subject FROM allowance WHERE began_at < now() - 2 * %(window)s::interval
+    LIMIT %(at_once)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM allowance USING old WHERE allowance.subject = old.subject;
