@@ -75,9 +75,11 @@ class Rates:
                 account.left = account.remaining = 0
             if account.left == 0 and (account.remaining > 0 or now >= account.resets_at):
                 share = await self._take(subject, quota)
-                now = self._clock()
                 account.left, account.remaining = share.granted, share.remaining
+                # from before the question: after an answer that took its time, what is left of this minute
+                # would be let through in the next one
                 account.resets_at = now + share.resets_in_s
+                now = self._clock()
             passes = account.left > 0
             account.left -= passes
             return Verdict(
@@ -98,15 +100,22 @@ class Rates:
 
     async def _take(self, subject: str, quota: int) -> Share:
         wanted = max(1, min(quota // _PARTS, _LARGEST_PART))
+        await self._forget_old()
         try:
-            if self._clock() >= self._forget_at:
-                self._forget_at = self._clock() + _FORGET_EVERY_S
-                await to_thread.run_sync(self._allowances.forget_old)
             return await to_thread.run_sync(self._allowances.take, subject, quota, wanted)
         except StoreError as error:
             # what can be answered without the database is; each worker counts for itself meanwhile
             _log.warning("requests are counted by this worker alone: %s", error)
             return Share(granted=quota, remaining=0, resets_in_s=_WINDOW_S)
+
+    async def _forget_old(self) -> None:
+        if self._clock() < self._forget_at:
+            return
+        self._forget_at = self._clock() + _FORGET_EVERY_S
+        try:
+            await to_thread.run_sync(self._allowances.forget_old)
+        except StoreError as error:
+            _log.warning("allowances of minutes that are over are not forgotten yet: %s", error)
 
 
 class RateLimit:
