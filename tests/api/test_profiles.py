@@ -153,6 +153,22 @@ def test_listed_places_are_joined_by_position_where_asked_and_in_meshes(
     assert api.get(WARD, params={"join": "name"}).status_code == 422
 
 
+def test_places_of_a_city_are_counted_in_the_ward_where_they_lie(
+    api: TestClient, town: Database
+) -> None:
+    places = [
+        place(1, code="13104", longitude=139.695, latitude=35.695),
+        place(2, code="13100", code_span=("13100", "13199"), longitude=139.695, latitude=35.695),
+    ]
+    put(town, "toilets", "public_toilet", places)
+    found = api.get(WARD).json()["facilities"]
+    assert [(it["kind"], it["join"], it["features"]) for it in found] == [
+        ("public_toilet", "code", 1),
+        ("aed", "position", 2),
+        ("public_toilet", "position", 1),
+    ]
+
+
 def test_derived_figures_of_an_area(api: TestClient, town: Database) -> None:
     derived = api.get("/v1/area-sets/squares/areas/W/profile").json()["derived"]
     assert list(derived) == list(DERIVED)
@@ -178,6 +194,7 @@ def test_derived_figures_of_an_area(api: TestClient, town: Database) -> None:
         "not_crowded",
         "percent_of_capacity",
     )
+    assert derived["congestion"]["time"] == derived["percent_of_capacity"]["time"]
     assert derived["percent_of_typical"]["value"] is None
     assert derived["percent_of_typical"]["reason"].startswith("missing")
 

@@ -199,6 +199,26 @@ def test_features_and_capacity_are_counted_by_area_in_both_ways(datasets: Datase
     assert list(datasets.shelters("wards", join="position")) == ["13104"]
 
 
+@pytest.mark.usefixtures("wards")
+def test_what_no_area_has_by_code_is_counted_by_position_but_not_against_its_code(
+    datasets: Datasets,
+) -> None:
+    rows = [
+        feature(1),
+        feature(2, code=None),
+        feature(3, code="13100", code_span=("13100", "13199")),
+        feature(4, code="13000", code_span=("13001", "13999"), longitude=139.015),
+        feature(5, code="14101", code_span=("14101", "14101")),
+        feature(6, code="13101", code_span=("13101", "13101")),
+    ]
+    put(datasets, rows)
+    found = datasets.tallies("wards", join="position", uncoded=True)
+    assert {code: [it.features for it in its] for code, its in found.items()} == {
+        "13101": [1],
+        "13104": [2],
+    }
+
+
 def stated(text: str) -> StatedDate:
     return StatedDate(first_day=date.fromisoformat(text))
 
@@ -223,6 +243,7 @@ def stated(text: str) -> StatedDate:
         ([{"region": "東", "count": 3}, {"region": "西", "count": 4}], 7, 2),
         ([{"region": "東", "count": 3}, {"region": "西", "count": 4}, {"count": 8}], 8, 0),
         ([{"measure": "households", "count": 3}, {"count": 8}], 8, 0),
+        ([{"count": 8}, {"count": 5, "day": "2199-10-01"}], 8, 0),
     ],
 )
 def test_the_newest_number_of_people_however_a_table_says_it(

@@ -160,6 +160,19 @@ def test_percent_of_typical_is_as_usual_between_the_quartiles(percent: float, na
     assert (got.value, band(got)) == (percent, name)
 
 
+@pytest.mark.parametrize(("rate", "name"), [(5, "as_usual"), (7, "as_usual")])
+def test_an_hour_that_equals_a_quartile_is_as_usual(rate: int, name: str) -> None:
+    percent = round(100 * rate / 6, 1)  # as the API has it
+    usual = {"typical_q1": 5.0, "typical_median": 6.0, "typical_q3": 7.0}
+    assert band(congestion.percent_of_typical(of(typical_percent=percent, **usual))) == name
+
+
+def test_an_hour_that_has_nobody_usually_says_so() -> None:
+    usual = {"typical_q1": 0.0, "typical_median": 0.0, "typical_q3": 3.0}
+    got = congestion.percent_of_typical(of(**usual))
+    assert (got.value, got.reason) == (None, "the typical hour has nobody")
+
+
 def test_the_label_names_the_first_rule_that_has_data() -> None:
     usual = {
         "typical_percent": 200.0,
@@ -330,10 +343,12 @@ def test_winds_are_of_things_that_say_both() -> None:
 
 
 def test_people_inside_are_added_up_over_places_that_count_both_ways() -> None:
-    got = gathering.people_inside(
-        {"a": 100, "b": 50, "c": 5}, {"a": 40, "b": 60}, {"a": 200, "b": 100, "c": 9}
-    )
-    assert got == {"people_inside": 50, "capacity": 300}
+    entered, capacities = {"a": 100, "b": 50, "c": 5}, {"a": 200, "b": 100, "c": 9}
+    got = gathering.people_inside(entered, {"a": 40, "b": 20}, capacities)
+    assert got == {"people_inside": 90, "capacity": 300}
+    got = gathering.people_inside(entered, {"a": 40, "b": 60}, capacities)
+    assert got == {"people_inside": 60, "capacity": 200}  # nobody knows how many are in b
+    assert gathering.people_inside({"b": 50}, {"b": 60}, capacities)["people_inside"] == -10
     assert gathering.people_inside({"a": 1}, {"a": 1}, {"a": None}) == {}
 
 

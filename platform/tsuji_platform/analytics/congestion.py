@@ -15,6 +15,8 @@ from tsuji_platform.analytics.derivation import Band, Derived, Inputs, absent, l
 
 DENSITY_DECIMALS = 2
 FLOW_DECIMALS = 1
+PERCENT_DECIMALS = 1
+"""Of the percentage that is compared with the quartiles; it is shown without any."""
 _DENSITY_UP_TO = (0.31, 0.43, 0.72, 1.08, 2.17)
 """The densest of A to E, people per m², included; beyond the last is F."""
 _FLOW_FROM = (23.0, 33.0, 49.0, 66.0)
@@ -115,13 +117,15 @@ def level_of_service(inputs: Inputs) -> Derived:
 def percent_of_typical(inputs: Inputs) -> Derived:
     """The last hour's footfall against the median of the same hour on past days of its kind."""
     names = ("typical_percent", "typical_q1", "typical_median", "typical_q3")
+    if inputs.values.get("typical_median", 1) <= 0:
+        return absent("the typical hour has nobody", "通常の通行人数が0人")
     if missing := lacking(inputs, *names):
         return missing
     percent, q1, median, q3 = (inputs.values[name] for name in names)
-    if median <= 0:
-        return absent("the typical hour has nobody", "通常の通行人数が0人")
-    rate = percent * median / 100
-    place = 0 if rate < q1 else 2 if rate > q3 else 1
+    # alike rounded, so that an hour that equals a quartile lies on it
+    low, high = (round(100 * quartile / median, PERCENT_DECIMALS) for quartile in (q1, q3))
+    percent = round(percent, PERCENT_DECIMALS)
+    place = 0 if percent < low else 2 if percent > high else 1
     return Derived(value=round(percent), band=_USUAL[place])
 
 

@@ -68,6 +68,9 @@ def people_inside(
 ) -> dict[str, float]:
     """People inside and capacity, added up over the places that count both ways; empty without any.
 
+    A place that more people left than entered says nothing, and takes nobody away from the others;
+    where all are such, the number is negative.
+
     Args:
         entered: people counted in since the place was empty, by thing id.
         left: the same, out.
@@ -76,6 +79,7 @@ def people_inside(
     places = [one for one in entered.keys() & left.keys() if capacities.get(one)]
     if not places:
         return {}
+    places = [one for one in places if entered[one] >= left[one]] or places
     return {
         "people_inside": math.fsum(entered[one] - left[one] for one in places),
         "capacity": float(sum(capacities[one] or 0 for one in places)),

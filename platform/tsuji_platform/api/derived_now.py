@@ -27,6 +27,13 @@ _MADE_OF = {
     "winds": ("wind_speed", "wind_from_direction"),
 }
 """Inputs that are no figures themselves, and the figures that they come from."""
+_USED: dict[str | None, tuple[str, ...]] = {
+    "pedestrian_density": ("pedestrian_density",),
+    "pedestrian_flow": ("pedestrian_flow",),
+    "percent_of_capacity": DERIVED["percent_of_capacity"].inputs,
+    "percent_of_typical": DERIVED["percent_of_typical"].inputs,
+}
+"""What figures that choose among several are made of, by the rule that they chose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +135,12 @@ def _told(
 ) -> DerivedNow:
     behind: list[FigureValue] = []
     if derived.value is not None or derived.band is not None:
-        used = [name for name in names if name in inputs.values or name == "winds"]
+        rule = derived.rule
+        if rule == "level_of_service":
+            dense = "pedestrian_density" in inputs.values
+            rule = "pedestrian_density" if dense else "pedestrian_flow"
+        asked = _USED.get(rule, names)
+        used = [name for name in asked if name in inputs.values or name == "winds"]
         made_of = {one for name in used for one in _MADE_OF.get(name, (name,))}
         behind = [figures[one] for one in sorted(made_of) if one in figures]
     return DerivedNow(
@@ -139,10 +151,10 @@ def _told(
 
 
 def _typical(usual: TypicalNow | None) -> dict[str, float]:
-    if usual is None or usual.percent is None:
+    if usual is None:
         return {}
-    return {
-        "typical_percent": usual.percent,
+    percent = {} if usual.percent is None else {"typical_percent": usual.percent}
+    return percent | {
         "typical_q1": usual.q1,
         "typical_median": usual.median,
         "typical_q3": usual.q3,

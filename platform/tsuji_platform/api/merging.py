@@ -81,39 +81,38 @@ def merge(
         if at is None
         else shape.thing_states_at(rows, moment.newest)
     )
+    people = open_data.population(name, code=code)
+    households = open_data.population(name, code=code, measure="households")
+    tallies = _tallies(open_data, area_set, join, code)
+    datasets = {row.dataset_id: row for row in open_data.datasets()}
+    # one that was removed since its numbers were read is gone: nobody could be credited with them
     return Merged(
         area_set=area_set,
         moment=moment,
         derived=of_areas(hub, moment, codes),
         states=states,
         sizes=hub.neighbours.sizes(name, code),
-        people=open_data.population(name, code=code),
-        households=open_data.population(name, code=code, measure="households"),
-        tallies=_tallies(open_data, area_set, join, code),
-        datasets={row.dataset_id: row for row in open_data.datasets()},
+        people={area: it for area, it in people.items() if it.dataset_id in datasets},
+        households={area: it for area, it in households.items() if it.dataset_id in datasets},
+        tallies={
+            area: [(it, by) for it, by in its if it.dataset_id in datasets]
+            for area, its in tallies.items()
+        },
+        datasets=datasets,
     )
 
 
 def _tallies(
     open_data: Datasets, area_set: AreaSet, join: Join | None, code: str | None
 ) -> dict[str, list[tuple[FeatureTally, Join]]]:
-    """What is listed in each area: in municipalities by code where a dataset has any, else by position."""
+    """What is listed in each area: in municipalities by code, what none has by code by position."""
     name = area_set.area_set_id
-    coded: set[str] = set()
-    if join is None and area_set.kind == "municipality":
-        everywhere = open_data.tallies(name, join="code")
-        coded = {it.dataset_id for its in everywhere.values() for it in its}
-    joins: dict[Join, bool] = {"code": join == "code" or bool(coded), "position": join != "code"}
+    mixed = join is None and area_set.kind == "municipality"
+    joins: tuple[Join, ...] = ("code", "position") if mixed else (join or "position",)
     found: defaultdict[str, list[tuple[FeatureTally, Join]]] = defaultdict(list)
-    for by, wanted in joins.items():
-        if not wanted:
-            continue
-        for area, its in open_data.tallies(name, join=by, code=code).items():
-            found[area] += [
-                (it, by)
-                for it in its
-                if join is not None or (it.dataset_id in coded) == (by == "code")
-            ]
+    for by in joins:
+        for area, its in open_data.tallies(name, join=by, code=code, uncoded=mixed).items():
+            found[area] += [(it, by) for it in its]
     return dict(found)
 
 

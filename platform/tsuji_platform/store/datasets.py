@@ -135,6 +135,7 @@ class Datasets:
         join: Join,
         kinds: Sequence[str] | None = None,
         code: str | None = None,
+        uncoded: bool = False,
     ) -> dict[str, list[FeatureTally]]:
         """Features of each area of a set that has any, dataset by dataset, by area code.
 
@@ -146,6 +147,7 @@ class Datasets:
             join: by the code that features carry (municipalities only), or by where they are.
             kinds: of datasets, such as `SHELTERS`; None for all.
             code: only of this area.
+            uncoded: by position only those that no area of the set has by code.
         """
         rows = self._database.rows(
             _SQL["counts_by_code" if join == "code" else "counts_by_position"],
@@ -153,6 +155,7 @@ class Datasets:
                 "area_set_id": area_set_id,
                 "code": code,
                 "kinds": None if kinds is None else list(kinds),
+                "uncoded": uncoded,
             },
         )
         found: defaultdict[str, list[FeatureTally]] = defaultdict(list)

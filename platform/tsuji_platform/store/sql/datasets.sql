@@ -88,12 +88,17 @@ GROUP BY feature.code, dataset_id
 ORDER BY area_code, dataset_id;
 
 -- name: counts_by_position
--- Features of each area by where they are.
+-- Features of each area by where they are. Of the uncoded only those that no area of the set has by code: they
+-- carry none, or that of the city or prefecture in which the area lies.
 SELECT area.code AS area_code, dataset_id, count(*) AS features,
     count(capacity) AS with_capacity, sum(capacity) AS capacity
 FROM area JOIN feature_area USING (area_id) JOIN feature USING (feature_id) JOIN dataset USING (dataset_id)
 WHERE area_set_id = %(area_set_id)s AND (%(code)s::text IS NULL OR area.code = %(code)s)
     AND (%(kinds)s::text[] IS NULL OR dataset.kind = ANY (%(kinds)s))
+    AND (NOT %(uncoded)s OR feature.code IS NULL
+        OR (area.code COLLATE "C" BETWEEN feature.code_from AND feature.code_to AND NOT EXISTS (
+            SELECT FROM area AS named
+            WHERE named.area_set_id = %(area_set_id)s AND named.code = feature.code)))
 GROUP BY area.code, dataset_id
 ORDER BY area_code, dataset_id;
 

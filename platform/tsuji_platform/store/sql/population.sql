@@ -12,7 +12,7 @@ LIMIT %(limit)s;
 -- name: newest_totals
 -- The newest count of all ages and both sexes in each area. Of a table that does not say it: men and women
 -- together, or all its age groups; of one that counts regions and no whole municipality, all its regions. What
--- counts one sex only is no total.
+-- counts one sex only is no total, and what is said of days to come is no count.
 SELECT DISTINCT ON (area.code) area.code, counted.dataset_id, series, count_date, count_date_precision, count,
     regions, (fields ->> 'area_km2')::float8 AS area_km2
 FROM area JOIN (
@@ -32,7 +32,7 @@ FROM area JOIN (
                     THEN sum(count) FILTER (WHERE age_from IS NOT NULL) END
             ) AS count
         FROM population
-        WHERE measure = %(measure)s
+        WHERE measure = %(measure)s AND count_date <= (now() AT TIME ZONE 'Asia/Tokyo')::date
             AND code IN (SELECT code FROM area WHERE area_set_id = %(area_set_id)s)
         GROUP BY code, dataset_id, series, count_date, region_code, region
     ) AS by_region
