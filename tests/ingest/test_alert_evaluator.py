@@ -8,6 +8,7 @@ import pytest
 
 from alarmed import BUSY, HOT, MUTE, Alarmed
 from samples import after, message, registration
+from tsuji_platform.analytics import combine
 from tsuji_platform.analytics.alert_rules import parse
 from tsuji_platform.store import Areas
 
@@ -77,16 +78,69 @@ def test_a_turn_that_fails_is_taken_again_from_what_was_kept(alarmed) -> None:
     for minute in range(1, 5):
         city.say("pole-1", minute, air_temperature=36)
     with psycopg.connect(city.url, autocommit=True) as connection:
-        connection.execute(
-            "ALTER TABLE alert_message ADD CONSTRAINT broken CHECK (false) NOT VALID"
-        )
+        connection.execute("ALTER TABLE alert_state ADD CONSTRAINT broken CHECK (false) NOT VALID")
         with pytest.raises(Exception, match="broken"):
             city.turn()
         assert city.found() == []
-        connection.execute("ALTER TABLE alert_message DROP CONSTRAINT broken")
+        connection.execute("ALTER TABLE alert_state DROP CONSTRAINT broken")
     city.turn()
     assert city.told() == [("started", "pole-1")]
     assert [row.start for row in city.found()] == [after(minutes=1)]
+
+
+ORPHAN = """
+INSERT INTO alert (alert_id, rule_id, subject, thing_id, started_at, peak, peak_at, document)
+VALUES ('orphan', 'hot', 'thing/pole-1', 'pole-1', now(), 1, now(), '{}')
+"""
+
+
+def test_a_rule_that_can_not_be_evaluated_is_left_out_and_the_others_go_on(
+    alarmed, caplog: pytest.LogCaptureFixture
+) -> None:
+    city = alarmed(HOT + HOT.replace('"hot"', '"warm"') + BUSY)
+    with psycopg.connect(city.url, autocommit=True) as connection:
+        connection.execute(ORPHAN)  # one is on already, of which the evaluator knows nothing
+        for minute in range(5):
+            city.say("pole-1", minute, air_temperature=36)
+            city.say("gate-1", minute, pedestrians=40)
+            city.turn()
+        assert sorted(city.told()) == [("started", "W"), ("started", "pole-1")]
+        assert [row.rule_id for row in city.found(thing_id="pole-1")] == ["hot", "warm"]
+        problems = {one["document"]["id"]: one["problem"] for one in city.alerts.rules()}
+        assert (problems["warm"], problems["busy"]) == ("", "")
+        assert "can't be evaluated" in problems["hot"]
+        health = city.alerts.evaluator(timedelta(hours=1))
+        assert health is not None
+        assert health["problem"].startswith("rule hot: it can't be evaluated")
+        assert "alert_on" in health["problem"]
+        assert [one.levelname for one in caplog.records].count("ERROR") == 1
+        connection.execute("DELETE FROM alert WHERE alert_id = 'orphan'")
+    city.evaluator.adopt(city.rules)  # the file was saved again: the rule rests no more
+    city.say("pole-1", 5, air_temperature=36)
+    city.turn()
+    assert [row.rule_id for row in city.found(thing_id="pole-1")] == ["hot", "warm"]
+    assert city.alerts.rules()[0]["problem"] == ""
+
+
+def test_a_figure_that_can_not_be_made_leaves_out_its_own_rule_only(
+    alarmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm = BUSY.replace('"busy"', '"warm"').replace('"footfall"', '"air_temperature"')
+    city = alarmed(BUSY + warm.replace("at_least = 100", "at_least = 30"))
+    made = combine.of_things
+
+    def broken(newest: list, totals: list) -> dict:
+        if any(one.observed_property == "pedestrians" for one in totals):
+            raise ZeroDivisionError("a defect")
+        return made(newest, totals)
+
+    monkeypatch.setattr(combine, "of_things", broken)
+    for minute in range(3):
+        city.say("pole-1", minute, air_temperature=36)
+        city.say("gate-1", minute, pedestrians=40)
+        city.turn()
+    assert [row.rule_id for row in city.found()] == ["warm"]
+    assert "ZeroDivisionError: a defect" in city.alerts.rules()[0]["problem"]
 
 
 def test_late_and_repeated_values_change_nothing_and_a_correction_of_the_newest_counts(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from tsuji_ingest.alerting.blame import Resting, RuleError, blamed_on
 from tsuji_ingest.alerting.book import Book
 from tsuji_ingest.alerting.moment import Moment
 from tsuji_ingest.alerting.observations import look_at_observations
@@ -64,6 +65,8 @@ class Evaluator:
         self._steady = steady
         self._figures_rest_times = figures_rest_times
         self._loaded = False
+        self._resting = Resting(steady)
+        self._apart = False
         self._forget(Book(steady=steady))
         self.problem = ""
         """What an operator has to mend; shown by `/v1/health`."""
@@ -80,6 +83,8 @@ class Evaluator:
     def adopt(self, rules: Rules) -> None:
         """Evaluate other rules from the next turn on."""
         self._rules = rules.rule
+        self._resting.clear()
+        self._apart = False
         self._loaded = False
 
     def evaluate(self, *, changed: bool = True) -> bool | None:
@@ -95,14 +100,24 @@ class Evaluator:
             StoreError: nothing was kept; the next turn begins from what was.
         """
         try:
-            with self._office.turn(self.problem) as turn:
+            with self._office.turn(self.problem or self._resting.said(self._rules)) as turn:
                 if turn is None:
                     self._loaded = False
                     return None
                 return self._turn(turn, changed=changed)
+        except RuleError as error:  # once more from what was kept, without the rule
+            self._loaded = False
+            self._leave_out(error)
+            return True
         except BaseException:
             self._loaded = False
             raise
+
+    def _leave_out(self, error: RuleError) -> None:
+        if len(error.rules) > 1:  # find out which: figures that rules share are made for each alone
+            self._apart = True
+        else:
+            self._resting.add(error.rules[0], error)
 
     def _turn(self, turn: Turn, *, changed: bool) -> bool:
         now = self._clock()
@@ -129,7 +144,9 @@ class Evaluator:
         return more
 
     def _of(self, source: Source) -> list[Rule]:
-        return [rule for rule in self._rules if rule.source is source]
+        return [
+            rule for rule in self._rules if rule.source is source and not self._resting.has(rule)
+        ]
 
     def _look_at_all(self, turn: Turn, now: datetime) -> bool:
         """Look at figures and silence as of the newest moment; whether moments were left out."""
@@ -173,33 +190,38 @@ class Evaluator:
             return False
         since = None if judged is None else max(judged, now - OLDEST)
         begun = self._steady()
+        groups = [[rule] for rule in rules] if self._apart else [rules]
         for moment in instants(since, until, _MOMENTS):
-            self._judge(turn, rules, moment, now)
+            for group in groups:
+                self._judge(turn, group, moment, now)
             self._judged = moment
             if self._steady() - begun >= _TURN_S and moment < until:
                 return True
         return False
 
     def _judge(self, turn: Turn, rules: Sequence[Rule], at: datetime, now: datetime) -> None:
-        moment = Moment(turn, rules, at)
+        with blamed_on(rules):
+            moment = Moment(turn, rules, at)
         for rule in rules:
-            figure, values = rule.figure or "", dict[str, float]()
-            if rule.areas is not None:
-                chosen = None if rule.areas.codes is None else set(rule.areas.codes)
-                values = {
-                    Subject(area_set_id=rule.areas.set, area_code=code).key: value
-                    for code, value in moment.of_areas(figure, rule.areas.set).items()
-                    if chosen is None or code in chosen
-                }
-            elif rule.things is not None:
-                of_things = moment.of_things(figure, turn.things(rule.things))
-                values = {Subject(thing_id=one).key: value for one, value in of_things.items()}
-            condition = rule.condition
-            met = {
-                key for key, value in values.items() if condition.beyond(value, condition.threshold)
+            with blamed_on([rule]):
+                self._judge_one(turn, rule, moment, now)
+
+    def _judge_one(self, turn: Turn, rule: Rule, moment: Moment, now: datetime) -> None:
+        figure, values = rule.figure or "", dict[str, float]()
+        if rule.areas is not None:
+            chosen = None if rule.areas.codes is None else set(rule.areas.codes)
+            values = {
+                Subject(area_set_id=rule.areas.set, area_code=code).key: value
+                for code, value in moment.of_areas(figure, rule.areas.set).items()
+                if chosen is None or code in chosen
             }
-            for key in met | self._book.busy(rule):  # for others there is nothing to remember
-                self._book.look(turn, rule, Subject.of_key(key), at, values.get(key), now)
+        elif rule.things is not None:
+            of_things = moment.of_things(figure, turn.things(rule.things))
+            values = {Subject(thing_id=one).key: value for one, value in of_things.items()}
+        condition = rule.condition
+        met = {key for key, value in values.items() if condition.beyond(value, condition.threshold)}
+        for key in met | self._book.busy(rule):  # for others there is nothing to remember
+            self._book.look(turn, rule, Subject.of_key(key), moment.at, values.get(key), now)
 
     def _tidy(self, turn: Turn, now: datetime) -> None:
         if self._steady() >= self._gone_due:
@@ -212,19 +234,26 @@ class Evaluator:
     def _look_for_gone(self, turn: Turn, now: datetime) -> None:
         """End alerts about what is there no longer, and say which rules look at nothing."""
         for rule in self._rules:
-            if rule.areas is not None:
-                there = {
-                    Subject(area_set_id=rule.areas.set, area_code=code).key
-                    for code in turn.areas(rule.areas)
-                }
-                problem = "" if there else f"there is no area of {rule.areas.set!r} that it names"
-            else:
-                scope = rule.things or ThingScope()
-                there = {Subject(thing_id=one).key for one in turn.things(scope)}
-                problem = "" if there else "there is no thing that it names"
-            turn.note_problem(rule.id, problem)
-            for key in self._book.busy(rule) - there:
-                subject = Subject.of_key(key)
-                kept = self._book.get(rule, subject)
-                self._book.break_off(turn, (rule.id, key), kept, "subject_removed", now)
-                self._book.put(rule, subject, Kept(state=State(seen=kept.state.seen)))
+            if problem := self._resting.problem(rule):
+                turn.note_problem(rule.id, problem)
+                continue
+            with blamed_on([rule]):
+                self._look_for_gone_of(turn, rule, now)
+
+    def _look_for_gone_of(self, turn: Turn, rule: Rule, now: datetime) -> None:
+        if rule.areas is not None:
+            there = {
+                Subject(area_set_id=rule.areas.set, area_code=code).key
+                for code in turn.areas(rule.areas)
+            }
+            problem = "" if there else f"there is no area of {rule.areas.set!r} that it names"
+        else:
+            scope = rule.things or ThingScope()
+            there = {Subject(thing_id=one).key for one in turn.things(scope)}
+            problem = "" if there else "there is no thing that it names"
+        turn.note_problem(rule.id, problem)
+        for key in self._book.busy(rule) - there:
+            subject = Subject.of_key(key)
+            kept = self._book.get(rule, subject)
+            self._book.break_off(turn, (rule.id, key), kept, "subject_removed", now)
+            self._book.put(rule, subject, Kept(state=State(seen=kept.state.seen)))

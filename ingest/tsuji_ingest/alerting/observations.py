@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from tsuji_ingest.alerting.blame import blamed_on
 from tsuji_ingest.alerting.book import Book
 from tsuji_platform.analytics.alert_rules import Rule, ThingScope
 from tsuji_platform.store.alert_records import Newest, Subject
@@ -28,24 +29,31 @@ def look_at_observations(
     """
     more = False
     for rule in rules:
-        news = {
-            one.datastream_id: (one, seen)
-            for one in turn.newest(rule.observed_property or "", rule.things or ThingScope())
-            if (seen := _begin_seeing(turn, book, rule, one, now)) is not None
-        }
-        if not news:
-            continue
-        limit = min(_OF_ONE_MOST, max(_OF_ONE_LEAST, _AT_ONCE // len(news)))
-        sinces = {number: seen for number, (_, seen) in news.items()}
-        found = turn.observed_since(sinces, now - oldest, limit)
-        for number, (newest, _) in news.items():
-            values = found.get(number, [])
-            for at, result in values:
-                book.look(turn, rule, Subject(thing_id=newest.thing_id), at, result, now)
-            if len(values) == limit:
-                more = True
-            else:
-                _catch_up(book, rule, newest)
+        with blamed_on([rule]):
+            more |= _look_at_one(turn, book, rule, oldest, now)
+    return more
+
+
+def _look_at_one(turn: Turn, book: Book, rule: Rule, oldest: timedelta, now: datetime) -> bool:
+    more = False
+    news = {
+        one.datastream_id: (one, seen)
+        for one in turn.newest(rule.observed_property or "", rule.things or ThingScope())
+        if (seen := _begin_seeing(turn, book, rule, one, now)) is not None
+    }
+    if not news:
+        return False
+    limit = min(_OF_ONE_MOST, max(_OF_ONE_LEAST, _AT_ONCE // len(news)))
+    sinces = {number: seen for number, (_, seen) in news.items()}
+    found = turn.observed_since(sinces, now - oldest, limit)
+    for number, (newest, _) in news.items():
+        values = found.get(number, [])
+        for at, result in values:
+            book.look(turn, rule, Subject(thing_id=newest.thing_id), at, result, now)
+        if len(values) == limit:
+            more = True
+        else:
+            _catch_up(book, rule, newest)
     return more
 
 

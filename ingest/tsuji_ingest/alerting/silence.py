@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from tsuji_ingest.alerting.blame import blamed_on
 from tsuji_ingest.alerting.book import Book
 from tsuji_platform.analytics.alert_rules import Rule, ThingScope
 from tsuji_platform.analytics.alerts import listen, usual_interval
@@ -37,20 +38,32 @@ class Silence:
             now: the hub's clock.
         """
         for rule in rules:
-            silent = [Subject.of_key(key).thing_id or "" for key in book.busy(rule)]
-            scope = rule.things or ThingScope()
-            heard = turn.when_heard(scope, until - rule.least_silence, silent)
-            patience = self._patiences(turn, rule, heard)
-            for one in heard:
-                subject = Subject(thing_id=one.thing_id)
-                state, event = listen(
-                    book.get(rule, subject).state,
-                    one.time,
-                    patience[one.thing_id],
-                    until,
-                    listening_since,
-                )
-                book.keep(turn, rule, subject, state, event, now)
+            with blamed_on([rule]):
+                self._look_at_one(turn, book, rule, until, listening_since, now)
+
+    def _look_at_one(
+        self,
+        turn: Turn,
+        book: Book,
+        rule: Rule,
+        until: datetime,
+        listening_since: datetime | None,
+        now: datetime,
+    ) -> None:
+        silent = [Subject.of_key(key).thing_id or "" for key in book.busy(rule)]
+        scope = rule.things or ThingScope()
+        heard = turn.when_heard(scope, until - rule.least_silence, silent)
+        patience = self._patiences(turn, rule, heard)
+        for one in heard:
+            subject = Subject(thing_id=one.thing_id)
+            state, event = listen(
+                book.get(rule, subject).state,
+                one.time,
+                patience[one.thing_id],
+                until,
+                listening_since,
+            )
+            book.keep(turn, rule, subject, state, event, now)
 
     def _patiences(self, turn: Turn, rule: Rule, heard: Sequence[Heard]) -> dict[str, timedelta]:
         """For how long each of these things may be silent."""
