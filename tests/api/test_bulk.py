@@ -1,5 +1,6 @@
 """Downloads of observations and aggregates in every format: the same rows in each."""
 
+import asyncio
 import csv
 import io
 import json
@@ -13,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from samples import T0, after, message, registration
 from tsuji_platform.api import downloads
-from tsuji_platform.store import Refresher, Writer
+from tsuji_platform.store import DatabaseAwayError, Refresher, Writer
 
 _SPAN = {"start": after(minutes=-5).isoformat(), "end": after(hours=2).isoformat()}
 _MINUTES = 60
@@ -87,12 +88,15 @@ def test_all_formats_hold_the_same_rows(measured: TestClient) -> None:
         ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
         ("text/csv;q=0.1, application/vnd.apache.parquet", "application/vnd.apache.parquet"),
         ("application/x-ndjson", "application/jsonl"),
+        ("application/json;q=0, */*", "application/jsonl"),
+        ("*/*;q=0.1, application/*;q=0, text/csv;q=0.2", "text/csv"),
     ],
 )
 def test_the_header_accept_chooses(measured: TestClient, accept: str | None, media: str) -> None:
     headers = {} if accept is None else {"Accept": accept}
     answer = measured.get("/v1/observations", params=_things("temp-1"), headers=headers)
     assert answer.headers["content-type"].split(";")[0] == media
+    assert "Accept" in answer.headers["vary"].split(", ")
 
 
 def test_what_can_not_be_sent_is_refused(measured: TestClient) -> None:
@@ -143,6 +147,7 @@ def test_filters_compose(measured: TestClient) -> None:
     ("asked", "says"),
     [
         ({"thing": "nobody"}, "nobody"),
+        ({"thing": "rollups"}, "rollups"),
         ({"observed_property": "mood"}, "mood"),
         ({"area_set": "nowhere"}, "nowhere"),
         ({"area": "13104"}, "area_set"),
@@ -161,6 +166,16 @@ def test_wrong_filters_are_named(measured: TestClient, asked: dict[str, str], sa
     answer = measured.get("/v1/observations", params=asked)
     assert answer.status_code == 422
     assert says in answer.json()["detail"]
+
+
+def test_sums_that_are_not_ready_are_said_in_the_words_of_the_api(
+    measured: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_ROLLED_UP_WITHIN_S", 0.0)
+    answer = measured.get("/v1/aggregates", params=_things("temp-1"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "/v1/observations" in answer.json()["detail"]
+    assert "--" not in answer.json()["detail"]
 
 
 def test_nothing_is_an_empty_answer_in_every_format(measured: TestClient) -> None:
@@ -197,3 +212,37 @@ def test_no_more_than_a_few_at_once_and_none_is_left_behind(
     assert _connections(hub_url) == 0
     assert measured.get("/v1/observations", params=_things("temp-1")).status_code == 200
     assert _connections(hub_url) == 0
+
+
+@pytest.mark.parametrize("kind", [downloads.Format.PARQUET, downloads.Format.CSV])
+def test_a_lost_database_is_an_error_before_the_first_byte_and_a_cut_after_it(
+    measured: TestClient, hub_url: str, kind: downloads.Format, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = measured.app.state.hub
+    choice = downloads.Choice(things=("temp-1",), start=T0 - timedelta(days=1), end=after(hours=2))
+    answer = hub.downloads.answer(choice, kind, "x")
+    with psycopg.connect(hub_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'tsuji export'"
+        )
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    whole = answer({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+    if kind is downloads.Format.PARQUET:  # nothing can be sent before rows were read
+        with pytest.raises(DatabaseAwayError):
+            asyncio.run(whole)
+        assert sent == []
+    else:
+        asyncio.run(whole)
+        assert [message.get("more_body") for message in sent] == [None, True]
+        assert "cut off" in caplog.text
+    for _ in range(4):
+        hub.downloads.answer(choice, kind, "x")._give_back()

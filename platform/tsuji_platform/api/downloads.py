@@ -1,9 +1,9 @@
 """Answers of any length with flat memory: rows are read, written as the caller wants them, and sent."""
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from enum import StrEnum
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anyio
@@ -14,11 +14,15 @@ from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from tsuji_platform.api.errors import BadParameterError, BusyError, NotAcceptableError
+from tsuji_platform.api.errors import BadParameterError, BusyError
+from tsuji_platform.api.formats import MEDIA_TYPES, Format
 from tsuji_platform.exports.about import about, text_of
 from tsuji_platform.exports.files import CsvSink, as_text
 from tsuji_platform.exports.rows import Columns
-from tsuji_platform.store.export import Choice, Export, ExportError, exporting
+from tsuji_platform.store import StoreError
+from tsuji_platform.store.export import BehindError, Choice, Export, ExportError, exporting
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = 4
 """Downloads that one worker serves at a time: each holds a connection and the database's view of a moment."""
@@ -27,60 +31,6 @@ _STALLED_S = 60.0
 _ROLLED_UP_WITHIN_S = 5.0
 _ROWS_IN_GROUP = 100_000
 _ROWS_IN_PART = 10_000
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    JSON = "json"
-    JSON_LINES = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-MEDIA_TYPES = {
-    Format.JSON: "application/json",
-    Format.JSON_LINES: "application/jsonl",
-    Format.CSV: "text/csv; charset=utf-8; header=present",
-    Format.PARQUET: "application/vnd.apache.parquet",
-}
-_ACCEPTED = {
-    "application/json": Format.JSON,
-    "application/jsonl": Format.JSON_LINES,
-    "application/x-ndjson": Format.JSON_LINES,
-    "application/x-jsonlines": Format.JSON_LINES,
-    "text/csv": Format.CSV,
-    "application/vnd.apache.parquet": Format.PARQUET,
-    "application/*": Format.JSON,
-    "text/*": Format.CSV,
-    "*/*": Format.JSON,
-}
-
-
-def choose(wanted: Format | None, accept: str) -> Format:
-    """The format that was asked for by name, or that the caller likes best of ours (RFC 9110, 12.5.1).
-
-    Raises:
-        NotAcceptableError: none of ours will do.
-    """
-    if wanted is not None:
-        return wanted
-    liked: list[tuple[float, int, Format]] = []
-    for place, one in enumerate(accept.split(",") if accept.strip() else ["*/*"]):
-        kind, *parameters = (part.strip().lower() for part in one.split(";"))
-        weight = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                with suppress(ValueError):
-                    weight = float(parameter[2:])
-        if kind in _ACCEPTED and weight > 0:
-            liked.append((-weight, place, _ACCEPTED[kind]))
-    if not liked:
-        raise NotAcceptableError(
-            f"none of {accept!r:.120} can be sent; there are: "
-            + ", ".join(kind for kind in _ACCEPTED if "*" not in kind)
-        )
-    return min(liked)[2]
 
 
 class Downloads:
@@ -115,11 +65,17 @@ class Downloads:
                 found = opened.enter_context(
                     exporting(self._url, choice, patience_s=_ROLLED_UP_WITHIN_S, only_read=True)
                 )
+            except BehindError as error:
+                raise BusyError(
+                    "sums of this time are not complete yet, since much is still to be rolled up or more "
+                    "keeps coming in: try again, or ask for an earlier end or for /v1/observations"
+                ) from error
             except ExportError as error:
-                if "rollups" in str(error):
-                    raise BusyError(str(error)) from error
                 raise BadParameterError(str(error)) from error
-            headers = {"Content-Disposition": f'attachment; filename="{name}.{format_.value}"'}
+            headers = {
+                "Content-Disposition": f'attachment; filename="{name}.{format_.value}"',
+                "Vary": "Accept",
+            }
             if found.kept_since is not None:
                 headers["Tsuji-Kept-Since"] = text_of(found.kept_since)
             parts = _WRITERS[format_](found, about(found, self._licence), bom)
@@ -142,7 +98,11 @@ class Downloads:
 
 
 class _Stream(StreamingResponse):
-    """Sends what a generator makes in a thread; whatever happens, what it needs is given back."""
+    """Sends what a generator makes in a thread; whatever happens, what it needs is given back.
+
+    What fails before there is anything to send is an error like any other. What fails later can't be
+    said any more: the answer ends without its end, by which the server breaks the connection off.
+    """
 
     def __init__(
         self,
@@ -151,17 +111,24 @@ class _Stream(StreamingResponse):
         media_type: str,
         headers: dict[str, str],
     ) -> None:
-        super().__init__(_asked_for(parts), headers=headers, media_type=media_type)
+        self._made = _asked_for(parts)
+        super().__init__(self._made, headers=headers, media_type=media_type)
         self._give_back = close
 
     async def stream_response(self, send: Send) -> None:
         """Send it all; a caller that takes nothing for too long is let go."""
+        self.body_iterator = _after(await anext(self._made, b""), self._made)
 
         async def patiently(message: Any) -> None:
             with anyio.fail_after(_STALLED_S):
                 await send(message)
 
-        await super().stream_response(patiently)
+        try:
+            await super().stream_response(patiently)
+        except TimeoutError:
+            _log.info("a download is cut off: nothing of it was taken for %.0f s", _STALLED_S)
+        except StoreError as error:
+            _log.warning("a download is cut off: %s", error)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer, and give everything back."""
@@ -176,6 +143,13 @@ async def _asked_for(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (part := await to_thread.run_sync(next, parts, None)) is not None:
         if part:
             yield part
+
+
+async def _after(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for part in others:
+        yield part
 
 
 def _batches(found: Export, told: dict[str, Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

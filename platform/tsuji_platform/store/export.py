@@ -40,6 +40,10 @@ class ExportError(StoreError):
     """What was asked for can't be exported; the message says what to ask for instead."""
 
 
+class BehindError(ExportError):
+    """Rollups of the time that is asked for are not complete yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """What to export: all that meets every condition that is not empty.
@@ -210,7 +214,7 @@ def exporting(
                     raise ConflictError("old chunks are dropped again and again: try again later")
                 continue
             if monotonic() > deadline:
-                raise ExportError(
+                raise BehindError(
                     f"rollups of the time that is asked for are not complete after "
                     f"{patience_s:.0f} s, since much is still to be rolled up or more keeps coming "
                     "in: try again later, export up to an earlier moment (--to), or --step raw"
@@ -271,8 +275,9 @@ def _streams(connection: Connection, choice: Choice) -> tuple[list[Stream], list
 
 
 def _check(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
+    there_are = set(known)
     for name in wanted:
-        if name not in known:
+        if name not in there_are:
             near = get_close_matches(name, known, n=3, cutoff=0.5)
             there = ", ".join(near or sorted(known)[:5]) or "none"
             hint = "did you mean" if near else "there are, for example," if known else "there is"

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from tsuji_platform.api.bbox import parse_bbox
-from tsuji_platform.api.downloads import MEDIA_TYPES, Format, choose
 from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.formats import MEDIA_TYPES, Format, choose
 from tsuji_platform.api.hub import Hub, HubDep, parse_moment
 from tsuji_platform.api.intervals import parse_interval
 from tsuji_platform.exports.about import STEPS
@@ -75,7 +75,8 @@ def _choice(
         until = parse_moment(end, "end") or now
         since = parse_moment(start, "start") or until - _LENGTH
         if since >= until:
-            raise BadParameterError(f"start {start!r} must be before end {end!r}")
+            shown = "now" if end is None else f"end {end!r:.80}"
+            raise BadParameterError(f"start {start!r:.80} must be before {shown}")
     if area and area_set is None:
         raise BadParameterError(f"area {area[0]!r:.80} needs the `area_set` that it belongs to")
     for names in (thing, observed_property, area):
@@ -95,10 +96,11 @@ def _things(hub: Hub, asked: list[str] | None, kind: str | None, bbox: str | Non
     if kind is None and bbox is None:
         return asked or []
     west, south, east, north = parse_bbox(bbox) or (-180.0, -90.0, 180.0, 90.0)
+    wanted = None if asked is None else set(asked)
     found = [
         row.thing.thing_id
         for row in hub.things()
-        if (asked is None or row.thing.thing_id in asked)
+        if (wanted is None or row.thing.thing_id in wanted)
         and (kind is None or row.thing.kind == kind)
         and west <= row.thing.longitude <= east
         and south <= row.thing.latitude <= north
@@ -127,7 +129,7 @@ def observations(
     its length. Rows come by Tokyo day, then by datastream and time. Where older observations are no longer
     kept, the header `Tsuji-Kept-Since` says since when.
     """
-    format_ = choose(format_, request.headers.get("accept", ""))
+    format_ = choose(format_, ",".join(request.headers.getlist("accept")))
     return hub.downloads.answer(choice, format_, "observations", bom=bom)
 
 
@@ -149,6 +151,6 @@ def aggregates(
     `result` is what the observed property wants of these: mean, sum, maximum, or circular mean of
     directions.
     """
-    format_ = choose(format_, request.headers.get("accept", ""))
+    format_ = choose(format_, ",".join(request.headers.getlist("accept")))
     asked = replace(choice, width=STEPS[step])
     return hub.downloads.answer(asked, format_, f"aggregates-{step}", bom=bom)
