@@ -94,10 +94,14 @@ def of_areas(
     """
     areas = {}
     for code, members in membership.items():
+        said: defaultdict[str, list[FigureValue]] = defaultdict(list)
+        for member in members:
+            for figure_id, figure_value in things.get(member, {}).items():
+                said[figure_id].append(figure_value)
         figures = {}
         for figure in FIGURES.values():
-            parts = [things[m][figure.id] for m in members if figure.id in things.get(m, ())]
-            if not parts:
+            parts = said.get(figure.id)
+            if parts is None:
                 continue
             value = combine([part.value for part in parts], figure.over_things)
             if value is not None:

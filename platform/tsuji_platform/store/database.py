@@ -1,5 +1,6 @@
 """Connections to the one database: a pool for readers, a connection of its own for each writer."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -90,6 +91,7 @@ class Database:
             check=ConnectionPool.check_connection,
             name="tsuji",
         )
+        self._held = threading.local()
         self._pool.open()
 
     def close(self) -> None:
@@ -105,13 +107,38 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection inside a transaction; errors leave as the store's own."""
-        with translated(), self._pool.connection() as connection, connection.transaction():
+        with translated(), self._connection() as connection, connection.transaction():
             yield connection
 
     def rows(self, query: LiteralString, values: Mapping[str, Any] | None = None) -> list[DictRow]:
         """Run one statement and return its rows."""
-        with translated(), self._pool.connection() as connection:
+        with translated(), self._connection() as connection:
             return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold one connection for all that this thread asks within.
+
+        The pool tries a connection before it gives it away, which costs as long a wait as a small
+        statement: here it is tried once. Not to be held while waiting for another thread that may need
+        a connection, too.
+        """
+        with translated(), self._connection() as connection:
+            before = getattr(self._held, "connection", None)
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                self._held.connection = before
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        held: Connection | None = getattr(self._held, "connection", None)
+        if held is not None:
+            yield held
+            return
+        with self._pool.connection() as connection:
+            yield connection
 
     def edition(self) -> Edition:
         """What kind of database it is."""

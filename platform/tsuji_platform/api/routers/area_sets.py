@@ -78,10 +78,11 @@ def snapshot(
     things: Annotated[bool, Query(description="also what every thing said last")] = False,
 ) -> models.Snapshot:
     """Figures by area; what is left out has no data in the hour before the moment."""
-    hub.area_set(area_set)
-    readings = hub.readings(at)
-    membership = hub.areas.membership(area_set)
-    figures = hub.nearby.figures(area_set, readings.newest, readings.totals, membership)
+    with hub.database.held():
+        hub.area_set(area_set)
+        readings = hub.readings(at)
+        membership = hub.areas.membership(area_set)
+        figures = hub.nearby.figures(area_set, readings.newest, readings.totals, membership)
     time = at or hub.clock()
     usual = hub.usual.of_areas(readings.totals, membership, time)
     answer = models.Snapshot(
