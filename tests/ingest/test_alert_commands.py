@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 from alarmed import BUSY, HOT, Alarmed
 from hub_processes import HubProcesses
 from tsuji.cli import app
-from tsuji_ingest.alerting.service import RulesFile, alerts_evaluated
+from tsuji_ingest.alerting.service import RulesFile, alerts_evaluated, rest_s
 from tsuji_platform.settings import AlertSettings, BrokerAddress
+from tsuji_platform.store.alerting import LEASE
 
 
 @pytest.fixture
@@ -79,18 +80,29 @@ def test_a_file_that_changes_is_read_again_and_one_that_breaks_changes_nothing(
     file = RulesFile(str(path))
     assert not file.changed()
     write(HOT + BUSY)
+    assert not file.changed()  # it may still be written
     assert file.changed()
     assert [rule.id for rule in file.rules.rule] == ["hot", "busy"]
     write(HOT + "[[rule")
-    assert not file.changed()
+    assert [file.changed(), file.changed()] == [False, False]
     assert [rule.id for rule in file.rules.rule] == ["hot", "busy"]
     assert "is no TOML" in file.problem
     path.unlink()
-    assert not file.changed()
+    assert [file.changed(), file.changed()] == [False, False]
     assert "can't be read" in file.problem
+    path.write_text("")  # as an editor leaves it for a moment
+    assert not file.changed()
     write(HOT)
+    assert not file.changed()
     assert file.changed()
     assert file.problem == ""
+
+
+def test_whoever_evaluates_is_back_before_its_office_is_free() -> None:
+    assert rest_s(0.0, False) < rest_s(0.2, False) < LEASE.total_seconds() / 2
+    assert rest_s(100.0, False) <= LEASE.total_seconds() / 2
+    assert 0 < rest_s(3.0, True) < 3
+    assert rest_s(0.0, None) > rest_s(0.0, False)
 
 
 @pytest.mark.parametrize("place", [None, "none"])

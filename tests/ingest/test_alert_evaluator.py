@@ -225,6 +225,26 @@ def test_another_evaluator_takes_over_once_the_first_is_gone_and_not_before(alar
     assert second.evaluate() is not None
     assert first.evaluate() is None  # it was only frozen
     assert city.told() == [("started", "pole-1"), ("started", "pole-2")]
+    with psycopg.connect(city.url, autocommit=True) as connection:  # its clock is set back
+        connection.execute("UPDATE alert_evaluator SET seen_at = seen_at + interval '1 hour'")
+    assert first.evaluate() is not None
+
+
+def test_messages_are_forgotten_after_a_week_but_not_of_alerts_that_are_on(alarmed) -> None:
+    city = alarmed(HOT.replace('for = "2m"\n', "").replace('clears_after = "2m"\n', ""))
+    city.say("pole-1", 0, air_temperature=36)
+    city.say("pole-2", 0, air_temperature=36)
+    city.turn()
+    city.say("pole-1", 1, air_temperature=20)
+    city.turn()
+    assert len(city.told()) == 3
+    with psycopg.connect(city.url, autocommit=True) as connection:
+        connection.execute("UPDATE alert_delivery SET delivered_at = now()")
+        connection.execute("UPDATE alert_message SET created_at = now() - interval '8 days'")
+    city.begin()
+    city.turn()
+    assert city.told() == [("started", "pole-2")]
+    assert len(city.alerts.messages_on()) == 1
 
 
 def test_a_rule_that_is_changed_or_removed_ends_what_it_had_raised(alarmed) -> None:

@@ -35,6 +35,10 @@ class Courier(ABC):
         """Begin."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """End soon; nobody waits for it."""
+        self._stop.set()
+
     def stop(self) -> None:
         """End; what is not delivered is delivered by the next."""
         self._stop.set()

@@ -48,8 +48,12 @@ class MqttCourier(Courier):
         if not self._connected.is_set():
             return False
         if self._again.is_set():
-            self.outbox.say_again()
-            self._again.clear()
+            self._again.clear()  # before: it may connect once more meanwhile
+            try:
+                self.outbox.say_again()
+            except BaseException:
+                self._again.set()
+                raise
         return True
 
     def deliver(self, due: Due) -> bool:

@@ -23,7 +23,10 @@ _HEARTBEAT_S = 1.0
 _REST_S = 0.1
 _REST_TIMES = 9
 """Rest so many times as long as a turn took: ingest comes first."""
+_LONGEST_REST_S = 5.0
+"""Whoever rests longer than the lease has lost the office when it comes back."""
 _STAND_BY_S = 1.0
+_MAKING_UP_REST_S = 1.0
 _AGAIN_AFTER_S = 1.0
 _DEFECT_S = 5.0
 _READ_AGAIN_S = 5.0
@@ -38,7 +41,7 @@ class RulesFile:
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self._mark = self._look()
+        self._mark = self._met = self._look()
         self.rules = load(place)
         self.problem = ""
 
@@ -51,9 +54,14 @@ class RulesFile:
         return None
 
     def changed(self) -> bool:
-        """Whether there are other rules now; a file that can't be used leaves those of before."""
-        mark = self._look()
-        if mark == self._mark:
+        """Whether there are other rules now; a file that can't be used leaves those of before.
+
+        A file is taken once it is met the same twice: while it is being written, its beginning may be a
+        file of fewer rules, and the alerts of the others would end.
+        """
+        mark, before = self._look(), self._met
+        self._met = mark
+        if mark == self._mark or mark != before:
             return False
         self._mark = mark
         try:
@@ -110,6 +118,8 @@ class Alerting:
         """End; another goes on from here."""
         self._stop.set()
         for one in self._couriers:
+            one.ask_to_stop()
+        for one in self._couriers:
             one.stop()
         self._thread.join(timeout=5)
 
@@ -151,11 +161,25 @@ class Alerting:
             _log.info("the alert rules have changed")
             self._evaluator.adopt(self._file.rules)
         self._evaluator.problem = self._file.problem
-        begun = time.monotonic()
-        while (more := self._evaluator.evaluate(changed=changed)) and not self._stop.is_set():
+        more: bool | None = True
+        while more and not self._stop.is_set():
+            begun = time.monotonic()
+            more = self._evaluator.evaluate(changed=changed)
             changed = True
-        rest = _STAND_BY_S if more is None else _REST_S
-        self._stop.wait(max(rest, _REST_TIMES * (time.monotonic() - begun)))
+            self._stop.wait(rest_s(time.monotonic() - begun, more))
+
+
+def rest_s(took_s: float, more: bool | None) -> float:
+    """How long to rest after a turn.
+
+    Args:
+        took_s: the turn.
+        more: what it returned.
+    """
+    if more:  # what was missed is made up for, and ingest makes up for it at the same time
+        return min(took_s, _MAKING_UP_REST_S)
+    least = _STAND_BY_S if more is None else _REST_S
+    return min(max(least, _REST_TIMES * took_s), _LONGEST_REST_S)
 
 
 def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier]:

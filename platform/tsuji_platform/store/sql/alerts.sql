@@ -6,8 +6,10 @@ SELECT pg_try_advisory_xact_lock(hashtext('tsuji alerts')) AS mine;
 SET idle_in_transaction_session_timeout = '30s';
 
 -- name: evaluator
+-- Who was seen in the future was seen by a clock that has been set back since.
 SELECT holder, run, seen_at, judged_until, listening_since, problem,
-    seen_at > now() - %(lease)s::interval AS alive, now() - seen_at AS seen_ago FROM alert_evaluator;
+    abs(extract(epoch FROM now() - seen_at)) < extract(epoch FROM %(lease)s::interval) AS alive,
+    now() - seen_at AS seen_ago FROM alert_evaluator;
 
 -- name: hold_evaluator
 INSERT INTO alert_evaluator (holder, run, seen_at, problem)
@@ -149,7 +151,9 @@ WHERE declared AND observed_property = ANY (%(observed_properties)s)
     AND latest.phenomenon_time > %(end)s;
 
 -- name: forget_messages
--- What all who were to be told have been told, or were given up, some days ago.
+-- What all who were to be told have been told, or were given up, some days ago; that an alert began
+-- that is still on is said again to whoever comes.
 DELETE FROM alert_message WHERE created_at < now() - %(age)s::interval
+    AND NOT EXISTS (SELECT FROM alert WHERE alert.alert_id = alert_message.alert_id AND ended_at IS NULL)
     AND NOT EXISTS (SELECT FROM alert_delivery WHERE alert_delivery.message_no = alert_message.message_no
         AND delivered_at IS NULL AND given_up_at IS NULL);
