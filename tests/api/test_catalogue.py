@@ -1,9 +1,17 @@
 """The front door and the catalogue, read by others' libraries."""
 
-from fastapi.testclient import TestClient
-from rdflib import DCAT, DCTERMS, RDF, Graph
+import json
+from datetime import date
 
+import pytest
+from fastapi.testclient import TestClient
+from rdflib import DCAT, DCTERMS, RDF, XSD, Graph, Literal, URIRef
+
+from samples import T0
+from tsuji_platform.api.catalogue import catalogue
+from tsuji_platform.contract.features import Precision, StatedDate
 from tsuji_platform.store import Refresher
+from tsuji_platform.store.dataset_records import DatasetRow
 
 
 def test_people_get_a_page_and_programs_get_addresses(api: TestClient, hub_url: str) -> None:
@@ -44,3 +52,73 @@ def test_the_catalogue_is_dcat_whose_addresses_answer(api: TestClient) -> None:
             assert answer.status_code == 200
             media = str(graph.value(one, DCAT.mediaType)).split("media-types/")[1]
             assert answer.headers["content-type"].split(";")[0] == media
+
+
+def _dataset(*, features: int = 1, licence: str = "", date: StatedDate | None = None) -> DatasetRow:
+    return DatasetRow(
+        dataset_id="aed",
+        kind="aed",
+        title="AED",
+        licence=licence,
+        date=date,
+        file_name="aed.csv",
+        encoding="utf-8",
+        report={},
+        columns={},
+        features=features,
+        imported_at=T0,
+    )
+
+
+def _catalogue_of(dataset: DatasetRow) -> Graph:
+    whole = catalogue(
+        "https://hub.example",
+        publisher="",
+        licence="",
+        properties=[],
+        area_sets=[],
+        datasets=[dataset],
+    )
+    return Graph().parse(data=json.dumps(whole), format="json-ld")
+
+
+@pytest.mark.parametrize(("rows", "is_whole"), [(10_000, True), (10_001, False)])
+def test_only_what_is_whole_is_called_a_download(rows: int, is_whole: bool) -> None:
+    graph = _catalogue_of(_dataset(features=rows))
+    addresses = {str(it) for it in graph.objects(predicate=DCAT.accessURL)}
+    assert {it.partition("?")[2] for it in addresses} == {"limit=10000"}
+    assert {str(it) for it in graph.objects(predicate=DCAT.downloadURL)} == (
+        addresses if is_whole else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("licence", "node"),
+    [
+        ("CC BY 4.0", Literal("CC BY 4.0")),
+        ("https://a.example/by?v=4", URIRef("https://a.example/by?v=4")),
+        ("https://a.example/by (CC BY)", Literal("https://a.example/by (CC BY)")),
+    ],
+)
+def test_a_licence_is_an_address_only_where_all_of_it_is(
+    licence: str, node: Literal | URIRef
+) -> None:
+    graph = _catalogue_of(_dataset(licence=licence))
+    assert set(graph.objects(predicate=DCTERMS.license)) == {node}
+    assert graph.serialize(format="nt")
+
+
+@pytest.mark.parametrize(
+    ("precision", "literal"),
+    [
+        ("day", Literal("2025-04-01", datatype=XSD.date)),
+        ("month", Literal("2025-04", datatype=XSD.gYearMonth)),
+        ("year", Literal("2025", datatype=XSD.gYear)),
+    ],
+)
+def test_a_date_says_no_more_than_its_publisher(precision: Precision, literal: Literal) -> None:
+    graph = _catalogue_of(
+        _dataset(date=StatedDate(first_day=date(2025, 4, 1), precision=precision))
+    )
+    assert set(graph.objects(predicate=DCTERMS.modified)) == {literal}
+    assert literal.value is not None

@@ -98,7 +98,14 @@ def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
         allow_headers=["Authorization", "X-API-Key"],
-        expose_headers=["ETag", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        expose_headers=[
+            "ETag",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "Tsuji-Kept-Since",
+            "X-Request-ID",
+        ],
     )
     errors.install(app)
     for one in _ROUTERS:

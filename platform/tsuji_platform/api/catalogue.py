@@ -1,5 +1,6 @@
 """The hub's data as a DCAT catalogue in JSON-LD, for portals that harvest: https://www.w3.org/TR/vocab-dcat-3/."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ _CONTEXT = {
     "dcterms": "http://purl.org/dc/terms/",
     "foaf": "http://xmlns.com/foaf/0.1/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
-    "locn": "http://www.w3.org/ns/locn#",
+    "geosparql": "http://www.opengis.net/ont/geosparql#",
 }
 _MEDIA = "https://www.iana.org/assignments/media-types/"
 _FORMATS = {
@@ -21,6 +22,9 @@ _FORMATS = {
     "Parquet": ("parquet", "application/vnd.apache.parquet"),
     "JSON": ("json", "application/json"),
 }
+_ADDRESS = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+_MOST_ROWS = 10_000
+"""What one page of a dataset's features holds at the most."""
 
 Node = dict[str, Any]
 
@@ -112,8 +116,11 @@ def _area_set(base: str, it: AreaSet) -> Node:
         west, south, east, north = it.bbox
         node["dcterms:spatial"] = {
             "@type": "dcterms:Location",
-            "dcat:bbox": f"POLYGON(({west} {south}, {east} {south}, {east} {north}, "
-            f"{west} {north}, {west} {south}))",
+            "dcat:bbox": {
+                "@value": f"POLYGON(({west} {south}, {east} {south}, {east} {north}, "
+                f"{west} {north}, {west} {south}))",
+                "@type": "geosparql:wktLiteral",
+            },
         }
     return node
 
@@ -130,25 +137,30 @@ def _dataset(base: str, it: DatasetRow) -> Node:
         **_credits(it.publisher, it.licence),
         "dcat:distribution": [
             _distribution(
-                f"{page}/features", f"{page}/features", "JSON", "application/json", it.licence
-            ),
-            _distribution(
-                f"{page}/features.geojson",
-                f"{page}/features.geojson",
-                "GeoJSON",
-                "application/geo+json",
+                address := f"{page}/{resource}?limit={_MOST_ROWS}",
+                address,
+                name,
+                media,
                 it.licence,
-            ),
+                is_whole=it.features <= _MOST_ROWS,
+            )
+            for resource, name, media in (
+                ("features", "JSON", "application/json"),
+                ("features.geojson", "GeoJSON", "application/geo+json"),
+            )
         ],
     }
     if it.source:
         node["dcterms:source"] = it.source
     if it.date is not None:
-        node["dcterms:modified"] = {"@value": str(it.date), "@type": "xsd:date"}
+        kind = {"day": "date", "month": "gYearMonth", "year": "gYear"}[it.date.precision]
+        node["dcterms:modified"] = {"@value": str(it.date), "@type": f"xsd:{kind}"}
     return node
 
 
-def _distribution(id_: str, address: str, format_: str, media: str, licence: str) -> Node:
+def _distribution(
+    id_: str, address: str, format_: str, media: str, licence: str, *, is_whole: bool = True
+) -> Node:
     node: Node = {
         "@id": f"{id_}#distribution" if id_ == address else id_,
         "@type": "dcat:Distribution",
@@ -156,8 +168,9 @@ def _distribution(id_: str, address: str, format_: str, media: str, licence: str
         "dcterms:format": format_,
         "dcat:mediaType": {"@id": _MEDIA + media},
         "dcat:accessURL": {"@id": address},
-        "dcat:downloadURL": {"@id": address},
     }
+    if is_whole:  # otherwise it is the first of several pages
+        node["dcat:downloadURL"] = {"@id": address}
     return node | _licence(licence)
 
 
@@ -169,7 +182,7 @@ def _credits(publisher: str, licence: str) -> Node:
 
 
 def _licence(licence: str) -> Node:
-    if licence.startswith(("http://", "https://")):
+    if _ADDRESS.fullmatch(licence):
         return {"dcterms:license": {"@id": licence}}
     return {"dcterms:license": licence} if licence else {}
 

@@ -75,7 +75,12 @@ registration. Times are UTC, units are UCUM.</p>
 """
 
 
-@router.get("", summary="Where to begin: links to all resources", response_model=dict[str, str])
+@router.get(
+    "",
+    summary="Where to begin: links to all resources",
+    response_model=dict[str, str],
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
 def front(request: Request) -> Response:
     """Addresses by name; browsers get a page for people."""
     base = str(request.base_url).rstrip("/")
