@@ -1,10 +1,13 @@
 """Files of recorded messages: what is written is read again, and of what is damaged everything else."""
 
+import io
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tsuji_simulators.tape.blocks import HEAD_BYTES, Note
+from tsuji_simulators.tape.blocks import HEAD_BYTES, MAGIC, MAX_MESSAGES, Note, find_head
 from tsuji_simulators.tape.choice import Choice, check_filter, topic_pattern
 from tsuji_simulators.tape.lists import JsonLines, ParquetMessages, holds_messages, line_of
 from tsuji_simulators.tape.merge import Merged
@@ -424,3 +427,59 @@ def test_a_full_disk_ends_a_recording_that_stays_readable(tmp_path: Path) -> Non
     said: list[str] = []
     assert len(list(Tape(path, tell=said.append).messages())) == int(written)
     assert said == [f"{path} was not closed: what came in its last second may be missing"]
+
+
+def block(body: bytes, *, count: int = 1, first_us: int = 0, last_us: int = 0) -> bytes:
+    """A block of messages with good check sums, whatever is in it."""
+    stored = pa.Codec("zstd").compress(body, asbytes=True)
+    head = struct.pack(
+        "<8sBBBBIIIqqII", MAGIC, 1, 2, 1, 0, count, len(stored), len(body), first_us, last_us, 0,
+        crc32(stored),
+    )  # fmt: skip
+    return head + struct.pack("<I", crc32(head)) + stored
+
+
+ONE = b"\x95\x01\xa1x\xc4\x00\x01\xc2"
+_LATE = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (block(b"\x91\x96" + ONE[1:] + b"\x91" * 100_000 + b"\xc0"), "recursion"),
+        (block(b"\xdd" + struct.pack(">I", 2**20) + ONE * 2**20), "1,048,576 messages"),
+        (block(b"\xdd" + struct.pack(">I", 2**20) + ONE * 2**20, count=2**20), "makes no sense"),
+        (block(b"\x91" + ONE, first_us=-_LATE, last_us=_LATE), "makes no sense"),
+        (block(b"\x91" + ONE, first_us=9, last_us=3), "makes no sense"),
+        (block(b"\xc0"), "no array"),
+        (block(b""), "no array"),
+    ],
+)
+def test_a_file_that_was_made_to_do_harm_is_damaged(tmp_path: Path, data: bytes, what: str) -> None:
+    path = tmp_path / "made.tsuji"
+    path.write_bytes(data + block(b"\x91" + ONE))
+    with pytest.raises(DamagedError, match=what):
+        list(Tape(path).messages())
+    assert len(list(Tape(path, skip_damaged=True).messages())) == 1
+
+
+def test_many_false_heads_are_passed_over_in_one_look(tmp_path: Path) -> None:
+    path = tmp_path / "heads.tsuji"
+    path.write_bytes(b"x" + MAGIC * 300_000 + block(b"\x91" + ONE))
+    reads = 0
+
+    class Counted(io.FileIO):
+        def readinto(self, buffer: Any) -> int | None:
+            nonlocal reads
+            reads += 1
+            return super().readinto(buffer)
+
+    with io.BufferedReader(Counted(path)) as file:
+        assert find_head(file, 1) == 1 + len(MAGIC) * 300_000
+    assert reads < 100
+
+
+def test_a_great_many_messages_are_several_blocks(tmp_path: Path) -> None:
+    one = Carried(START, "a", b"", 0, False)
+    path = write(tmp_path / "many.tsuji", [one] * (MAX_MESSAGES + 1), MAX_MESSAGES + 1)
+    assert sum(1 for _ in Tape(path).messages()) == MAX_MESSAGES + 1

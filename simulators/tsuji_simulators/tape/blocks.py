@@ -21,7 +21,8 @@ offset bytes
 48     4     CRC-32 of the 48 bytes before
 ====== ===== ======================================================================
 
-The body is MessagePack: of messages an array of `[time_us, topic, payload, qos, retain]`, otherwise a map.
+The body is MessagePack: of messages an array of `[time_us, topic, payload, qos, retain]`, of which there are
+at most 262,144; otherwise a map.
 """
 
 import os
@@ -29,19 +30,22 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from io import BytesIO
 from typing import BinaryIO, TypeVar
 from zlib import crc32
 
 import msgspec
 import pyarrow as pa
 
-from tsuji_simulators.tape.message import Carried
+from tsuji_simulators.tape.message import LATEST_US, Carried
 
 MAGIC = b"\xf0TSUJI\r\n"
 VERSION = 1
 HEAD_BYTES = 52
 MAX_BODY = 320 * 2**20
 """More than MQTT's largest message (256 MiB); what claims to be longer is damage or malice."""
+MAX_MESSAGES = 2**18
+"""In a block, so that reading one needs bounded memory however well it was packed."""
 _HEAD = struct.Struct("<8sBBBBIIIqqII")
 _CRC = struct.Struct("<I")
 _PLAIN, _ZSTD = 0, 1
@@ -142,7 +146,7 @@ def pack(
 
 
 def pack_messages(place: int, messages: list[Carried]) -> bytes:
-    """A block of messages, of which there is at least one."""
+    """A block of messages, of which there are 1 to `MAX_MESSAGES`."""
     return pack(
         Kind.MESSAGES,
         place,
@@ -178,6 +182,8 @@ def read_head(file: BinaryIO) -> Head | None:
         raise BlockError(f"it is of version {version} of the format; this program reads {VERSION}")
     if max(stored, length) > MAX_BODY or packing not in (_PLAIN, _ZSTD) or kind not in _KINDS:
         raise BlockError(f"the head makes no sense ({kind=}, {packing=}, {stored=}, {length=})")
+    if count > MAX_MESSAGES or not 0 <= first <= last <= LATEST_US:
+        raise BlockError(f"the head makes no sense ({count=}, {first=}, {last=})")
     return Head(
         kind=Kind(kind), packing=packing, count=count, stored=stored, length=length,
         first_us=first, last_us=last, place=place, crc=crc,
@@ -203,9 +209,22 @@ def read_body(file: BinaryIO, head: Head, wanted: type[_Body]) -> _Body:
     try:
         if head.packing == _ZSTD:
             data = _codec().decompress(data, decompressed_size=head.length, asbytes=True)
+        if head.kind is Kind.MESSAGES and (held := _items(data)) != head.count:
+            raise ValueError(f"it holds {held:,} messages, its head says {head.count:,}")
         return msgspec.msgpack.decode(data, type=wanted)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BlockError(f"the body can't be read: {error}") from error
+
+
+def _items(data: bytes) -> int:
+    """How many items the array has that MessagePack begins with."""
+    kind = data[0] if data else 0
+    if kind & 0xF0 == 0x90:
+        return kind & 0x0F
+    width = {0xDC: 2, 0xDD: 4}.get(kind)
+    if width is None or len(data) < 1 + width:
+        raise ValueError("it is no array")
+    return int.from_bytes(data[1 : 1 + width], "big")
 
 
 def find_head(file: BinaryIO, start: int) -> int:
@@ -215,16 +234,16 @@ def find_head(file: BinaryIO, start: int) -> int:
         file.seek(start)
         data = file.read(_LOOK_BYTES)
         at = data.find(MAGIC)
-        if at < 0:
-            if len(data) < _LOOK_BYTES:
-                return size
-            start += len(data) - len(MAGIC) + 1
-            continue
-        file.seek(start + at)
-        try:
-            read_head(file)
-        except BlockError:
-            start += at + 1
-        else:
-            return start + at
+        while at >= 0:
+            if at + HEAD_BYTES > len(data) == _LOOK_BYTES:
+                break  # the rest of it is in the next look
+            try:
+                read_head(BytesIO(data[at : at + HEAD_BYTES]))
+            except BlockError:
+                at = data.find(MAGIC, at + 1)
+            else:
+                return start + at
+        if len(data) < _LOOK_BYTES:
+            return size
+        start += at if at >= 0 else len(data) - len(MAGIC) + 1
     return size

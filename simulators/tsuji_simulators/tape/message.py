@@ -10,7 +10,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 SUFFIX = ".tsuji"
 """Of recordings."""
-_LATEST_US = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _US
+LATEST_US = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _US
+"""The latest arrival that can be said, microseconds since 1970."""
 
 
 class TapeError(ValueError):
@@ -28,7 +29,7 @@ class Carried(msgspec.Struct, frozen=True, array_like=True, gc=False):
         retain: whether the broker keeps it for later subscribers.
     """
 
-    time_us: Annotated[int, msgspec.Meta(ge=0, le=_LATEST_US)]
+    time_us: Annotated[int, msgspec.Meta(ge=0, le=LATEST_US)]
     topic: Annotated[str, msgspec.Meta(min_length=1, max_length=65_535)]
     payload: bytes
     qos: Annotated[int, msgspec.Meta(ge=0, le=2)] = 1

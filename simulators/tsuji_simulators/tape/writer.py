@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tsuji_simulators.tape.blocks import About, End, Kind, Note, pack, pack_messages
+from tsuji_simulators.tape.blocks import MAX_MESSAGES, About, End, Kind, Note, pack, pack_messages
 from tsuji_simulators.tape.message import SUFFIX, Carried, TapeError, as_time
 
 
@@ -55,7 +55,7 @@ class TapeWriter:
         self._open(started_us)
 
     def write(self, messages: list[Carried]) -> None:
-        """Write messages, in the order of their arrival, as one block; they are on disk then.
+        """Write messages, in the order of their arrival, mostly as one block; they are on disk then.
 
         Raises:
             TapeError: where the disk takes no more; what was written before stays readable.
@@ -65,9 +65,11 @@ class TapeWriter:
         if self._is_full(messages[0].time_us):
             self.close()
             self._open(messages[0].time_us)
-        self._put(pack_messages(self._place, messages))
-        self._in_file += len(messages)
-        self.messages += len(messages)
+        for begin in range(0, len(messages), MAX_MESSAGES):
+            some = messages[begin : begin + MAX_MESSAGES]
+            self._put(pack_messages(self._place, some))
+            self._in_file += len(some)
+            self.messages += len(some)
 
     def note(self, note: Note) -> None:
         """Write down what a reader should know.
