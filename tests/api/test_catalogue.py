@@ -121,4 +121,4 @@ def test_a_date_says_no_more_than_its_publisher(precision: Precision, literal: L
         _dataset(date=StatedDate(first_day=date(2025, 4, 1), precision=precision))
     )
     assert set(graph.objects(predicate=DCTERMS.modified)) == {literal}
-    assert literal.value is not None
+    assert not literal.ill_typed
