@@ -18,6 +18,7 @@ from tsuji_platform.store import Areas, Database, RowRefusedError
 from tsuji_platform.store.assigning import Point, Shape
 from tsuji_platform.store.dataset_records import FeatureFilter, NewDataset
 from tsuji_platform.store.datasets import Datasets
+from tsuji_platform.store.errors import TookTooLongError
 
 
 def by_corners(
@@ -271,6 +272,21 @@ def test_the_newest_number_of_people_however_a_table_says_it(
     assert datasets.population("wards", code="13101") == {}
     datasets.remove("shelters")
     assert datasets.population("wards") == {}
+
+
+def test_areas_do_not_go_while_features_are_placed_in_them(
+    wards: Areas, datasets: Datasets, store_url: str
+) -> None:
+    def in_between(points: Sequence[Point], shapes: Sequence[Shape], kind: str):
+        with Database(store_url, size=1, query_s=0.5) as other, pytest.raises(TookTooLongError):
+            Areas(other).remove("wards")
+        return by_corners(points, shapes, kind)
+
+    it = described()
+    datasets.put(it.dataset_id, [feature(1)], lambda: it, in_between)
+    assert list(datasets.tallies("wards", join="position")) == ["13104"]
+    assert wards.remove("wards")
+    assert datasets.tallies("wards", join="position") == {}
 
 
 def test_the_same_dataset_may_be_put_by_two_and_areas_at_the_same_time(

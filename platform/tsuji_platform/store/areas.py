@@ -103,6 +103,8 @@ class Areas:
     def remove(self, area_set_id: str) -> bool:
         """Remove an area set; says whether there was one."""
         with self._database.transaction() as connection:
+            # whoever places things or features in its areas has read them already
+            connection.execute(_SQL["lock_assignment"])
             rows = connection.execute(_SQL["drop_area_set"], {"area_set_id": area_set_id})
             return bool(rows.fetchall())
 
