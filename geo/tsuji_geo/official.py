@@ -167,7 +167,7 @@ def _address(pattern: str, year: int, prefecture: str) -> str:
         url = pattern.format(year=year, prefecture=prefecture)
         parts = urlsplit(url)
         _ = parts.port
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
         raise FetchError(
             f"TSUJI_N03_URL {quote(pattern)} can't be used ({error}); it takes {{year}} and "
             "{prefecture}, such as https://example.org/N03-{year}0101_{prefecture}_GML.zip"

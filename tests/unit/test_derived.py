@@ -252,6 +252,7 @@ def test_wind_as_a_vector() -> None:
     assert mean((3, 90), (1, 270)) == (1, 90)
     assert mean((2, 90), (2, 270)) == (0, None)
     assert mean((0, 90)) == (0, None)
+    assert (mean((0.04, 90)), mean((0.06, 90))) == ((0, None), (0.1, 90))
     assert mean() == (None, None)
     assert "direction" in comfort.wind_vector_speed(Inputs()).reason
 

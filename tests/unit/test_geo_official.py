@@ -226,6 +226,7 @@ def test_a_kept_file_that_was_damaged_says_how_to_renew_it(tmp_path: Path) -> No
         ("https:///{year}_{prefecture}.zip", "must begin with https://"),
         ("https://example.org/{year}/{town}.zip", "it takes {year} and {prefecture}"),
         ("https://example.org/{year", "it takes {year} and {prefecture}"),
+        ("https://example.org/{year.x}.zip", "it takes {year} and {prefecture}"),
         ("https://example.org/{year}/{prefecture}", "must end in the name of a .zip file"),
         ("https://example.org/{year}/.zip", "must end in the name of a .zip file"),
     ],

@@ -187,6 +187,6 @@ def wind_vector_from_direction(inputs: Inputs) -> Derived:
     mean = wind_vector(inputs.winds)
     if mean is None:
         return _NO_WIND
-    if mean[1] is None:
+    if mean[1] is None or round(mean[0], 1) == 0:  # a speed that is shown as 0 comes from nowhere
         return absent("calm, or winds that cancel out", "静穏、または風が打ち消し合う")
     return Derived(value=round(mean[1]) % 360)

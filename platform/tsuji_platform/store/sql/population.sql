@@ -33,7 +33,8 @@ FROM area JOIN (
             ) AS count
         FROM population
         WHERE measure = %(measure)s AND count_date <= (now() AT TIME ZONE 'Asia/Tokyo')::date
-            AND code IN (SELECT code FROM area WHERE area_set_id = %(area_set_id)s)
+            AND code IN (SELECT code FROM area WHERE area_set_id = %(area_set_id)s
+                AND (%(code)s::text IS NULL OR area.code = %(code)s))
         GROUP BY code, dataset_id, series, count_date, region_code, region
     ) AS by_region
     WHERE count IS NOT NULL
