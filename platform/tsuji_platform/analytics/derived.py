@@ -115,8 +115,8 @@ _FIGURES = (
         inputs=_PLACE,
         source="bands as VACAN shows them for Japanese shelters",
         method="People counted in less those counted out since midnight in Tokyo, as % of the capacity "
-        "of the counters that count both ways; nobody is taken to be inside at midnight, and a place that more "
-        "people left than entered is left out.",
+        "of the counters that count both ways; nobody is taken to be inside at midnight, and a place that "
+        "more people left than entered is left out.",
         method_ja="東京の0時からの流入と流出の差の、定員に対する割合(両方向を計測するカウンター)。"
         "0時には誰もいないとみなし、流出が流入を上回る場所は除く。",
         derive=congestion.percent_of_capacity,
