@@ -151,6 +151,9 @@ def test_listed_places_are_joined_by_position_where_asked_and_in_meshes(
         assert east["population"][name]["value"] is None
         assert "population" in east["population"][name]["reason"]
     assert api.get(WARD, params={"join": "name"}).status_code == 422
+    for path in ("areas/E/profile", "profiles.geojson"):
+        answer = api.get(f"/v1/area-sets/squares/{path}", params={"join": "code"})
+        assert (answer.status_code, "join=position" in answer.json()["detail"]) == (422, True)
 
 
 def test_places_of_a_city_are_counted_in_the_ward_where_they_lie(

@@ -10,12 +10,14 @@ from fastapi import APIRouter, Query, Response
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.api import merging, models, shape
+from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep
 from tsuji_platform.api.merged_geojson import feature
 from tsuji_platform.api.merging import Join
 from tsuji_platform.api.models import profile
 from tsuji_platform.api.routers.area_sets import area_of
+from tsuji_platform.store.records import AreaSet
 
 router = APIRouter(tags=["areas"])
 
@@ -26,6 +28,15 @@ JoinDep = Annotated[
         "are; left out by code in municipalities and, where none of them has it by code, by position"
     ),
 ]
+
+
+def _check(area_set: AreaSet, join: Join | None) -> None:
+    """By code nothing belongs to meshes and the like, which must not look like nothing being there."""
+    if join == "code" and area_set.kind != "municipality":
+        raise BadParameterError(
+            f"join 'code' needs an area set of municipalities, and {area_set.area_set_id!r} is none: use "
+            "join=position"
+        )
 
 
 @router.get("/derived-figures", summary="Derived figures and how each is made", tags=["vocabulary"])
@@ -48,7 +59,9 @@ def area_profile(
     Open data is as of its own date, whatever `at` says.
     """
     area = area_of(hub, area_set, code)
-    known = merging.merge(hub, hub.area_set(area_set), [code], at=at, join=join, code=code)
+    known_set = hub.area_set(area_set)
+    _check(known_set, join)
+    known = merging.merge(hub, known_set, [code], at=at, join=join, code=code)
     return merging.area_profile(known, area)
 
 
@@ -73,6 +86,7 @@ def profiles_geojson(
     `next` is the address of the next page; null on the last.
     """
     known_set = hub.area_set(area_set)
+    _check(known_set, join)
     ordered = sorted(
         hub.areas.areas(area_set), key=attrgetter("code")
     )  # whatever the database's order
