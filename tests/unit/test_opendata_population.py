@@ -70,6 +70,14 @@ def test_who_is_of_no_municipality_is_not_said_to_be_nobody(tmp_path: Path) -> N
         read(tmp_path, "市区町村コード,緯度,経度,調査年月日,総人口\n,35.69,139.7,2025/1/1,5\n")
 
 
+@pytest.mark.parametrize("region", ["総　数", "合 計", "計", "区計", "新宿区", "全区", ""])
+def test_a_row_of_the_whole_is_no_region_however_it_is_spaced(tmp_path: Path, region: str) -> None:
+    text = f"市区町村コード,市区町村名,地域名,年月日,年齢,人口\n131041,新宿区,{region},2025/1/1,総 数,5\n"
+    ((feature,), _) = read(tmp_path, text)
+    (it,) = feature.population
+    assert (it.region, it.age_from, it.count) == ("", None, 5)
+
+
 def test_age_groups() -> None:
     groups = ("0-4歳", "０～４歳", "85歳以上", "100+", "20", "総数", "", "5歳")
     assert [read_ages(text) for text in groups] == [

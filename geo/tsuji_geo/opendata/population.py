@@ -8,7 +8,7 @@ from datetime import date
 
 from tsuji_geo.opendata.cells import narrow, read_count
 from tsuji_geo.opendata.dates import read_date
-from tsuji_geo.opendata.forms import Columns
+from tsuji_geo.opendata.forms import Columns, plain
 from tsuji_platform.contract.features import Measure, PopulationCount, Sex, StatedDate
 from tsuji_platform.contract.rejection import quote
 
@@ -23,25 +23,16 @@ _TOTALS = frozenset(
     {"", "総数", "計", "合計", "総計", "男女計", "全体", "全年齢", "total", "all", "both", "総人口"}
 )
 _WHOLE = frozenset(
-    {
-        "",
-        "総数",
-        "計",
-        "合計",
-        "総計",
-        "全域",
-        "全体",
-        "市全体",
-        "区全体",
-        "町全体",
-        "村全体",
-        "total",
-    }
+    {"", "総数", "計", "合計", "総計", "総合計", "総人口", "全域", "全体", "total"}
+    | {f"{one}{word}" for one in "市区町村" for word in ("全体", "全域", "計", "合計", "総数")}
+    | {f"全{one}" for one in "市区町村"}
 )
+"""What stands in the column of regions where a row counts the whole municipality."""
 _YEAR = re.compile(r"(令和|平成|昭和)(\d{1,2}|元)年|((?:19|20)\d{2})年?")
 _AGE = re.compile(
     r"(?P<from>\d{1,3})(?:歳)?[-~〜](?P<to>\d{1,3})歳?|(?P<over>\d{1,3})歳?以上|(?P<one>\d{1,3})歳"
 )
+_SPACES = re.compile(r"\s")
 _PLAIN_AGE = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
 _WORDS = re.compile(
     r"人口|総数|総計|合計|計|総|数|年齢|の|人|者|[_\-~()・/\s]|population|total|people|age"
@@ -169,7 +160,8 @@ class PopulationTable:
                 return [], [str(error)]
         region = self.columns.cell("region", cells)
         region_code = narrow(self.columns.cell("region_code", cells))
-        if narrow(region) in _WHOLE:
+        named = plain(region)
+        if named in _WHOLE or named == plain(self.columns.cell("municipality", cells)):
             region = region_code = ""
         found: list[PopulationCount] = []
         problems: list[str] = []
@@ -210,7 +202,7 @@ class PopulationTable:
     def _long(self, cells: Sequence[str]) -> CountColumn:
         sex = self.columns.cell("sex", cells)
         age_from, age_to = read_ages(self.columns.cell("age", cells))
-        column = count_column(narrow(sex)) if narrow(sex).lower() not in _TOTALS else CountColumn()
+        column = count_column(narrow(sex)) if plain(sex) not in _TOTALS else CountColumn()
         if column is None or column.age_from is not None or column.series:
             raise ValueError(f"sex {quote(sex)} is none of 男, 女, 総数")
         return replace(column, age_from=age_from, age_to=age_to)
@@ -234,18 +226,18 @@ def read_ages(text: str) -> tuple[int | None, int | None]:
     Raises:
         ValueError: no such group.
     """
-    bare = narrow(text).lower().replace("～", "~")
+    bare = _SPACES.sub("", narrow(text)).lower().replace("～", "~")
     if bare in _TOTALS:
         return None, None
     words = _AGE.fullmatch(bare)
     if words:
         first, last = _ages(words)
     else:
-        plain = _PLAIN_AGE.fullmatch(bare)
-        if plain is None:
+        digits = _PLAIN_AGE.fullmatch(bare)
+        if digits is None:
             raise ValueError(f"age {quote(text)} is not such as 0-4歳, 85歳以上, 20 or 総数")
-        first = int(plain[1])
-        last = None if plain[3] else int(plain[2] or first)
+        first = int(digits[1])
+        last = None if digits[3] else int(digits[2] or first)
     if first > MAX_AGE or (last is not None and not first <= last <= MAX_AGE):
         raise ValueError(f"age {quote(text)} is no age of people")
     return first, last
