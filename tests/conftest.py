@@ -160,9 +160,9 @@ def hub(hub_url: str, broker: PrivateServer, tmp_path: Path) -> Iterator[HubProc
         processes.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """A real Chromium; of one module, since nothing else can have an event loop beside it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(ensure()),

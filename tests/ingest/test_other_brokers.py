@@ -99,7 +99,7 @@ def test_a_topic_with_a_null_is_kept_visibly_and_holds_nothing_up(
     hub_database: Database,
     eventually: Callable[..., None],
 ) -> None:
-    assert ingest.connected
+    eventually(lambda: ingest.connected)
     reader = Reader(hub_database)
     _publish_raw(address, b"tsuji/v1/things/a\0b/observations", b"{}")
     eventually(lambda: reader.counters().tally.rejected == 1)

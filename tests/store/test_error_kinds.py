@@ -13,6 +13,7 @@ from tsuji_platform.store import (
     RowRefusedError,
     SchemaError,
     StoreError,
+    TookTooLongError,
     Writer,
     migrate,
 )
@@ -40,7 +41,7 @@ def server() -> Iterator[SmallServer]:
         ("25006", "cannot execute INSERT in a read-only transaction", DatabaseAwayError),
         ("40001", "could not serialize access", ConflictError),
         ("40P01", "deadlock detected", ConflictError),
-        ("57014", "canceling statement due to statement timeout", DatabaseAwayError),
+        ("57014", "canceling statement due to statement timeout", TookTooLongError),
         ("57P01", "terminating connection", DatabaseAwayError),
         ("42P01", 'relation "observation" does not exist', SchemaError),
         ("42703", 'column "period_s" does not exist', SchemaError),
