@@ -65,17 +65,20 @@ def situation_of(
     hub: Hub, area_set: str, at: datetime | None, code: str | None = None
 ) -> Situation:
     """Read what is known of all areas of a set, or of the one, now or at a past moment."""
-    readings = hub.readings(at)
-    membership = hub.areas.membership(area_set, code)
+    with hub.database.held():
+        readings = hub.readings(at)
+        membership = hub.areas.membership(area_set, code)
+        rows = {row.thing.thing_id: row for row in hub.things()}
+        figures = hub.nearby.figures(area_set, readings.newest, readings.totals, membership, code)
     time = at or hub.clock()
     return Situation(
         time=time,
         newest=readings.newest,
         totals=readings.totals,
         made_of=readings.made_of,
-        rows={row.thing.thing_id: row for row in hub.things()},
+        rows=rows,
         membership=membership,
-        figures=hub.nearby.figures(area_set, readings.newest, readings.totals, membership, code),
+        figures=figures,
         usual=hub.usual.of_areas(readings.totals, membership, time),
     )
 

@@ -81,17 +81,20 @@ def merge(
         if at is None
         else shape.thing_states_at(rows, moment.newest)
     )
-    people = open_data.population(name, code=code)
-    households = open_data.population(name, code=code, measure="households")
-    tallies = _tallies(open_data, area_set, join, code)
-    datasets = {row.dataset_id: row for row in open_data.datasets()}
+    with hub.database.held():
+        derived = of_areas(hub, moment, codes)
+        sizes = hub.neighbours.sizes(name, code)
+        people = open_data.population(name, code=code)
+        households = open_data.population(name, code=code, measure="households")
+        tallies = _tallies(open_data, area_set, join, code)
+        datasets = {row.dataset_id: row for row in open_data.datasets()}
     # one that was removed since its numbers were read is gone: nobody could be credited with them
     return Merged(
         area_set=area_set,
         moment=moment,
-        derived=of_areas(hub, moment, codes),
+        derived=derived,
         states=states,
-        sizes=hub.neighbours.sizes(name, code),
+        sizes=sizes,
         people={area: it for area, it in people.items() if it.dataset_id in datasets},
         households={area: it for area, it in households.items() if it.dataset_id in datasets},
         tallies={
