@@ -5,6 +5,7 @@ import json
 import struct
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -477,6 +478,46 @@ def test_many_false_heads_are_passed_over_in_one_look(tmp_path: Path) -> None:
     with io.BufferedReader(Counted(path)) as file:
         assert find_head(file, 1) == 1 + len(MAGIC) * 300_000
     assert reads < 100
+
+
+_REPEATED = """
+import resource, sys
+from pathlib import Path
+from tsuji_simulators.tape.lists import ParquetMessages
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(sum(len(one.payload) for one in ParquetMessages(Path(sys.argv[1])).messages()))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_parquet_that_repeats_a_long_payload_needs_little_memory(
+    tmp_path: Path, use_dictionary: bool
+) -> None:
+    path = tmp_path / "repeated.parquet"
+    payload = "x" * 500_000
+    rows = {
+        "time": pa.array([datetime(2026, 1, 1, tzinfo=UTC)] * 600),
+        "topic": pa.array(["a"] * 600),
+        "payload": pa.DictionaryArray.from_arrays(pa.array([0] * 600), pa.array([payload])),
+    }
+    if not use_dictionary:
+        rows["payload"] = rows["payload"].cast(pa.string())
+    pq.write_table(pa.table(rows), path, compression="zstd", use_dictionary=use_dictionary)
+    done = subprocess.run(
+        [sys.executable, "-c", _REPEATED, str(path)], capture_output=True, text=True, check=True
+    )
+    read, mib = map(int, done.stdout.split())
+    assert read == 300_000_000
+    assert mib < 150
+
+
+def test_lines_of_any_length_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    sent = [Carried(START, "a", b"x" * size, 1, False) for size in (3, 3_000_000, 0, 1 << 20, 7)]
+    path.write_bytes(b"\n".join(line_of(one) for one in sent))
+    assert list(JsonLines(path).messages()) == sent
 
 
 def test_a_great_many_messages_are_several_blocks(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tsuji_simulators.tape.message import Carried, Span, TapeError, Tell, as_us
 
 _LINE_BYTES = 400 * 2**20
 _ROWS = 2_000
+_BATCH_BYTES = 32 << 20
+_BUFFER_BYTES = 1 << 20
 _TIMES = ("time", "tst")
 """`tst` is Mosquitto's: `mosquitto_sub -F %J` or `%j`."""
 
@@ -163,14 +165,47 @@ class ParquetMessages(_Rows):
     def _rows(self) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         number = 0
         try:
-            with pq.ParquetFile(self._path) as file:
-                names = [one for one in file.schema_arrow.names if one in _COLUMNS]
-                for batch in file.iter_batches(batch_size=_ROWS, columns=names):
-                    for row in batch.to_pylist():
-                        number += 1
-                        yield number, row
+            schema = pq.read_schema(self._path)
+            names = [one for one in schema.names if one in _COLUMNS]
+            # a text that many rows repeat is there once, until its row's turn comes
+            texts = [one for one in names if _is_text(schema.field(one).type)]
+            with pq.ParquetFile(
+                self._path, buffer_size=_BUFFER_BYTES, pre_buffer=False, read_dictionary=texts
+            ) as file:
+                for group in range(file.num_row_groups):
+                    rows = _rows_at_once(file.metadata.row_group(group))
+                    for batch in file.iter_batches(
+                        rows, row_groups=[group], columns=names, use_threads=False
+                    ):
+                        for place in range(len(batch)):
+                            number += 1
+                            yield number, {one: batch[one][place].as_py() for one in names}
         except (OSError, pa.ArrowException) as error:
             raise TapeError(f"{self._path}, behind row {number:,}: {error}") from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(
+        check(kind)
+        for check in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+        )
+    )
+
+
+def _rows_at_once(group: pq.RowGroupMetaData) -> int:
+    """How many rows of a group to unpack at once, however large they are."""
+    columns = (group.column(place) for place in range(group.num_columns))
+    whole = sum(
+        one.total_uncompressed_size
+        for one in columns
+        if one.path_in_schema.partition(".")[0] in _COLUMNS
+    )
+    rows: int = _BATCH_BYTES * group.num_rows // max(whole, 1)
+    return max(1, min(_ROWS, rows))
 
 
 _COLUMNS = {*_TIMES, "topic", "payload", "payload_base64", "qos", "retain"}
@@ -209,11 +244,16 @@ def _text(path: Path) -> Iterator[Any]:
 
 
 def _lines(file: Any, path: Path) -> Iterator[bytes]:
-    rest = b""
-    while data := file.read(1 << 20):
-        *lines, rest = (rest + data).split(b"\n")
-        yield from lines
-        if len(rest) > _LINE_BYTES:
+    parts, held = list[bytes](), 0  # of a line whose end is not there yet
+    while data := file.read(_BUFFER_BYTES):
+        first, *others = data.split(b"\n")
+        parts.append(first)
+        held += len(first)
+        if held > _LINE_BYTES:
             raise TapeError(f"{path} holds a line of over {_LINE_BYTES >> 20} MiB")
-    if rest:
-        yield rest
+        if others:
+            yield b"".join(parts)
+            yield from others[:-1]
+            parts, held = [others[-1]], len(others[-1])
+    if held:
+        yield b"".join(parts)
