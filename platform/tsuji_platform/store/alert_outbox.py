@@ -67,7 +67,7 @@ class Outbox:
             StoreError: what was delivered meanwhile is delivered again.
         """
         with self._session.transaction() as connection:
-            connection.execute(_ALERTS["limit_alert_idleness"])
+            connection.execute(_SQL["limit_courier_idleness"])
             values = {"target": self._target, "limit": limit}
             (row,) = connection.execute(_SQL["lock_target"], values).fetchall()
             if not row["mine"]:

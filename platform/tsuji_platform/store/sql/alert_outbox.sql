@@ -2,6 +2,11 @@
 -- Whether nobody else speaks to this target at this moment; until the transaction ends.
 SELECT pg_try_advisory_xact_lock(hashtext('tsuji alert target'), hashtext(%(target)s)) AS mine;
 
+-- name: limit_courier_idleness
+-- Longer than a request can take with all that looking up a name and trying its addresses may need:
+-- otherwise what went wrong could not be noted, and nobody would wait before the next attempt.
+SET idle_in_transaction_session_timeout = '5min';
+
 -- name: due
 -- The oldest messages that a target has not got. The first says when to try: later ones wait behind it.
 SELECT message_no, message_id, alert_id, ends, body, attempts, created_at, next_at <= now() AS is_due
@@ -32,14 +37,21 @@ UPDATE alert_delivery SET given_up_at = now(), problem = 'no longer named in the
 WHERE delivered_at IS NULL AND given_up_at IS NULL AND target <> ALL (%(targets)s);
 
 -- name: outbox
-SELECT target, count(*) FILTER (WHERE delivered_at IS NULL AND given_up_at IS NULL) AS waiting,
-    count(*) FILTER (WHERE given_up_at IS NOT NULL) AS given_up,
-    min(created_at) FILTER (WHERE delivered_at IS NULL AND given_up_at IS NULL) AS oldest_at,
-    max(delivered_at) AS delivered_at,
-    coalesce((array_agg(problem ORDER BY message_no)
-        FILTER (WHERE delivered_at IS NULL AND given_up_at IS NULL AND problem <> ''))[1], '') AS problem
-FROM alert_delivery JOIN alert_message USING (message_no)
-GROUP BY target ORDER BY target;
+-- One pass over all deliveries, and what waits by its index: `/v1/health` asks for it all the time.
+WITH told AS (
+    SELECT target, count(*) FILTER (WHERE given_up_at IS NOT NULL) AS given_up,
+        max(delivered_at) AS delivered_at
+    FROM alert_delivery GROUP BY target
+)
+SELECT told.target, waits.waiting, told.given_up, waits.oldest_at, told.delivered_at,
+    coalesce(waits.problem, '') AS problem
+FROM told CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, min(created_at) AS oldest_at,
+        (array_agg(problem ORDER BY message_no) FILTER (WHERE problem <> ''))[1] AS problem
+    FROM alert_delivery JOIN alert_message USING (message_no)
+    WHERE alert_delivery.target = told.target AND delivered_at IS NULL AND given_up_at IS NULL
+) AS waits
+ORDER BY told.target;
 
 -- name: newest_message
 SELECT coalesce(max(message_no), 0)::bigint AS message_no FROM alert_message;
