@@ -246,3 +246,16 @@ def test_a_lost_database_is_an_error_before_the_first_byte_and_a_cut_after_it(
         assert "cut off" in caplog.text
     for _ in range(4):
         hub.downloads.answer(choice, kind, "x")._give_back()
+
+
+def test_a_caller_that_takes_nothing_is_not_handed_much() -> None:
+    body = bytes(range(256)) * 4_000
+    answer = downloads._Stream(iter([body[:1], b"", body[1:]]), lambda: None, "text/csv", {})
+    sent = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message.get("body", b""))
+
+    asyncio.run(answer.stream_response(send))
+    assert b"".join(sent) == body
+    assert max(map(len, sent)) <= 1 << 18

@@ -28,6 +28,8 @@ _AT_ONCE = 4
 """Downloads that one worker serves at a time: each holds a connection and the database's view of a moment."""
 _STALLED_S = 60.0
 """Who takes nothing for so long has gone, or means harm."""
+_SENT_AT_ONCE = 1 << 18
+"""Bytes: what a caller has not taken stays with the connection until that ends, long after we let go."""
 _ROLLED_UP_WITHIN_S = 5.0
 _ROWS_IN_GROUP = 100_000
 _ROWS_IN_PART = 10_000
@@ -141,8 +143,8 @@ class _Stream(StreamingResponse):
 
 async def _asked_for(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (part := await to_thread.run_sync(next, parts, None)) is not None:
-        if part:
-            yield part
+        for first in range(0, len(part), _SENT_AT_ONCE):
+            yield part[first : first + _SENT_AT_ONCE]
 
 
 async def _after(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
