@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -72,10 +73,10 @@ def prefecture_of(text: str) -> str:
     Raises:
         FetchError: no such prefecture.
     """
-    number = text.strip().zfill(2)
+    plain = unicodedata.normalize("NFKC", text).strip().casefold()
+    number = plain.zfill(2)
     if number in PREFECTURES:
         return number
-    plain = text.strip().casefold()
     for code, (name, name_en) in PREFECTURES.items():
         if plain in (name, name_en.casefold()):
             return code

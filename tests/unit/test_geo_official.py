@@ -245,7 +245,15 @@ def test_an_edition_that_cannot_be_is_refused(tmp_path: Path, year: int) -> None
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("13", "13"), ("1", "01"), ("tokyo", "13"), ("Tokyo", "13"), ("東京都", "13"), (" 47 ", "47")],
+    [
+        ("１３", "13"),
+        ("13", "13"),
+        ("1", "01"),
+        ("tokyo", "13"),
+        ("Tokyo", "13"),
+        ("東京都", "13"),
+        (" 47 ", "47"),
+    ],
 )
 def test_prefectures_by_number_and_name(text: str, code: str) -> None:
     assert prefecture_of(text) == code
