@@ -11,6 +11,7 @@ from samples import after, message, registration
 from tsuji_platform.analytics import combine
 from tsuji_platform.analytics.alert_rules import parse
 from tsuji_platform.store import Areas
+from tsuji_platform.store.alerting import AlertOffice
 
 
 @pytest.fixture
@@ -228,6 +229,17 @@ def test_another_evaluator_takes_over_once_the_first_is_gone_and_not_before(alar
     with psycopg.connect(city.url, autocommit=True) as connection:  # its clock is set back
         connection.execute("UPDATE alert_evaluator SET seen_at = seen_at + interval '1 hour'")
     assert first.evaluate() is not None
+
+
+def test_whoever_took_a_long_turn_stays_in_office(alarmed) -> None:
+    city = alarmed(HOT)
+    with psycopg.connect(city.url) as watching:
+        with AlertOffice(city.url, "ingest", []).turn() as turn:
+            assert turn is not None
+            turn._connection.execute("UPDATE alert_evaluator SET seen_at = now() - interval '70s'")
+        ((age,),) = watching.execute("SELECT now() - seen_at FROM alert_evaluator").fetchall()
+    assert age < timedelta(seconds=60)
+    assert city.begin("other-ingest").evaluate() is None
 
 
 def test_messages_are_forgotten_after_a_week_but_not_of_alerts_that_are_on(alarmed) -> None:

@@ -79,6 +79,7 @@ class AlertOffice:
                 judged_until=None if before is None else before["judged_until"],
                 listening_since=None if before is None else before["listening_since"],
             )
+            connection.execute(_SQL["hold_on"])
 
     def _may_hold(self, before: dict[str, Any] | None) -> bool:
         """Whether the office is ours already, or free, or of an earlier run of ours."""

@@ -17,6 +17,11 @@ VALUES (%(holder)s, %(run)s, now(), %(problem)s)
 ON CONFLICT (singleton) DO UPDATE SET
     holder = excluded.holder, run = excluded.run, seen_at = now(), problem = excluded.problem;
 
+-- name: hold_on
+-- After a long turn whoever took it is seen at its end, not at its beginning.
+UPDATE alert_evaluator SET seen_at = clock_timestamp()
+WHERE seen_at < clock_timestamp() - interval '2 seconds';
+
 -- name: note_judged
 UPDATE alert_evaluator SET judged_until = %(until)s;
 
