@@ -320,6 +320,7 @@ def test_parquet_of_messages_is_read(tmp_path: Path) -> None:
         ('{"time": "2026-04-01T09:00:00Z"}', "str"),
         ('{"time": "2026-04-01T09:00:00Z", "topic": "a", "qos": 3}', "<= 2"),
         ('{"time": "2026-04-01T09:00:00Z", "topic": "a", "payload_base64": "?"}', "Base64"),
+        ('{"time": "9999-12-31T23:59:59-23:00", "topic": "a"}', "out of range"),
         ("[]", "not an object"),
         ("{", "not JSON"),
     ],
@@ -478,6 +479,15 @@ def test_many_false_heads_are_passed_over_in_one_look(tmp_path: Path) -> None:
     with io.BufferedReader(Counted(path)) as file:
         assert find_head(file, 1) == 1 + len(MAGIC) * 300_000
     assert reads < 100
+
+
+def test_times_in_parquet_that_are_none_cost_their_row_only(tmp_path: Path) -> None:
+    path = tmp_path / "times.parquet"
+    times = pa.array([START, 2**62], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"time": times, "topic": ["a", "b"]}), path)
+    with pytest.raises(TapeError, match="row 2"):
+        list(ParquetMessages(path).messages())
+    assert len(list(ParquetMessages(path, skip_damaged=True).messages())) == 1
 
 
 _REPEATED = """

@@ -82,7 +82,10 @@ def _time_us(value: object) -> int:
         raise ValueError(f"time {quote(value)} is not RFC 3339 text")
     if value.tzinfo is None:
         raise ValueError(f"time {quote(str(value))} has no offset")
-    return as_us(value.astimezone(UTC))
+    try:
+        return as_us(value.astimezone(UTC))
+    except OverflowError:
+        raise ValueError(f"time {quote(str(value))} is out of range") from None
 
 
 class _Rows:
@@ -179,9 +182,16 @@ class ParquetMessages(_Rows):
                     ):
                         for place in range(len(batch)):
                             number += 1
-                            yield number, {one: batch[one][place].as_py() for one in names}
+                            yield number, _cells(batch, place)
         except (OSError, pa.ArrowException) as error:
             raise TapeError(f"{self._path}, behind row {number:,}: {error}") from error
+
+
+def _cells(batch: pa.RecordBatch, place: int) -> Mapping[str, Any] | str:
+    try:
+        return {one: batch[one][place].as_py() for one in batch.schema.names}
+    except (ValueError, OverflowError) as error:  # times that Python has not
+        return f"a value can't be read: {error}"
 
 
 def _is_text(kind: pa.DataType) -> bool:
