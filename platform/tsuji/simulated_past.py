@@ -21,6 +21,8 @@ from tsuji_platform.contract import OBSERVED_PROPERTIES, Reason
 from tsuji_platform.settings import RuntimeSettings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tsuji_platform.imports.rows import JudgedRows, Place
     from tsuji_platform.store.imports import ImportProgress, ImportWriter
     from tsuji_simulators.fleet import Scenario
@@ -30,6 +32,7 @@ _log = logging.getLogger(__name__)
 _MARK = "history: "
 """What stands in the log before what is for people's eyes."""
 _DAY_S = 86_400
+_MINUTE_S = 60
 _PARTS = 4
 """Transactions in which a day goes in; each takes some tenths of a second."""
 _REST_TIMES = 1.0
@@ -230,31 +233,59 @@ def rows_of(
     from tsuji_platform.imports.rows import JudgedRows, Place
     from tsuji_simulators.signals import results
 
-    minutes = np.arange(span.start + span.step_s, span.end + 1, span.step_s)
-    names, periods, times, values = [], [], [], []
-    for member in scenario.members:
-        end = minutes + member.offset_s
-        for name, found in results(scenario, seed, member, end, span.step_s).items():
-            names.append((member.id, name))
-            periods.append(span.step_s if OBSERVED_PROPERTIES[name].is_count else 0)
-            times.append(end * 1_000_000)
-            values.append(found)
-    all_times, all_values = np.array(times, np.int64), np.array(values, np.float64)
-    edges = [len(minutes) * part // _PARTS for part in range(_PARTS, -1, -1)]
-    for part, (high, low) in enumerate(itertools.pairwise(edges), start=1):
+    rows = 0
+    for part, (ends, step_s, by_the_second) in enumerate(_parts(span), start=1):
+        names, periods, times, values = [], [], [], []
+        for member in scenario.members:
+            end = ends + member.offset_s if by_the_second else ends
+            for name, found in results(scenario, seed, member, end, step_s).items():
+                names.append((member.id, name))
+                periods.append(step_s if OBSERVED_PROPERTIES[name].is_count else 0)
+                times.append(end * 1_000_000)
+                values.append(found)
+        width = len(ends)
+        rows += width * len(names)
         if part <= start.lines:
             continue
-        width = high - low
         yield JudgedRows(
-            end=Place(rows=(len(minutes) - low) * len(names), lines=part),
+            end=Place(rows=rows, lines=part),
             names=names,
             codes=np.repeat(np.arange(len(names), dtype=np.int32), width),
             periods=np.repeat(np.array(periods, np.int32), width),
-            times_us=all_times[:, low:high].ravel(),
-            results=all_values[:, low:high].ravel(),
+            times_us=np.array(times, np.int64).ravel(),
+            results=np.array(values, np.float64).ravel(),
             lines=np.full(width * len(names), part, np.int64),
             original=_nowhere,
         )
+
+
+def _parts(span: "Span") -> "Iterator[tuple[NDArray[np.int64], int, bool]]":
+    """Ends of reports, the seconds that each covers, and whether each thing reports at its own second.
+
+    Steps end with the clock's own, so that each lies in one step of the charts; only beside live reports
+    are there minutes, as those are. Otherwise a chart's step would hold four live minutes and the whole
+    of a count that ends in it, and leap.
+    """
+    first = -(-span.start // span.step_s) * span.step_s
+    last = span.end // span.step_s * span.step_s
+    if first >= last:
+        yield _steps(span.start, span.end, _MINUTE_S), _MINUTE_S, True
+        return
+    if last < span.end:
+        yield _steps(last, span.end, _MINUTE_S), _MINUTE_S, True
+    steps = _steps(first, last, span.step_s)
+    edges = [len(steps) * part // _PARTS for part in range(_PARTS, -1, -1)]
+    for high, low in itertools.pairwise(edges):
+        if low < high:
+            yield steps[low:high], span.step_s, False
+    if (
+        span.start + _MINUTE_S < first
+    ):  # what ends at its own second after `first` is in the next step
+        yield _steps(span.start, first - _MINUTE_S, _MINUTE_S), _MINUTE_S, True
+
+
+def _steps(start: int, end: int, step_s: int) -> "NDArray[np.int64]":
+    return np.arange(start + step_s, end + 1, step_s)
 
 
 def _nowhere(_value: int) -> str:

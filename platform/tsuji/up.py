@@ -18,12 +18,14 @@ from tsuji_platform.runtime.mqtt import is_free
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.runtime.supervisor import State, Supervisor
 from tsuji_platform.settings import (
+    CONCERNS,
     AlertSettings,
     ApiSettings,
     BrokerAddress,
     BrokerSettings,
     DashboardSettings,
     DatabaseSettings,
+    DecoderSettings,
     IngestSettings,
     RuntimeSettings,
 )
@@ -37,6 +39,7 @@ _PAST = "simulate-past"
 
 def up() -> None:
     """Run everything: database, broker, ingest, API, dashboard and a simulated fleet."""
+    check_settings()
     settings = RuntimeSettings()
     instance = wiring.instance().create()
     console = Console(highlight=False)
@@ -45,6 +48,28 @@ def up() -> None:
             _Hub(instance, settings, console).run()
         finally:
             wiring.withdraw_addresses(instance.home)
+
+
+def check_settings() -> None:
+    """Refuse here what each service would refuse by itself, again and again.
+
+    Raises:
+        ValidationError: a value is outside what its setting takes.
+        DecoderError: a decoder can't be used.
+        WebhookError: an address or the secret can't be used.
+        RulesError: rules of alerts can't be used.
+    """
+    from tsuji_ingest.alerting.service import webhooks
+    from tsuji_ingest.decoders import registered
+    from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, load
+
+    for concern in CONCERNS:
+        concern()
+    registered(DecoderSettings())
+    alerts = AlertSettings()
+    webhooks(alerts)
+    if alerts.alerts != NO_RULES:
+        load(alerts.alerts or DEMONSTRATION)
 
 
 def choose_port(wanted: int, is_set: bool, host: str, variable: str) -> int:
@@ -115,13 +140,10 @@ class _Hub:
 
     def run(self) -> None:
         """Set up, start, watch; returns when asked to stop, with everything stopped."""
-        from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, load
+        from tsuji_platform.analytics.alert_rules import DEMONSTRATION
 
         ingest, api, dashboard = IngestSettings(), ApiSettings(), DashboardSettings()
-        alerts = AlertSettings().alerts or DEMONSTRATION
-        if alerts != NO_RULES:
-            load(alerts)  # what is wrong with them is said here, not in ingest's log
-        self._environment["TSUJI_ALERTS"] = alerts
+        self._environment["TSUJI_ALERTS"] = AlertSettings().alerts or DEMONSTRATION
         self._say(f"data in {self._instance.home}")
         check_ports(ingest, api, dashboard, BrokerSettings())
         with (

@@ -22,7 +22,7 @@ def test_people_get_a_page_and_programs_get_addresses(api: TestClient, hub_url: 
     for address in addresses.values():
         path = address.removeprefix("http://testserver")
         assert path.replace("&", "&amp;") in page.text
-        if path != "/v1/live":  # which never ends
+        if not path.startswith("/v1/live"):  # which never ends
             assert api.get(path).status_code == 200, path
 
 

@@ -73,6 +73,26 @@ def test_a_setting_that_cannot_be_used_is_named_with_its_value(
     assert named in line
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("TSUJI_RAW_DAYS", "0"),
+        ("TSUJI_WEBHOOK_URLS", "ftp://x"),
+        ("TSUJI_WEBHOOK_SECRET", "short"),
+        ("TSUJI_THE_THINGS_STACK", "/nope"),
+        ("TSUJI_ALERTS", "/nope"),
+    ],
+)
+def test_up_starts_nothing_with_a_setting_that_a_service_would_refuse(
+    tmp_path: Path, setting: str, value: str
+) -> None:
+    done = tsuji("up", home=tmp_path, **{setting: value})
+    assert done.returncode in (1, 2)
+    (line,) = done.stderr.splitlines()
+    assert setting in line or "webhook secret" in line or "/nope" in line
+    assert "database" not in done.stdout
+
+
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
     url = "postgresql://tsuji:hunter2@127.0.0.1:1/tsuji"
     line = _one_line(tsuji("migrate", home=tmp_path, TSUJI_DATABASE_URL=url))

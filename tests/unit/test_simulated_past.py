@@ -37,24 +37,54 @@ def values_of(parts: list[JudgedRows]) -> dict[tuple[str, str, int], tuple[float
     return found
 
 
-def test_five_minutes_hold_what_the_live_fleet_says_in_them(city: Scenario) -> None:
+def test_five_minutes_hold_what_minutes_of_the_same_time_add_up_to(city: Scenario) -> None:
     span = Span(start=MIDNIGHT, end=MIDNIGHT + DAY // 4, step_s=300)
     found = values_of(list(rows_of(city, 7, span, Place())))
     minutes = np.arange(span.start + 60, span.end + 1, 60)
     looked_at = set()
     for member in city.members:
-        live = results(city, 7, member, minutes + member.offset_s, 60)
-        for name, values in live.items():
+        for name, values in results(city, 7, member, minutes, 60).items():
             added = OBSERVED_PROPERTIES[name].aggregation is Aggregation.SUM
             expected = values.reshape(-1, 5).sum(axis=1) if added else values[4::5]
-            ends = minutes[4::5] + member.offset_s
-            got = [found.pop((member.id, name, int(end))) for end in ends]
+            got = [found.pop((member.id, name, int(end))) for end in minutes[4::5]]
             assert [result for result, _ in got] == pytest.approx(expected.tolist(), abs=1e-9), name
             covered = 300 if OBSERVED_PROPERTIES[name].is_count else 0
             assert {period for _, period in got} == {covered}
             looked_at.add(name)
     assert found == {}
     assert {"pedestrians_in", "rainfall", "air_temperature", "pm2_5"} <= looked_at
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(0, 3_600), (0, 3_720), (120, 3_600), (60, 3_540), (240, 3_660), (60, 180), (120, 420)],
+)
+def test_no_step_of_a_chart_holds_more_than_its_time_beside_live_minutes(
+    city: Scenario, start: int, end: int
+) -> None:
+    """Live minutes stand beside what is imported: five at most in five minutes, in all."""
+    span = Span(start=MIDNIGHT + start, end=MIDNIGHT + end, step_s=300)
+    found = values_of(list(rows_of(city, 1, span, Place())))
+    for member in city.members:
+        covered: dict[int, int] = {}
+        before = (
+            start + 1 if start % 300 else start
+        )  # with a step of its own it follows another day
+        live = [*range(-3_600, before, 60), *range(end + 60, 7_200, 60)]
+        ends = [(MIDNIGHT + minute + member.offset_s, 60) for minute in live]
+        ends += [
+            (time, period)
+            for (thing, name, time), (_, period) in found.items()
+            if thing == member.id and name == "pedestrians_in"
+        ]
+        if "pedestrians_in" not in member.datastreams:
+            continue
+        for time, period in ends:
+            step = -(-time // 300)
+            covered[step] = covered.get(step, 0) + period
+        inner = sorted(covered)[1:-1]
+        assert max(covered[step] for step in inner) <= 300
+        assert min(covered[step] for step in inner) >= 180
 
 
 def test_an_import_goes_on_behind_the_parts_that_are_in(city: Scenario) -> None:

@@ -99,7 +99,7 @@ class Alerting:
         self._file = RulesFile(settings.alerts)
         self._couriers: list[Courier] = [
             MqttCourier(database_url, broker, f"{ingest_id}-alerts"),
-            *_webhooks(database_url, settings),
+            *(WebhookCourier(database_url, url, key) for url, key in webhooks(settings)),
         ]
         targets = [one.target for one in self._couriers]
         self._office = AlertOffice(database_url, ingest_id, targets)
@@ -182,16 +182,21 @@ def rest_s(took_s: float, more: bool | None) -> float:
     return min(max(least, _REST_TIMES * took_s), _LONGEST_REST_S)
 
 
-def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier]:
+def webhooks(settings: AlertSettings) -> list[tuple[str, bytes]]:
+    """Address and key of each.
+
+    Raises:
+        WebhookError: where an address or the secret can't be used.
+    """
     listed = _read("TSUJI_WEBHOOK_URLS_FILE", settings.webhook_urls_file)
     urls = parse_urls(f"{settings.webhook_urls} {listed or ''}")
-    if not urls:
-        return []
     if settings.webhook_secret is not None:
         secret: str | None = settings.webhook_secret.get_secret_value()
     else:
         secret = _read("TSUJI_WEBHOOK_SECRET_FILE", settings.webhook_secret_file)
     if secret is None:
+        if not urls:
+            return []
         raise WebhookError(
             "TSUJI_WEBHOOK_URLS needs TSUJI_WEBHOOK_SECRET or TSUJI_WEBHOOK_SECRET_FILE, with which "
             "receivers can tell that it was us"
@@ -200,7 +205,7 @@ def _webhooks(database_url: str, settings: AlertSettings) -> list[WebhookCourier
         key = key_of(secret)
     except SecretError as error:
         raise WebhookError(str(error)) from None
-    return [WebhookCourier(database_url, url, key) for url in urls]
+    return [(url, key) for url in urls]
 
 
 def _read(name: str, file: Path | None) -> str | None:

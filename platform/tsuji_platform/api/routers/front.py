@@ -2,6 +2,7 @@
 
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -34,7 +35,7 @@ _RESOURCES = (
     ),
     ("figures", "/v1/figures", "指標とその算出方法", "figures and how each is made"),
     ("quality", "/v1/quality", "品質フラグ", "what looks wrong"),
-    ("live", "/v1/live", "ライブ配信 (SSE)", "live stream (SSE)"),
+    ("live", "/v1/live?area_set={area_set}", "ライブ配信 (SSE)", "live stream (SSE)"),
     ("health", "/v1/health", "稼働状況", "how the hub fares"),
     ("catalogue", "/v1/catalogue", "カタログ (DCAT)", "catalogue (DCAT)"),
     ("documentation", "/docs", "API 仕様", "documentation"),
@@ -46,6 +47,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tsuji data API</title>
+<link rel="icon" href="data:,">
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.6 system-ui, "Noto Sans JP", sans-serif; }}
 body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -81,18 +83,22 @@ registration. Times are UTC, units are UCUM.</p>
     response_model=dict[str, str],
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
 )
-def front(request: Request) -> Response:
+def front(request: Request, hub: HubDep) -> Response:
     """Addresses by name; browsers get a page for people."""
     base = str(request.base_url).rstrip("/")
+    area_set = next((quote(it.area_set_id, safe="") for it in hub.areas.sets()), "")
+    resources = [
+        (name, path.replace("{area_set}", area_set), ja, en) for name, path, ja, en in _RESOURCES
+    ]
     headers = {"Vary": "Accept", "Cache-Control": "public, max-age=3600"}
     if "text/html" in request.headers.get("accept", ""):
         rows = "\n".join(
             f'<tr><td>{ja}</td><td lang="en">{en}</td>'
             f'<td><a href="{escape(path)}"><code>{escape(path)}</code></a></td></tr>'
-            for _, path, ja, en in _RESOURCES
+            for _, path, ja, en in resources
         )
         return HTMLResponse(_PAGE.format(rows=rows, base=escape(base)), headers=headers)
-    return JSONResponse({name: base + path for name, path, *_ in _RESOURCES}, headers=headers)
+    return JSONResponse({name: base + path for name, path, *_ in resources}, headers=headers)
 
 
 class _JsonLd(JSONResponse):
