@@ -91,3 +91,9 @@ class BufferedClient(mqtt.Client):
         if isinstance(real, socket.socket):
             real.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return BufferedSocket(real)
+
+    def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
+        """Straight to the one callback: paho looks by topic for others first, a tenth of all our time."""
+        if self._on_message is not None:
+            with self._in_callback_mutex:
+                self._on_message(self, self._userdata, message)
