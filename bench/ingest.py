@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -43,6 +44,7 @@ _PROPERTIES = (
 _THINGS = 100
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _CEILING_ROWS = 600_000
+_CEILING_RUNS = 5
 _COPY_ROWS = 10_000
 _TWICE = 20
 """One message in so many is published twice, where some are: 5 %."""
@@ -86,15 +88,10 @@ def run() -> None:
     print(
         f"{'':28}{'messages/s':>12}{'rows/s':>12}{'of ceiling':>12}{'CPU s/100k':>12}{'MiB each':>10}"
     )
-    with private_database() as database:
-        ceiling = _ceiling(database, packed=False)
-        print(f"{'ceiling: binary COPY':28}{'':12}{ceiling:12,.0f}{1:12.0%}", flush=True)
-    with private_database() as database:
-        ready = _ceiling(database, packed=True)
-        print(
-            f"{'  of rows packed before':28}{'':12}{ready:12,.0f}{ready / ceiling:12.0%}",
-            flush=True,
-        )
+    ceiling = _median_ceiling(packed=False)
+    print(f"{'ceiling: binary COPY':28}{'':12}{ceiling:12,.0f}{1:12.0%}", flush=True)
+    ready = _median_ceiling(packed=True)
+    print(f"{'  of rows packed before':28}{'':12}{ready:12,.0f}{ready / ceiling:12.0%}", flush=True)
     full = 0.0
     for case in _CASES:
         with _Stage(case) as stage:
@@ -114,6 +111,15 @@ def run() -> None:
         f"\npublish to commit at a tenth of that ({full / 10:,.0f} messages/s of 8 results): "
         f"half within {median}, 95 % within {p95}"
     )
+
+
+def _median_ceiling(*, packed: bool) -> float:
+    """Of several runs, each into a database of its own: one of them alone says half as much again or less."""
+    found = []
+    for _ in range(_CEILING_RUNS):
+        with private_database() as database:
+            found.append(_ceiling(database, packed=packed))
+    return statistics.median(found)
 
 
 def _ceiling(database: PrivateServer, *, packed: bool) -> float:
