@@ -97,7 +97,7 @@ def test_it_goes_on_behind_what_is_in(writer: ImportWriter, city: Scenario, tmp_
 
 
 @pytest.mark.timeout(180)
-def test_live_and_past_share_no_minute_and_leave_none_out(
+def test_live_and_past_share_no_second_and_leave_no_minute_out(
     hub: HubProcesses, eventually: Callable[..., None]
 ) -> None:
     def account() -> dict[str, int]:
@@ -131,9 +131,15 @@ def test_live_and_past_share_no_minute_and_leave_none_out(
 
     eventually(lambda: counts()[-1][1] == 60, within=70, what="a live count")
     found = counts()
-    assert sum(period for _, period in found) >= DAY // 2
-    for (before, _), (after, period) in pairwise(found):
-        assert after - timedelta(seconds=period) == before
+    assert sum(period for _, period in found) >= DAY // 2 - 600
+    gaps = [
+        after - timedelta(seconds=period) - before
+        for (before, _), (after, period) in pairwise(found)
+    ]
+    # the past keeps to the clock's five minutes, live counts to the thing's own second
+    (between,) = {gap for gap in gaps if gap} or {timedelta(0)}
+    assert timedelta(0) <= between < timedelta(minutes=1)
+    assert sum(gap != timedelta(0) for gap in gaps) <= 1
 
 
 @pytest.mark.timeout(240)
