@@ -1,7 +1,3 @@
--- name: one_moment
--- All that follows in this transaction sees the database as it is now.
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-
 -- name: stale
 -- Some datastreams, and the five-minute buckets of each within a span whose rollups are not made anew yet.
 SELECT datastream_id, thing_id, observed_property,
