@@ -14,10 +14,9 @@ from tsuji_platform.analytics.typical import (
     PERCENT_METHOD_JA,
     days_behind,
 )
-from tsuji_platform.api import usual
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.store import Database, Refresher, Writer
+from tsuji_platform.store import Database, Refresher, Writer, usual
 
 TODAY = date(2026, 4, 1)
 """The day of the API's clock, a Wednesday."""

@@ -3,15 +3,90 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from tsuji_platform.analytics.combine import ThingFigures
 from tsuji_platform.analytics.congestion import flow
-from tsuji_platform.analytics.derivation import INPUTS
+from tsuji_platform.analytics.derivation import INPUTS, Inputs
 from tsuji_platform.analytics.figures import FOOTFALL_PROPERTIES
 from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.analytics.usual import Usual
 
 _LEAST_COUNTED_S = 900
 """A counter that came back a minute ago says nothing of the hour's flow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of all things at one moment.
+
+    Attributes:
+        things: figures of each.
+        flows: people/min/m of counters, see `flows`.
+        inside: people counted in and out since midnight in Tokyo, of places with a capacity.
+        capacities: people that each place holds.
+        hours: means of PM2.5 of the hours of the last whole Tokyo day, by thing and the hour's end.
+    """
+
+    things: ThingFigures
+    flows: Mapping[str, float] = field(default_factory=dict)
+    inside: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    capacities: Mapping[str, int | None] = field(default_factory=dict)
+    hours: Mapping[str, Mapping[datetime, float]] = field(default_factory=dict)
+
+
+def inputs_of(
+    known: Known,
+    figures: Mapping[str, float],
+    members: Sequence[str],
+    usual: Usual | None,
+    estimated_winds: Sequence[tuple[float, float]] = (),
+) -> Inputs:
+    """Everything that derived figures of a thing or area are made of.
+
+    Args:
+        known: of all things.
+        figures: the figures of the thing or area, by figure id.
+        members: the thing itself, or those of the area.
+        usual: what is usual for their footfall.
+        estimated_winds: speed and direction, taken where no member measures both.
+    """
+    places = [one for one in members if one in known.inside]
+    return Inputs(
+        values=values(figures, known.flows, members)
+        | typical(usual)
+        | people_inside(
+            {one: known.inside[one][0] for one in places},
+            {one: known.inside[one][1] for one in places},
+            known.capacities,
+        ),
+        winds=winds(known.things, members) or estimated_winds,
+        pm2_5_hours=hour_means(known.hours, members),
+    )
+
+
+def typical(usual: Usual | None) -> dict[str, float]:
+    """Inputs out of what is usual."""
+    if usual is None:
+        return {}
+    percent = {} if usual.percent is None else {"typical_percent": usual.percent}
+    return percent | {
+        "typical_q1": usual.q1,
+        "typical_median": usual.median,
+        "typical_q3": usual.q3,
+    }
+
+
+def hour_means(
+    hours: Mapping[str, Mapping[datetime, float]], members: Iterable[str]
+) -> list[float]:
+    """Of each hour the mean over the members that have one, in order of time."""
+    told: defaultdict[datetime, list[float]] = defaultdict(list)
+    for one in members:
+        for end, mean in hours.get(one, {}).items():
+            told[end].append(mean)
+    return [sum(means) / len(means) for _, means in sorted(told.items())]
 
 
 def flows(totals: Iterable[Reading], widths: Mapping[str, float | None]) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Derived figures of areas at one moment: gathers their inputs from what the hub reads."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,18 +8,14 @@ from tsuji_platform.analytics import combine, gathering
 from tsuji_platform.analytics.derivation import Derived, Inputs
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.estimate import Estimate
-from tsuji_platform.analytics.readings import FigureValue, Reading, Step
-from tsuji_platform.analytics.typical import midnight, place_of
+from tsuji_platform.analytics.readings import FigureValue, Reading
+from tsuji_platform.analytics.usual import Usual
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.nearby import AreaFigures, distances
 from tsuji_platform.api.typical_models import TypicalNow
-from tsuji_platform.contract import Aggregation
-from tsuji_platform.store import floor_to_step
+from tsuji_platform.store.day_inputs import BOTH_WAYS, PM2_5
 from tsuji_platform.store.records import ThingRow
 
-_HOUR = timedelta(hours=1)
-_STEP = timedelta(minutes=5)
-_BOTH_WAYS = ("pedestrians_in", "pedestrians_out")
 _MADE_OF = {
     "pedestrian_flow": ("footfall",),
     "typical_percent": ("footfall",),
@@ -101,27 +96,18 @@ class DerivedNow:
 
 def of_areas(hub: Hub, moment: Situation, codes: Sequence[str]) -> dict[str, dict[str, DerivedNow]]:
     """Every derived figure of some areas, by area code and figure id."""
-    things = combine.of_things(moment.newest, moment.totals)
-    widths = {one: row.thing.effective_width_m for one, row in moment.rows.items()}
-    flows = gathering.flows(moment.totals, widths)
-    hours = _hours(hub, moment)
-    inside = _inside(hub, moment)
+    known = _known(hub, moment)
     found = {}
     for code in codes:
         members = moment.membership.get(code, ())
         figures = moment.figures.get(code, {})
-        known = gathering.values({name: it.value for name, it in figures.items()}, flows, members)
-        places = [one for one in members if one in inside]
-        inputs = Inputs(
-            values=known
-            | _typical(moment.usual.get(code, {}).get("footfall"))
-            | gathering.people_inside(
-                {one: inside[one][0] for one in places},
-                {one: inside[one][1] for one in places},
-                {one: moment.rows[one].thing.capacity for one in places},
-            ),
-            winds=gathering.winds(things, members) or _estimated_wind(figures),
-            pm2_5_hours=_means(hours, members),
+        usual = moment.usual.get(code, {}).get("footfall")
+        inputs = gathering.inputs_of(
+            known,
+            {name: it.value for name, it in figures.items()},
+            members,
+            None if usual is None else Usual(**usual.model_dump()),
+            _estimated_wind(figures),
         )
         found[code] = {
             figure.id: _told(figure.derive(inputs), figure.inputs, inputs, figures)
@@ -153,17 +139,6 @@ def _told(
     )
 
 
-def _typical(usual: TypicalNow | None) -> dict[str, float]:
-    if usual is None:
-        return {}
-    percent = {} if usual.percent is None else {"typical_percent": usual.percent}
-    return percent | {
-        "typical_q1": usual.q1,
-        "typical_median": usual.median,
-        "typical_q3": usual.q3,
-    }
-
-
 def _estimated_wind(figures: Mapping[str, FigureValue]) -> list[tuple[float, float]]:
     """Of an area without any wind of its own; a mean of measured parts of different things is none."""
     speed, direction = figures.get("wind_speed"), figures.get("wind_from_direction")
@@ -172,51 +147,18 @@ def _estimated_wind(figures: Mapping[str, FigureValue]) -> list[tuple[float, flo
     return []
 
 
-def _hours(hub: Hub, moment: Situation) -> dict[str, dict[datetime, float]]:
-    """Means of the hours of the last whole Tokyo day, of the things that measure PM2.5, by thing."""
+def _known(hub: Hub, moment: Situation) -> gathering.Known:
     members = {one for its in moment.membership.values() for one in its}
-    asked = [one for one in members if "pm2_5" in moment.rows[one].thing.datastreams]
-    if not asked:
-        return {}
-    end = midnight(place_of(moment.time + timedelta(microseconds=1))[0])
-    steps = hub.reader.steps(sorted(asked), ["pm2_5"], end - timedelta(days=1), end, _HOUR)
-    found: defaultdict[str, dict[datetime, float]] = defaultdict(dict)
-    for step in steps:
-        mean = combine.step_value(step, Aggregation.MEAN)
-        if mean is not None:
-            found[step.thing_id][step.end] = mean
-    return dict(found)
-
-
-def _means(hours: Mapping[str, Mapping[datetime, float]], members: Sequence[str]) -> list[float]:
-    """Of each hour the mean over the things that have one."""
-    told: defaultdict[datetime, list[float]] = defaultdict(list)
-    for one in members:
-        for end, mean in hours.get(one, {}).items():
-            told[end].append(mean)
-    return [sum(means) / len(means) for _, means in sorted(told.items())]
-
-
-def _inside(hub: Hub, moment: Situation) -> dict[str, tuple[float, float]]:
-    """People counted in and out since midnight in Tokyo, of the places with a capacity, by thing."""
-    members = {one for its in moment.membership.values() for one in its}
-    asked = [
-        one
-        for one in members
-        if moment.rows[one].thing.capacity
-        and set(_BOTH_WAYS) <= set(moment.rows[one].thing.datastreams)
+    things = {one: moment.rows[one].thing for one in members}
+    places = [
+        one for one, it in things.items() if it.capacity and set(BOTH_WAYS) <= set(it.datastreams)
     ]
-    start = midnight(place_of(moment.time)[0])
-    end = floor_to_step(moment.time, _STEP)
-    if not asked or end <= start:
-        return {}
-    sums: defaultdict[str, dict[str, float]] = defaultdict(dict)
-    for step in hub.reader.steps(sorted(asked), _BOTH_WAYS, start, end, _STEP):
-        _add(sums[step.thing_id], step)
-    return {
-        one: (its[_BOTH_WAYS[0]], its[_BOTH_WAYS[1]]) for one, its in sums.items() if len(its) == 2
-    }
-
-
-def _add(sums: dict[str, float], step: Step) -> None:
-    sums[step.observed_property] = sums.get(step.observed_property, 0) + step.total
+    air = [one for one, it in things.items() if PM2_5 in it.datastreams]
+    widths = {one: row.thing.effective_width_m for one, row in moment.rows.items()}
+    return gathering.Known(
+        things=combine.of_things(moment.newest, moment.totals),
+        flows=gathering.flows(moment.totals, widths),
+        inside=hub.day_inputs.inside(places, moment.time),
+        capacities={one: it.capacity for one, it in things.items()},
+        hours=hub.day_inputs.pm2_5_hours(air, moment.time),
+    )

@@ -18,6 +18,7 @@ from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.datasets import Datasets
+from tsuji_platform.store.day_inputs import DayInputs
 from tsuji_platform.store.history_moment import Moment
 from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.profiles import Profiles
@@ -57,6 +58,7 @@ class Hub:
     profiles: Profiles = field(init=False)
     datasets: Datasets = field(init=False)
     usual: UsualNow = field(init=False)
+    day_inputs: DayInputs = field(init=False)
     downloads: Downloads = field(init=False)
     neighbours: Neighbours = field(init=False)
     nearby: Nearby = field(init=False)
@@ -71,6 +73,7 @@ class Hub:
         object.__setattr__(self, "datasets", Datasets(self.database))
         object.__setattr__(self, "downloads", Downloads(self.database.url, self.licence))
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
+        object.__setattr__(self, "day_inputs", DayInputs(self.database))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))
 

@@ -1,0 +1,103 @@
+"""The last hour's footfall beside what is usual for it: which counters compare, and with what."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tsuji_platform.analytics.figures import FOOTFALL_PROPERTIES, WINDOW
+from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.analytics.typical import MINIMUM_DAYS, Floats, band, of_area
+from tsuji_platform.contract import Aggregation
+
+_WINDOW_S = WINDOW / timedelta(seconds=1)
+_LEAST_S, _MOST_S = 0.75 * _WINDOW_S, 1.1 * _WINDOW_S
+
+Middle = tuple[float, float, float, int]
+"""Lower quartile, median, upper quartile, days."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What is usual for the last hour, from past days of the same kind.
+
+    Attributes:
+        q1: lower quartile, people.
+        median: people.
+        q3: upper quartile, people.
+        days: how many stand behind it.
+        n: how many things are compared.
+        percent: what these things counted, per time, as % of the median; None where that is 0.
+    """
+
+    q1: float
+    median: float
+    q3: float
+    days: int
+    n: int
+    percent: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a thing has counted in an hour.
+
+    Attributes:
+        rate: people an hour.
+        of: the observed properties that it is made of.
+    """
+
+    rate: float
+    of: frozenset[str]
+
+
+def hourly_rates(totals: Iterable[Reading]) -> dict[str, Rate]:
+    """People an hour, of the counters that cover at least three quarters of it, by thing id.
+
+    A device that came back a moment ago must not look like an empty street, and one whose newest count
+    is still on its way not like one that has lost a quarter of its people.
+    """
+    parts: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
+    for reading in totals:
+        if reading.observed_property in FOOTFALL_PROPERTIES:
+            parts[reading.thing_id][reading.observed_property] = reading
+    rates = {}
+    for thing_id, readings in parts.items():
+        names = told_by(readings)
+        counted = [readings[name] for name in sorted(names)]
+        if all(_LEAST_S <= (it.covered_s or 0) <= _MOST_S for it in counted):
+            rate = sum(it.result * _WINDOW_S / (it.covered_s or 1) for it in counted)
+            rates[thing_id] = Rate(rate=rate, of=names)
+    return rates
+
+
+def told_by(names: Iterable[str]) -> frozenset[str]:
+    """Of what a thing counts, that which its people are made of; only the same compares (see `of_thing`)."""
+    there = frozenset(names)
+    return there & {"pedestrians"} or there
+
+
+def middle_of(things: Iterable[Floats | None]) -> Middle | None:
+    """What is usual for some things together, None where too few days stand behind it.
+
+    Args:
+        things: values of past days, of shape (days, 1); None of things that have too few.
+    """
+    found = band(of_area([values for values in things if values is not None], Aggregation.SUM))
+    days = int(found.days[0])
+    if days < MINIMUM_DAYS:
+        return None
+    return float(found.q1[0]), float(found.median[0]), float(found.q3[0]), days
+
+
+def beside(middle: Middle, n: int, rate: float) -> Usual:
+    """The last hour beside what is usual.
+
+    Args:
+        middle: what is usual.
+        n: how many things are compared.
+        rate: what they counted, people an hour.
+    """
+    q1, median, q3, days = middle
+    percent = round(100 * rate / median, 1) if median else None
+    return Usual(q1=q1, median=median, q3=q3, days=days, n=n, percent=percent)
