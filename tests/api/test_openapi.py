@@ -90,6 +90,7 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/area-sets/{area_set}/snapshot",
         "/v1/area-sets/{area_set}/areas/{code}/profile",
         "/v1/area-sets/{area_set}/profiles.geojson",
+        "/v1/area-sets/{area_set}/derived",
         "/v1/derived-figures",
         "/v1/area-sets/{area_set}/areas/{code}/population",
         "/v1/datasets",

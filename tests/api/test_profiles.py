@@ -253,6 +253,24 @@ def test_all_areas_as_geojson(api: TestClient, town: Database) -> None:
     }
 
 
+def test_derived_figures_of_all_areas_come_without_all_else(
+    api: TestClient, town: Database
+) -> None:
+    profiles = api.get("/v1/area-sets/squares/profiles.geojson").json()["features"]
+    body = api.get("/v1/area-sets/squares/derived").json()
+    assert {it["code"]: it["derived"] for it in body["areas"]} == {
+        it["id"]: it["properties"]["derived"] for it in profiles
+    }
+    where = "/v1/area-sets/squares/derived?figures=percent_of_capacity,wbgt"
+    (west,) = [it for it in api.get(where).json()["areas"] if it["code"] == "W"]
+    assert west["derived"].keys() == {"percent_of_capacity", "wbgt"}
+    assert west["derived"]["percent_of_capacity"]["value"] == 10
+    refused = api.get("/v1/area-sets/squares/derived?figures=wbgt,heat")
+    assert refused.status_code == 422
+    assert "'heat' is not one of congestion" in refused.json()["detail"]
+    assert api.get("/v1/area-sets/none/derived").status_code == 404
+
+
 def test_geojson_of_many_areas_comes_page_by_page(api: TestClient, town: Database) -> None:
     where: str | None = (
         "/v1/area-sets/squares/profiles.geojson?limit=2&at=2026-04-01T11:30:00%2B09:00"

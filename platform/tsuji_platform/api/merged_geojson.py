@@ -32,7 +32,7 @@ def feature(known: Merged, area: Area) -> dict[str, Any]:
             "name_en": area.name_en,
             "km2": km2(known.sizes.get(code)),
             "figures": shape.figures(figures, moment.usual.get(code, {})),
-            "derived": {name: _derived(it) for name, it in known.derived[code].items()},
+            "derived": {name: derived_value(it) for name, it in known.derived[code].items()},
             "population": _counted(people),
             "households": _counted(known.households.get(code)),
             "density": merged.density(residents, known.sizes.get(code)).value,
@@ -44,7 +44,8 @@ def feature(known: Merged, area: Area) -> dict[str, Any]:
     }
 
 
-def _derived(it: DerivedNow) -> dict[str, Any]:
+def derived_value(it: DerivedNow) -> dict[str, Any]:
+    """A derived figure of one area, plain JSON values."""
     told, band = it.derived, it.derived.band
     return {
         "value": told.value,
