@@ -10,6 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.inbox import Inbox
+from tsuji_ingest.network import Publish
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract.topics import leaving_topic
 from tsuji_platform.settings import BrokerAddress
@@ -148,11 +149,11 @@ class Leaver(Subscriber):
             self._drained = True
             self._stop.set()
 
-    def _is_own(self, topic: str, message: mqtt.MQTTMessage) -> bool:
+    def _is_own(self, topic: str, publish: Publish) -> bool:
         self._last_s = time.monotonic()
         if topic != self._topic:
-            return super()._is_own(topic, message)
-        self._client.ack(message.mid, message.qos)
-        if message.payload == self._mark:
+            return super()._is_own(topic, publish)
+        self._client.ack(publish.mid, publish.qos)
+        if publish.payload == self._mark:
             self._marked = True
         return True

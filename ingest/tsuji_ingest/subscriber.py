@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.decoders import filters, own
 from tsuji_ingest.inbox import Inbox
-from tsuji_ingest.network import BufferedClient, BufferedSocket
+from tsuji_ingest.network import BufferedClient, BufferedSocket, Publish
 from tsuji_ingest.packet import Packet, storable
 from tsuji_platform.contract.topics import THINGS_FILTER, is_thing_topic
 from tsuji_platform.settings import BrokerAddress
@@ -99,6 +99,7 @@ class Subscriber:
         self.no_room = 0
         """Messages of QoS 0 that were dropped here."""
         self._say_no_room_due = 0.0
+        self._received_at, self._arrived_s = datetime.now(UTC), time.monotonic()
         self._connected = threading.Event()
         self._subscribe_due: float | None = None
         client = BufferedClient(
@@ -214,13 +215,26 @@ class Subscriber:
             connection.wait(self._wake_read, 1.0)
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_read, 65_536)
-            client.loop_read()
-            for _ in range(_PACKETS_AT_ONCE):
-                if not connection.pending():
-                    break
-                client.loop_read()
+            self._take_in(connection)
             client.loop_misc()
         return False
+
+    def _take_in(self, connection: BufferedSocket) -> None:
+        """What has come, in its order: messages here, all else by paho."""
+        connection.receive()
+        self._received_at, self._arrived_s = datetime.now(UTC), time.monotonic()
+        left = _PACKETS_AT_ONCE
+        while left > 0:
+            for publish in connection.publishes(left):
+                left -= 1
+                self._take(publish)
+            if left < _PACKETS_AT_ONCE:
+                self._client.heard()
+            if left <= 0 or not connection.ready():
+                return
+            left -= 1
+            if self._client.loop_read() != mqtt.MQTT_ERR_SUCCESS:
+                return
 
     def _send_acknowledgements(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -362,29 +376,41 @@ class Subscriber:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        """Of a quality of service that we don't ask for, but a broker may deliver."""
+        self._take(
+            Publish(
+                message.topic.encode(),
+                bytes(message.payload),
+                message.mid,
+                message.qos,
+                message.retain,
+            )
+        )
+
+    def _take(self, publish: Publish) -> None:
         try:
-            topic = message.topic
+            topic = publish.topic.decode()
         except UnicodeDecodeError:  # a broker must not pass such a topic on; ours is to say so
             topic = "a topic that is not UTF-8"
-        if self._is_own(topic, message):
+        if self._is_own(topic, publish):
             return
         self._deliver(
             Packet(
                 topic=storable(topic),
-                payload=bytes(message.payload),
-                received_at=datetime.now(UTC),
-                arrived_s=time.monotonic(),
-                mid=message.mid,
-                qos=message.qos,
+                payload=publish.payload,
+                received_at=self._received_at,
+                arrived_s=self._arrived_s,
+                mid=publish.mid,
+                qos=publish.qos,
                 connection=self._connection,
-                retained=message.retain or (self._grouped and is_thing_topic(topic)),
+                retained=publish.retain or (self._grouped and is_thing_topic(topic)),
             )
         )
 
-    def _is_own(self, topic: str, message: mqtt.MQTTMessage) -> bool:
+    def _is_own(self, topic: str, publish: Publish) -> bool:
         """Whether this was for us and not for the database."""
         if topic == _DROPPED:
-            self._note_dropped(message.payload)
+            self._note_dropped(publish.payload)
         return topic == _DROPPED
 
     def _deliver(self, packet: Packet) -> None:
@@ -408,7 +434,7 @@ class Subscriber:
                 self.no_room,
             )
 
-    def _note_dropped(self, payload: bytes | bytearray) -> None:
+    def _note_dropped(self, payload: bytes) -> None:
         try:
             dropped = int(payload[:20])
         except ValueError:
