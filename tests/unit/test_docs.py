@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import recipes
 from tsuji_platform.analytics.gaps import Absence
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Reason
 
@@ -57,3 +58,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_every_reason_of_a_gap_is_documented() -> None:
     text = (_ROOT / "docs" / "history.md").read_text(encoding="utf-8")
     assert [one.value for one in Absence if f"| `{one.value}` |" not in text] == []
+
+
+def test_all_recipes_are_in_languages_that_are_run() -> None:
+    marked = [one for one in recipes.DOCS.glob("*.md") for _ in recipes.recipes_of(one)]
+    assert {one.name for one in marked} >= {"api.md", "downloads.md", "keys.md"}
+    assert len(marked) == len(recipes.recipes("sh", "python", "js"))
