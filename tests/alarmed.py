@@ -69,6 +69,11 @@ class Alarmed:
         self._offices: list[AlertOffice] = []
         self.begin()
 
+    @staticmethod
+    def read(text: str) -> Rules:
+        """Rules out of TOML."""
+        return parse(text, "rules")
+
     def begin(self, holder: str = "ingest", rules: Rules | None = None) -> Evaluator:
         """What a process does that starts; the one before is not asked."""
         for one in self._offices:  # a process that is gone has no connection

@@ -7,6 +7,7 @@ import orjson
 import typer
 
 from tsuji import wiring
+from tsuji.alert_places import looked_up
 from tsuji.terminal import printable
 
 if TYPE_CHECKING:
@@ -25,12 +26,26 @@ def check(
         str, typer.Argument(metavar="FILE", help="TOML file of rules, or `demonstration`.")
     ],
 ) -> None:
-    """Read a file of rules and say what each would do, or every mistake; exit code 1 for any."""
-    from tsuji_platform.analytics.alert_rules import load
+    """Read a file of rules and say what each would do, or every mistake; exit code 1 for any.
+
+    Where the hub's database can be reached, the area sets, areas and things that they name are looked up.
+    """
+    from tsuji_platform.analytics.alert_rules import RulesError, load
 
     rules = load(file).rule
     for rule in rules:
         typer.echo(f"{rule.id}: {said(rule)}")
+    found = looked_up(rules, file)
+    for line in found.notes:
+        typer.echo(line, err=True)
+    if found.mistakes:
+        raise RulesError("\n".join(found.mistakes))
+    if found.unasked:
+        typer.echo(
+            "whether there are the area sets and things that they name was not checked: "
+            + found.unasked,
+            err=True,
+        )
     typer.echo(f"{len(rules)} rules, all good")
 
 
@@ -128,10 +143,18 @@ def said(rule: "Rule") -> str:
         "" if not length else f" for {length_text(length)}"
         for length in (condition.hold, condition.clear_hold)
     )
+    limit = _limit(condition.threshold, rule.at_least, rule.at_most)
+    cleared = _limit(condition.clear, rule.clears_below, rule.clears_above)
     return (
-        f"{rule.figure or rule.observed_property} of {where} {beyond} {condition.threshold:g} "
-        f"{rule.unit}{hold}; ends {near} {condition.clear:g}{clear}"
+        f"{rule.figure or rule.observed_property} of {where} {beyond} {limit} "
+        f"{rule.unit}{hold}; ends {near} {cleared}{clear}"
     )
+
+
+def _limit(value: float, *given: float | str | None) -> str:
+    """A threshold; one that names a band with its value."""
+    name = next((one for one in given if isinstance(one, str)), None)
+    return f"{value:g}" if name is None else f"{name} ({value:g})"
 
 
 def _time(time: datetime) -> str:

@@ -242,6 +242,15 @@ class AlertSettings(BaseSettings):
     webhook_secret_file: Path | None = Field(None, description="file that holds the secret instead")
 
 
+class TypicalSettings(BaseSettings):
+    """What is usual."""
+
+    model_config = _CONFIG
+    typical_weeks: int = Field(
+        8, ge=1, le=53, description="weeks before a day from which its typical values are taken"
+    )
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
@@ -268,9 +277,6 @@ class ApiSettings(BaseSettings):
     )
     query_seconds: float = Field(
         20, gt=0, le=3_600, description="how long one query of the data API may take"
-    )
-    typical_weeks: int = Field(
-        8, ge=1, le=53, description="weeks before a day from which its typical values are taken"
     )
 
 
@@ -333,6 +339,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     DecoderSettings,
     AreaSettings,
     AlertSettings,
+    TypicalSettings,
     ApiSettings,
     DashboardSettings,
     SharedSecretSettings,

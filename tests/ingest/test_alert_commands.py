@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from alarmed import BUSY, HOT, Alarmed
 from hub_processes import HubProcesses
 from tsuji.cli import app
 from tsuji_ingest.alerting.service import RulesFile, alerts_evaluated, rest_s
+from tsuji_platform.analytics.alert_rules import RulesError
 from tsuji_platform.settings import AlertSettings, BrokerAddress
 from tsuji_platform.store.alerting import LEASE
 
@@ -64,6 +66,31 @@ def test_a_file_is_checked_and_every_mistake_is_on_a_line(
     assert done.returncode == 1
     assert "rule 1 ('hot')" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_is_held_against_what_the_hub_has(
+    alarmed: Alarmed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(text: str) -> Result:
+        (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+        return CliRunner().invoke(app, ["alerts", "check", str(tmp_path / "rules.toml")])
+
+    assert check(HOT + BUSY).stderr == ""
+    done = check(HOT + BUSY.replace('"squares"', '"wards"'))
+    assert isinstance(done.exception, RulesError)
+    assert str(done.exception) == (
+        f"{tmp_path}/rules.toml: rule 2 ('busy'): areas.set: there is no area set 'wards'; there are "
+        "squares (`tsuji areas list`)"
+    )
+    done = check(BUSY.replace('"squares"', '"squares", codes = ["W", "N", "S"]'))
+    assert "areas.codes: 'squares' has no N, S; its codes are at" in str(done.exception)
+    done = check(HOT.replace('kind = "smart_pole"', 'ids = ["pole-1", "pole-9"]'))
+    assert done.exit_code == 0
+    assert done.stderr == "hot: no thing has registered as pole-9 yet\n"
+    monkeypatch.setenv("TSUJI_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    done = check(BUSY.replace('"squares"', '"wards"'))
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "1 rules, all good")
+    assert "was not checked: the database can't serve now" in done.stderr
 
 
 def test_a_file_that_changes_is_read_again_and_one_that_breaks_changes_nothing(

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tsuji_platform.analytics.alert_rules import (
-    RULE_FIGURES,
     Rule,
     RulesError,
     Source,
@@ -16,6 +15,8 @@ from tsuji_platform.analytics.alert_rules import (
     parse,
     schema,
 )
+from tsuji_platform.analytics.alert_thresholds import RULE_FIGURES
+from tsuji_platform.analytics.derived import DERIVED
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 GOOD = """
@@ -60,14 +61,37 @@ def test_a_rule_is_read_whole() -> None:
         ({"observed_property": ""}, "exactly one of"),
         ({"figure": '"footfall"'}, "it has observed_property and figure"),
         ({"observed_property": "", "figure": '"crowding"'}, "'crowding' is not one of footfall"),
-        ({"observed_property": "", "figure": '"congestion"'}, "'congestion' is not one of"),
+        (
+            {"observed_property": "", "figure": '"wind_vector_from_direction"'},
+            "is a direction, which no threshold divides; take one of footfall, air_temperature",
+        ),
+        ({"observed_property": "", "figure": '"footfall"', "at_least": "-1"}, "0 or more {person}"),
+        ({"observed_property": "", "figure": '"air_temperature"', "at_least": "70"}, "-50 to 60 Cel"),
+        ({"observed_property": "", "figure": '"level_of_service"', "at_least": "7"}, "1 to 6 1"),
+        (
+            {"observed_property": "", "figure": '"wbgt"', "at_least": '"hot"'},
+            "at_least 'hot' is no number and not one of warning, severe_warning, danger",
+        ),
+        (
+            {"observed_property": "", "figure": '"wbgt"', "at_least": '"caution"'},
+            "'caution' leaves no value out or none in; take one of warning, severe_warning, danger",
+        ),
+        (
+            {"observed_property": "", "figure": '"wind_chill"', "at_least": '"danger"'},
+            "at_least 'danger' must be a number: wind_chill has no bands",
+        ),
+        (
+            {"observed_property": "", "figure": '"percent_of_typical"', "clears_below": '"as_usual"'},
+            "either all numbers or all names",
+        ),
+        ({"at_least": "true"}, "must be a number, or in quotes the name of a band, got True"),
         ({"areas": '{ set = "squares" }'}, "either areas or things"),
         ({"things": ""}, "either areas or things"),
         ({"things": "", "areas": '{ set = "squares" }'}, "observed_property is for things"),
         ({"things": "", "areas": '{ set = "a/b" }'}, "'a/b'"),
         ({"things": '{ ids = [] }'}, "things.ids"),
         ({"things": '{ ids = ["no/id"] }'}, "'no/id'"),
-        ({"things": '{ name = "pole" }'}, "things.name: there is no such key"),
+        ({"things": '{ name = "pole" }'}, "things.name: there is no such key; there are ids, kind"),
         ({"at_least": ""}, "either at_least or at_most"),
         ({"at_least": '"35"'}, "'35'"),
         ({"at_least": "nan"}, "at_least"),
@@ -79,7 +103,7 @@ def test_a_rule_is_read_whole() -> None:
         ({"for_": '"5 minutes"'}, "'5 minutes'"),
         ({"for_": '"8d"'}, "seven days"),
         ({"gap": '"0s"'}, "gap must be longer"),
-        ({"threshold": "35"}, "threshold: there is no such key"),
+        ({"threshold": "35"}, "threshold: there is no such key; there are id, label, observed_property"),
         ({"observed_property": "", "silent_intervals": "3"}, "at_least means nothing for silence"),
         (
             {"observed_property": "", "silent_intervals": "3", "at_least": "", "for_": '"5s"'},
@@ -96,12 +120,37 @@ def test_every_mistake_is_named_with_its_place_and_value(keys: dict[str, str], n
 
 
 @pytest.mark.parametrize(
+    ("figure", "keys", "threshold", "clear"),
+    [
+        ("wbgt", {"at_least": '"danger"', "clears_below": '"severe_warning"'}, 31, 28),
+        ("wbgt", {"at_most": '"warning"', "clears_above": "28.5"}, 27.9, 28.5),
+        ("rain_band", {"at_least": '"somewhat_heavy"'}, 10, 10),
+        ("pm2_5_day_mean", {"at_least": '"above_advisory"'}, 70.1, 70.1),
+        ("pm2_5_day_mean", {"at_most": '"within_standard"'}, 35, 35),
+        ("percent_of_capacity", {"at_least": '"full"', "clears_below": '"crowded"'}, 80, 60),
+        ("percent_of_capacity", {"at_most": '"free"'}, 29, 29),
+        ("level_of_service", {"at_least": '"E"', "clears_below": '"D"'}, 5, 4),
+        ("congestion", {"at_least": '"very_crowded"'}, 4, 4),
+        ("percent_of_typical", {"at_most": '"quieter_than_usual"'}, 1, 1),
+    ],
+)
+def test_the_name_of_a_band_stands_for_its_edge(
+    figure: str, keys: dict[str, str], threshold: float, clear: float
+) -> None:
+    named = {"observed_property": "", "figure": f'"{figure}"', "at_least": ""} | keys
+    (rule,) = parse(changed(**named), "it").rule
+    assert (rule.condition.threshold, rule.condition.clear) == (threshold, clear)
+    assert of_document(rule.document()) == rule
+    assert rule.unit == ("1" if rule.by_place else DERIVED[figure].unit)
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("[[rule]", "is no TOML"),
         ("rule = 5", "rule"),
         ("rule = " + "[" * 20_000, "nested too deeply"),
-        ("[[rules]]", "rules: there is no such key"),
+        ("[[rules]]", "rules: there is no such key; there are rule"),
         (GOOD + GOOD, "several rules have the id 'hot'"),
         (GOOD + 'gap = "x"\n' + GOOD.replace('"hot"', "5"), "rule 2"),
     ],
@@ -147,5 +196,5 @@ def test_every_key_is_documented() -> None:
     text = (_DOCS / "alerts.md").read_text(encoding="utf-8")
     names = [field.alias or name for name, field in Rule.model_fields.items()]
     assert [name for name in names if f"`{name}`" not in text] == []
-    derived = RULE_FIGURES[12:]
+    derived = [name for name in RULE_FIGURES if name in DERIVED]
     assert [name for name in derived if f"`{name}`" not in text] == []

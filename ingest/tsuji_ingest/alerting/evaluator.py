@@ -78,6 +78,7 @@ class Evaluator:
         self._judged: datetime | None = None
         self._listening_since: datetime | None = None
         self._owed = True
+        self._no_value: dict[str, str] = {}
         self._figures_due = self._gone_due = self._forget_due = self._steady()
 
     def adopt(self, rules: Rules) -> None:
@@ -207,17 +208,17 @@ class Evaluator:
                 self._judge_one(turn, rule, moment, now)
 
     def _judge_one(self, turn: Turn, rule: Rule, moment: Moment, now: datetime) -> None:
-        figure, values = rule.figure or "", dict[str, float]()
         if rule.areas is not None:
-            chosen = None if rule.areas.codes is None else set(rule.areas.codes)
+            name = rule.areas.set
+            found = moment.of_areas(rule, name)
             values = {
-                Subject(area_set_id=rule.areas.set, area_code=code).key: value
-                for code, value in moment.of_areas(figure, rule.areas.set).items()
-                if chosen is None or code in chosen
+                Subject(area_set_id=name, area_code=code).key: value
+                for code, value in found.values.items()
             }
-        elif rule.things is not None:
-            of_things = moment.of_things(figure, turn.things(rule.things))
-            values = {Subject(thing_id=one).key: value for one, value in of_things.items()}
+        else:
+            found = moment.of_things(rule, turn.things(rule.things or ThingScope()))
+            values = {Subject(thing_id=one).key: value for one, value in found.values.items()}
+        self._no_value[rule.id] = found.reason
         condition = rule.condition
         met = {key for key, value in values.items() if condition.beyond(value, condition.threshold)}
         for key in met | self._book.busy(rule):  # for others there is nothing to remember
@@ -251,6 +252,8 @@ class Evaluator:
             scope = rule.things or ThingScope()
             there = {Subject(thing_id=one).key for one in turn.things(scope)}
             problem = "" if there else "there is no thing that it names"
+        if reason := self._no_value.get(rule.id):
+            problem = problem or f"nothing that it names has a value now: {reason}"
         turn.note_problem(rule.id, problem)
         for key in self._book.busy(rule) - there:
             subject = Subject.of_key(key)

@@ -13,7 +13,7 @@ from tsuji_ingest.alerting.mqtt import TARGET, MqttCourier
 from tsuji_ingest.alerting.signing import SecretError, key_of
 from tsuji_ingest.alerting.webhooks import WebhookCourier, WebhookError, parse_urls
 from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, RulesError, load
-from tsuji_platform.settings import AlertSettings, BrokerAddress
+from tsuji_platform.settings import AlertSettings, BrokerAddress, TypicalSettings
 from tsuji_platform.store import StoreError, changes
 from tsuji_platform.store.alert_outbox import Outbox
 from tsuji_platform.store.alerting import AlertOffice
@@ -84,6 +84,7 @@ class Alerting:
         broker: MQTT address.
         ingest_id: whose it is.
         settings: where the rules and the webhooks are.
+        typical_weeks: from which typical values are taken.
 
     Raises:
         RulesError: where the rules can't be used.
@@ -91,7 +92,12 @@ class Alerting:
     """
 
     def __init__(
-        self, database_url: str, broker: BrokerAddress, ingest_id: str, settings: AlertSettings
+        self,
+        database_url: str,
+        broker: BrokerAddress,
+        ingest_id: str,
+        settings: AlertSettings,
+        typical_weeks: int,
     ) -> None:
         if settings.alerts is None or settings.alerts == NO_RULES:
             raise RulesError("TSUJI_ALERTS names no rules")
@@ -102,7 +108,7 @@ class Alerting:
             *(WebhookCourier(database_url, url, key) for url, key in webhooks(settings)),
         ]
         targets = [one.target for one in self._couriers]
-        self._office = AlertOffice(database_url, ingest_id, targets)
+        self._office = AlertOffice(database_url, ingest_id, targets, typical_weeks=typical_weeks)
         self._evaluator = Evaluator(self._office, self._file.rules)
         self._targets = targets
         self._stop = threading.Event()
@@ -229,7 +235,8 @@ def alerts_evaluated(
     if settings.alerts is None or settings.alerts == NO_RULES:
         yield
         return
-    alerting = Alerting(database_url, broker, ingest_id, settings)
+    weeks = TypicalSettings().typical_weeks
+    alerting = Alerting(database_url, broker, ingest_id, settings, weeks)
     alerting.start()
     try:
         yield

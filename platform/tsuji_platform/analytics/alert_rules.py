@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from importlib.resources import files
@@ -22,11 +22,18 @@ from pydantic import (
     model_validator,
 )
 
+from tsuji_platform.analytics.alert_thresholds import (
+    Limit,
+    check_known,
+    is_by_place,
+    unit_of,
+    value_of,
+)
 from tsuji_platform.analytics.alerts import Condition
+from tsuji_platform.analytics.derivation import Derived
 from tsuji_platform.analytics.derived import DERIVED
-from tsuji_platform.analytics.figures import FIGURES, WINDOW
+from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.analytics.freshness import SILENT_AFTER
-from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.contract.topics import THING_ID
 
@@ -39,13 +46,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LENGTH = re.compile(r"(\d{1,6})([smhd])")
 _DAY = timedelta(days=1)
 _LEAST_SILENCE = timedelta(seconds=30)
-_NOT_AT_A_MOMENT = {
-    "congestion", "percent_of_typical", "percent_of_capacity", "pm2_5_day_mean",
-    "wind_vector_from_direction",
-}  # fmt: skip
-"""Derived figures that need more than the hour before a moment, are no quantity, or are a direction."""
-RULE_FIGURES = (*FIGURES, *(one for one in DERIVED if one not in _NOT_AT_A_MOMENT))
-"""The figures that rules may be about."""
+_LIMITS = ("at_least", "at_most", "clears_below", "clears_above")
 
 
 class RulesError(Exception):
@@ -79,7 +80,6 @@ Length = Annotated[
     PlainSerializer(length_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["5m", "2h"]}),
 ]
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 _Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -153,15 +153,17 @@ class Rule(_Part):
     ] = None
     areas: AreaScope | None = None
     things: ThingScope | None = None
-    at_least: Annotated[_Finite | None, Field(description="met by this value and higher ones")] = (
-        None
-    )
-    clears_below: Annotated[
-        _Finite | None, Field(description="only lower values end it; at_least where left out")
+    at_least: Annotated[
+        Limit | None, Field(description="met by this value, or this band, and higher ones")
     ] = None
-    at_most: Annotated[_Finite | None, Field(description="met by this value and lower ones")] = None
+    clears_below: Annotated[
+        Limit | None, Field(description="only lower values end it; at_least where left out")
+    ] = None
+    at_most: Annotated[
+        Limit | None, Field(description="met by this value, or this band, and lower ones")
+    ] = None
     clears_above: Annotated[
-        _Finite | None, Field(description="only higher values end it; at_most where left out")
+        Limit | None, Field(description="only higher values end it; at_most where left out")
     ] = None
     hold: Annotated[
         Length,
@@ -201,8 +203,7 @@ class Rule(_Part):
         return self
 
     def _check_silence(self) -> None:
-        given = [n for n in ("at_least", "at_most", "clears_below", "clears_above")
-                 if getattr(self, n) is not None]  # fmt: skip
+        given = [name for name in _LIMITS if getattr(self, name) is not None]
         if given or self.clears_after:
             raise ValueError(
                 f"{(given or ['clears_after'])[0]} means nothing for silence, which ends when the thing "
@@ -214,16 +215,8 @@ class Rule(_Part):
             )
 
     def _check_known(self) -> None:
-        if self.figure is not None and self.figure not in RULE_FIGURES:
-            raise ValueError(f"figure {quote(self.figure)} is not one of {', '.join(RULE_FIGURES)}")
-        name = self.observed_property
-        if name is not None and name not in OBSERVED_PROPERTIES:
-            raise ValueError(
-                f"observed_property {quote(name)} is not one of {', '.join(OBSERVED_PROPERTIES)}"
-            )
-        known = OBSERVED_PROPERTIES.get(str(name or self.figure))
-        if known is not None and known.aggregation is Aggregation.CIRCULAR_MEAN:
-            raise ValueError(f"{known.id} is a direction, which no threshold divides")
+        kind = "observed_property" if self.figure is None else "figure"
+        check_known(kind, self._name)
 
     def _check_thresholds(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
@@ -231,30 +224,44 @@ class Rule(_Part):
         for limit, clear in (("at_least", "clears_above"), ("at_most", "clears_below")):
             if getattr(self, limit) is not None and getattr(self, clear) is not None:
                 raise ValueError(f"{clear} does not go with {limit}")
-        threshold = self._threshold
-        known = OBSERVED_PROPERTIES.get(self.observed_property or "")
-        if known is not None and not known.low <= threshold <= known.high:
+        given = [getattr(self, key) for key in _LIMITS if getattr(self, key) is not None]
+        if self.by_place and not all(isinstance(one, str) for one in given):
             raise ValueError(
-                f"threshold {threshold:g} is outside of what {known.id} can be, "
-                f"{known.low:g} to {known.high:g} {known.unit}"
+                f"thresholds of {self._name} are either all numbers or all names of bands"
             )
         self._condition()
 
     @property
-    def _threshold(self) -> float:
-        return float((self.at_least if self.at_least is not None else self.at_most) or 0.0)
+    def _name(self) -> str:
+        return self.observed_property or self.figure or ""
+
+    def _limit(self, key: str) -> float:
+        return value_of(key, getattr(self, key), self._name, is_figure=self.figure is not None)
 
     def _condition(self) -> Condition:
-        threshold, above = self._threshold, self.at_least is not None
-        clear = self.clears_below if above else self.clears_above
+        above = self.at_least is not None
+        threshold = self._limit("at_least" if above else "at_most")
+        clear = "clears_below" if above else "clears_above"
         return Condition(
             threshold=threshold,
-            clear=threshold if clear is None else clear,
+            clear=threshold if getattr(self, clear) is None else self._limit(clear),
             above=above,
             hold=self.hold,
             clear_hold=self.clears_after,
             gap=self.gap,
         )
+
+    @property
+    def by_place(self) -> bool:
+        """Whether its values are the places of the figure's bands, the lowest 1."""
+        return is_by_place(self.figure, *(getattr(self, key) for key in _LIMITS))
+
+    def value_of(self, derived: Derived) -> float | None:
+        """What counts of its derived figure; None where there is nothing."""
+        if self.by_place:
+            bands = [it.band for it in DERIVED[self._name].bands]
+            return None if derived.band is None else float(1 + bands.index(derived.band))
+        return None if derived.value is None else float(derived.value)
 
     @property
     def condition(self) -> Condition:
@@ -276,11 +283,11 @@ class Rule(_Part):
     @property
     def unit(self) -> str:
         """UCUM code of its values; of a silence, seconds."""
-        if self.observed_property is not None:
-            return OBSERVED_PROPERTIES[self.observed_property].unit
-        if self.figure is None:
+        if self.source is Source.SILENCE:
             return "s"
-        return (FIGURES.get(self.figure) or DERIVED[self.figure]).unit
+        if self.by_place:
+            return "1"
+        return unit_of(self._name, is_figure=self.figure is not None)
 
     def document(self) -> dict[str, Any]:
         """The rule as JSON, by the names that the file has, with its unit."""
@@ -343,8 +350,17 @@ def _mistake(document: Mapping[str, Any], error: Any) -> str:
         shown = ""
     what = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        what = "there is no such key"
+        what = f"there is no such key; there are {', '.join(_keys(place))}"
     return f"{': '.join(filter(None, [place[0] if place else '', '.'.join(place[1:])]))}: {what}{shown}"
+
+
+def _keys(place: Sequence[str]) -> list[str]:
+    """The keys of the part of the file in which a place is."""
+    parts: dict[str, type[_Part]] = {"label": Label, "areas": AreaScope, "things": ThingScope}
+    part: type[_Part] = Rules
+    if len(place) > 1:
+        part = parts.get(place[-2], Rule)
+    return [field.alias or name for name, field in part.model_fields.items()]
 
 
 def load(place: str) -> Rules:

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from tsuji_platform.analytics.derivation import Band, Derived, Inputs, absent, lacking
+from tsuji_platform.analytics.derivation import Band, Derived, Inputs, absent, lacking, stretches
 
 _WBGT_FROM = (25.0, 28.0, 31.0)
 _WBGT = (
@@ -43,6 +43,9 @@ _PM2_5 = (
         label_ja="暫定指針値(日平均)超過",
     ),
 )
+WBGT_BANDS = stretches(_WBGT, _WBGT_FROM, 1)
+RAIN_BANDS = stretches(_RAIN, _RAIN_FROM, 1)
+PM2_5_BANDS = stretches(_PM2_5, (_PM2_5_STANDARD, _PM2_5_ADVISORY), 1, included=False)
 _KMH = 3.6
 
 

@@ -11,7 +11,15 @@ below their lower quartile, between the quartiles, above the upper one.
 
 from bisect import bisect_left, bisect_right
 
-from tsuji_platform.analytics.derivation import Band, Derived, Inputs, absent, lacking
+from tsuji_platform.analytics.derivation import (
+    Band,
+    Derived,
+    Inputs,
+    absent,
+    by_place,
+    lacking,
+    stretches,
+)
 
 DENSITY_DECIMALS = 2
 FLOW_DECIMALS = 1
@@ -52,6 +60,10 @@ CONGESTION = (
     Band(id="crowded", label="crowded", label_ja="混雑"),
     Band(id="very_crowded", label="very crowded", label_ja="非常に混雑"),
 )
+LEVEL_BANDS = by_place(LEVELS)
+CAPACITY_BANDS = stretches(_CAPACITY, _CAPACITY_FROM, 0)
+USUAL_BANDS = by_place(_USUAL)
+CONGESTION_BANDS = by_place(CONGESTION)
 _CONGESTION_OF_LEVEL = (0, 0, 1, 2, 3, 3)
 """The label of A to F: A and B, C, D, E and F. Which letters share a label is ours, not Fruin's."""
 

@@ -1,5 +1,6 @@
 """What every derived figure gives back: a value with its band, or none with the reason."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,47 @@ class Band:
     id: str
     label: str
     label_ja: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A band and the rounded values that it holds.
+
+    Attributes:
+        band: which.
+        low: its lowest value, -inf where nothing lies below it.
+        high: its highest value, inf where nothing lies above it.
+    """
+
+    band: Band
+    low: float
+    high: float
+
+
+def stretches(
+    bands: Sequence[Band | None], begins: Sequence[float], decimals: int, *, included: bool = True
+) -> tuple[Stretch, ...]:
+    """Bands one above the other.
+
+    Args:
+        bands: from the lowest on; None where the source names none.
+        begins: where all but the first begin.
+        decimals: of the values.
+        included: whether a band holds the very value at which it begins, or the one below does.
+    """
+    step = 10.0**-decimals
+    lows = [-math.inf, *(round(one + (0 if included else step), decimals) for one in begins)]
+    highs = [*(round(one - step, decimals) for one in lows[1:]), math.inf]
+    return tuple(
+        Stretch(band=band, low=low, high=high)
+        for band, low, high in zip(bands, lows, highs, strict=True)
+        if band is not None
+    )
+
+
+def by_place(bands: Sequence[Band]) -> tuple[Stretch, ...]:
+    """Bands whose values are their places, the first 1."""
+    return stretches(bands, range(2, len(bands) + 1), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

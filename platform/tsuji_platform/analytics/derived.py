@@ -1,11 +1,12 @@
 """The derived figures by name: what each is made of, from which source, and the function that makes it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from tsuji_platform.analytics import comfort, congestion
-from tsuji_platform.analytics.derivation import Derived, Inputs
+from tsuji_platform.analytics.derivation import Derived, Inputs, Stretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,10 @@ class DerivedFigure:
         method: one English sentence, shown beside the figure.
         method_ja: the same in Japanese.
         derive: makes it.
+        bands: those that lie one above the other, with their values.
+        bands_by_place: whether the bands are no stretches of its values, so that their values are places.
+        lowest: no value is lower.
+        highest: no value is higher.
     """
 
     id: str
@@ -39,6 +44,10 @@ class DerivedFigure:
     method: str
     method_ja: str
     derive: Callable[[Inputs], Derived]
+    bands: tuple[Stretch, ...] = ()
+    bands_by_place: bool = False
+    lowest: float = -math.inf
+    highest: float = math.inf
 
 
 _TYPICAL = ("typical_percent", "typical_q1", "typical_median", "typical_q3")
@@ -59,6 +68,9 @@ _FIGURES = (
         method_ja="判定規則つきの表示。密度によるサービス水準、定員比、流率によるサービス水準、"
         "通常比のうち、データのある最初のものによる。",
         derive=congestion.congestion,
+        bands=congestion.CONGESTION_BANDS,
+        lowest=1,
+        highest=4,
     ),
     DerivedFigure(
         id="level_of_service",
@@ -74,6 +86,9 @@ _FIGURES = (
         method_ja="フルーインの歩道のサービス水準(A=1〜F=6)。密度があれば最も密な場所、"
         "なければ1時間平均流率が最大のカウンターによる。",
         derive=congestion.level_of_service,
+        bands=congestion.LEVEL_BANDS,
+        lowest=1,
+        highest=6,
     ),
     DerivedFigure(
         id="pedestrian_flow",
@@ -89,6 +104,7 @@ _FIGURES = (
         method_ja="直近60分の通行人数を計測された分数と有効幅員(m)で割った値。最大のカウンター。"
         "1時間内の短い混雑は現れない。",
         derive=congestion.pedestrian_flow,
+        lowest=0,
     ),
     DerivedFigure(
         id="percent_of_typical",
@@ -104,6 +120,9 @@ _FIGURES = (
         method_ja="直近1時間の通行人数の、同じ種別の過去の日の同じ時間帯の中央値に対する割合。"
         "四分位数の間を「いつも通り」とする。",
         derive=congestion.percent_of_typical,
+        bands=congestion.USUAL_BANDS,
+        bands_by_place=True,
+        lowest=0,
     ),
     DerivedFigure(
         id="percent_of_capacity",
@@ -120,6 +139,8 @@ _FIGURES = (
         method_ja="東京の0時からの流入と流出の差の、定員に対する割合(両方向を計測するカウンター)。"
         "0時には誰もいないとみなし、流出が流入を上回る場所は除く。",
         derive=congestion.percent_of_capacity,
+        bands=congestion.CAPACITY_BANDS,
+        lowest=0,
     ),
     DerivedFigure(
         id="wbgt",
@@ -134,6 +155,7 @@ _FIGURES = (
         method="Estimated from temperature, humidity, solar irradiance and wind; no measurement.",
         method_ja="気温・湿度・日射・風速からの推定値。実測値ではない。",
         derive=comfort.wbgt,
+        bands=comfort.WBGT_BANDS,
     ),
     DerivedFigure(
         id="heat_index",
@@ -178,6 +200,8 @@ _FIGURES = (
         method="Total of the last 60 minutes with JMA's words for it, from 10 mm.",
         method_ja="直近60分の合計と、気象庁による雨の強さの表現(10 mm以上)。",
         derive=comfort.rain_band,
+        bands=comfort.RAIN_BANDS,
+        lowest=0,
     ),
     DerivedFigure(
         id="pm2_5_day_mean",
@@ -191,6 +215,8 @@ _FIGURES = (
         method="Mean of the hours of the last whole day in Tokyo, at least 20 of them.",
         method_ja="東京の前日の1時間値の平均(20時間以上ある場合)。",
         derive=comfort.pm2_5_day_mean,
+        bands=comfort.PM2_5_BANDS,
+        lowest=0,
     ),
     DerivedFigure(
         id="wind_vector_speed",
@@ -205,6 +231,7 @@ _FIGURES = (
         method="Speed of the mean of the wind vectors of all things that measure speed and direction.",
         method_ja="風速と風向を測る機器の風ベクトルの平均の大きさ。",
         derive=comfort.wind_vector_speed,
+        lowest=0,
     ),
     DerivedFigure(
         id="wind_vector_from_direction",

@@ -37,7 +37,12 @@ from tsuji_platform.api.routers import (
     typical,
     vocabulary,
 )
-from tsuji_platform.settings import ApiSettings, DatabaseSettings, SharedSecretSettings
+from tsuji_platform.settings import (
+    ApiSettings,
+    DatabaseSettings,
+    SharedSecretSettings,
+    TypicalSettings,
+)
 from tsuji_platform.store import Database
 
 _ROUTERS = (
@@ -131,7 +136,7 @@ def app_of_environment() -> FastAPI:
     atexit.register(database.close)
     hub = Hub(
         database,
-        typical_weeks=settings.typical_weeks,
+        typical_weeks=TypicalSettings().typical_weeks,
         publisher=settings.publisher,
         licence=settings.licence,
     )

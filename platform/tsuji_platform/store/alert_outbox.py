@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tsuji_platform.analytics.alert_rules import AreaScope, ThingScope
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.session import Session
@@ -197,6 +198,16 @@ class Alerts:
         """The rules in force in the order of their file, each as `document` and `problem`."""
         rows = self._database.rows(_ALERTS["rules_in_force"])
         return [{"document": row["document"], "problem": row["problem"]} for row in rows]
+
+    def areas_of(self, scope: AreaScope) -> list[str]:
+        """Codes of the areas that a rule names, of those that there are."""
+        values = {"area_set_id": scope.set, "codes": scope.codes}
+        return [row["code"] for row in self._database.rows(_ALERTS["scoped_areas"], values)]
+
+    def things_of(self, scope: ThingScope) -> list[str]:
+        """Ids of the things that a rule names, of those that are registered."""
+        values = {"thing_ids": scope.ids, "kind": scope.kind}
+        return [row["thing_id"] for row in self._database.rows(_ALERTS["scoped_things"], values)]
 
     def evaluator(self, alive_within: timedelta) -> dict[str, Any] | None:
         """Who evaluates, since when it was last seen, and up to when figures are judged."""

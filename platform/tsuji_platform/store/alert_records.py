@@ -64,3 +64,22 @@ class Heard:
     datastream_id: int
     time: datetime
     period_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """What a thing says of itself that derived figures are made of.
+
+    Attributes:
+        thing_id: whose.
+        effective_width_m: of the walkway that it counts on, None where that is not known.
+        capacity: people that the place holds, None where that is not known.
+        both_ways: whether it lists counts both ways.
+        pm2_5: whether it lists PM2.5.
+    """
+
+    thing_id: str
+    effective_width_m: float | None
+    capacity: int | None
+    both_ways: bool
+    pm2_5: bool

@@ -10,10 +10,13 @@ from psycopg.types.json import Jsonb
 from tsuji_platform.analytics.alert_rules import AreaScope, Rule, ThingScope
 from tsuji_platform.analytics.alerts import Event, Phase, State
 from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.analytics.suppression import OPEN
 from tsuji_platform.contract.alert_messages import alert_document, encode_message
 from tsuji_platform.store import queries
-from tsuji_platform.store.alert_records import Heard, Kept, Key, Newest, Subject
+from tsuji_platform.store.alert_past import AlertPast
+from tsuji_platform.store.alert_records import Counting, Heard, Kept, Key, Newest, Subject
 from tsuji_platform.store.database import Connection
+from tsuji_platform.store.day_inputs import BOTH_WAYS, PM2_5
 
 _SQL = queries.load("alerts")
 _ANNOUNCE = queries.load("writing")["announce"]
@@ -30,12 +33,14 @@ class Turn:
         broken: whether nobody had a turn for a while.
         judged_until: up to which moment figures were judged, None where never.
         listening_since: since when there has been no such break, None where that is not known.
+        past: what is known of more than the last hour.
     """
 
     def __init__(
         self,
         connection: Connection,
         targets: list[str],
+        past: AlertPast,
         *,
         fresh: bool,
         broken: bool,
@@ -44,6 +49,7 @@ class Turn:
     ) -> None:
         self._connection = connection
         self._targets = targets
+        self.past = past
         self.fresh = fresh
         self.broken = broken
         self.judged_until = judged_until
@@ -180,11 +186,10 @@ class Turn:
             members.setdefault(row["code"], []).append(row["thing_id"])
         return members
 
-    def widths(self) -> dict[str, float | None]:
-        """Effective width, m, by thing."""
-        values = {"limit": 1_000_000, "after": None, "thing_id": None}
-        rows = self._connection.execute(_READING["things"], values)
-        return {row["thing_id"]: row["effective_width_m"] for row in rows}
+    def counters(self) -> list[Counting]:
+        """The things of which more is known than the hour's readings: widths, capacities, PM2.5."""
+        values = {"both_ways": list(BOTH_WAYS), "pm2_5": PM2_5}
+        return [Counting(**row) for row in self._connection.execute(_SQL["counting"], values)]
 
     def newest_until(
         self, observed_properties: Sequence[str], start: datetime, end: datetime
@@ -203,6 +208,7 @@ class Turn:
             "window": window,
             "ahead": timedelta(0),
             "declared": True,
+            **OPEN.parameters(),
         }
         return [_reading(row) for row in self._connection.execute(_READING["totals"], values)]
 

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from tsuji_platform.store import queries
+from tsuji_platform.store.alert_past import AlertPast
 from tsuji_platform.store.alert_turn import Turn
 from tsuji_platform.store.session import Session
 
@@ -33,17 +34,22 @@ class AlertOffice:
         url: PostgreSQL address.
         holder: whose evaluator it is: the ingest's id. An earlier run under the same is over.
         targets: who is to be told of alerts.
+        typical_weeks: from which typical values are taken.
     """
 
-    def __init__(self, url: str, holder: str, targets: Sequence[str]) -> None:
+    def __init__(
+        self, url: str, holder: str, targets: Sequence[str], *, typical_weeks: int = 8
+    ) -> None:
         self._session = Session(url, f"tsuji {holder} alerts")
         self._holder = holder
         self._run = uuid4().hex
         self._targets = list(targets)
+        self.past = AlertPast(url, typical_weeks)
 
     def close(self) -> None:
-        """Let the connection go; the next turn opens another."""
+        """Let the connections go; the next turn opens others."""
         self._session.close()
+        self.past.close()
 
     @contextmanager
     def turn(self, problem: str = "") -> Iterator[Turn | None]:
@@ -74,6 +80,7 @@ class AlertOffice:
             yield Turn(
                 connection,
                 self._targets,
+                self.past,
                 fresh=not mine,
                 broken=before is None or before["seen_ago"] > _BREAK,
                 judged_until=None if before is None else before["judged_until"],

@@ -137,6 +137,18 @@ WHERE (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
 SELECT code FROM area
 WHERE area_set_id = %(area_set_id)s AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s));
 
+-- name: counting
+-- What things say of themselves that derived figures are made of; those that say nothing are left out.
+SELECT thing_id, effective_width_m, capacity,
+    count(*) FILTER (WHERE observed_property = ANY (%(both_ways)s)) = cardinality(%(both_ways)s::text[])
+        AS both_ways,
+    coalesce(bool_or(observed_property = %(pm2_5)s), false) AS pm2_5
+FROM thing LEFT JOIN datastream USING (thing_id)
+WHERE declared IS NOT FALSE
+GROUP BY thing_id
+HAVING effective_width_m IS NOT NULL OR capacity IS NOT NULL
+    OR coalesce(bool_or(observed_property = %(pm2_5)s), false);
+
 -- name: newest_until
 -- The newest observation of each declared datastream with start < time <= end; most are in `latest`.
 SELECT thing_id, observed_property, latest.phenomenon_time, latest.result
