@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 from tsuji_platform.analytics.alert_rules import AreaScope, Rule, ThingScope
 from tsuji_platform.analytics.alerts import Event, Phase, State
 from tsuji_platform.analytics.readings import Reading
-from tsuji_platform.analytics.suppression import OPEN
 from tsuji_platform.contract.alert_messages import alert_document, encode_message
 from tsuji_platform.store import queries
 from tsuji_platform.store.alert_past import AlertPast
@@ -208,7 +207,6 @@ class Turn:
             "window": window,
             "ahead": timedelta(0),
             "declared": True,
-            **OPEN.parameters(),
         }
         return [_reading(row) for row in self._connection.execute(_READING["totals"], values)]
 
