@@ -17,7 +17,6 @@ from tsuji import (
     datasets,
     doctor,
     exporting,
-    feeds,
     importing,
     keeping,
     keys,
@@ -25,6 +24,7 @@ from tsuji import (
     rejected,
     replay,
     services,
+    simulate,
     simulated_past,
     up,
     wiring,
@@ -99,7 +99,7 @@ app.command()(services.migrate)
 app.command()(services.ingest)
 app.command()(services.api)
 app.command()(services.dashboard)
-app.command()(feeds.simulate)
+app.command()(simulate.simulate)
 app.command()(simulated_past.simulate_past)
 app.command("import")(importing.import_)
 app.command()(exporting.export)
@@ -144,8 +144,8 @@ def _is_mendable(error: Exception) -> bool:
     from tsuji_platform.exports.files import ExportFileError
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.store import StoreError
-    from tsuji_simulators.fleet import ScenarioError
     from tsuji_simulators.recorded.recording import RecordingError
+    from tsuji_simulators.scenario_files import ScenarioError
     from tsuji_simulators.tape.message import TapeError
 
     return isinstance(

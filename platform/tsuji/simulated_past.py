@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tsuji_platform.imports.rows import JudgedRows, Place
     from tsuji_platform.store.imports import ImportProgress, ImportWriter
-    from tsuji_simulators.fleet import Scenario
+    from tsuji_simulators.scenario import Scenario
     from tsuji_simulators.state import Span
 
 _log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ def simulate_past() -> None:
     was; what is in is not imported again (docs/demonstration.md).
     """
     from tsuji_platform.store.imports import ImportWriter
-    from tsuji_simulators.fleet import load_scenario
     from tsuji_simulators.run import SEED, state_file
+    from tsuji_simulators.scenario_files import DEMONSTRATION, load_scenario
 
     wiring.set_up_logging()
     os.nice(19)
@@ -58,7 +58,7 @@ def simulate_past() -> None:
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     stop = threading.Event()
     on_stop_signal(stop.set)
-    scenario = load_scenario("city")
+    scenario = load_scenario(DEMONSTRATION)
     path = state_file(wiring.instance().home / "simulator", scenario, SEED)
     writer = ImportWriter(wiring.database_url())
     try:

@@ -7,6 +7,7 @@ arithmetic and elementary functions are used, not numpy's distributions, whose s
 between versions.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -54,14 +55,16 @@ def normal(stream: Stream, position: NDArray[Any]) -> Floats:
     return drawn
 
 
-def smooth(stream: np.uint64, time: NDArray[Any], scale_s: float) -> Floats:
+def smooth(stream: Stream, time: NDArray[Any], scale_s: float) -> Floats:
     """A smoothly wandering signal of mean 0 and about unit variance.
 
     Independent normals stand every `scale_s` seconds; between them the signal follows a blend whose
     weights keep the variance at 1 all the way.
     """
     left, share = _between(np.asarray(time, dtype=np.float64) / scale_s)
-    blended = (1.0 - share) * normal(stream, left) + share * normal(stream, left + 1)
+    knots = _Knots(left)
+    at_left, at_right = knots.of(stream, left, (0, 1))
+    blended = (1.0 - share) * at_left + share * at_right
     wandering: Floats = blended / np.sqrt((1.0 - share) ** 2 + share**2)
     return wandering
 
@@ -86,24 +89,72 @@ def field(
         scale_s: time between independent knots.
     """
     when = np.asarray(time, dtype=np.float64)
-    axes = [
-        _between(np.broadcast_to(np.asarray(east_km) / scale_km, when.shape)),
-        _between(np.broadcast_to(np.asarray(north_km) / scale_km, when.shape)),
-        _between(when / scale_s),
-    ]
+    east, east_share = _between(np.asarray(east_km, dtype=np.float64) / scale_km)
+    north, north_share = _between(np.asarray(north_km, dtype=np.float64) / scale_km)
+    moment, moment_share = _between(when / scale_s)
+    knots = _Knots(moment)
+    # By corner of the cube that holds place and time, each axis mixed into the one before.
+    drawn: dict[tuple[int, int, int], Floats] = {}
+    for x in (0, 1):
+        by_east = _mixed(stream, east + x)
+        for y in (0, 1):
+            by_north = _mixed(by_east, north + y)
+            earlier, later = knots.mixed(by_north, moment)
+            drawn[x, y, 0], drawn[x, y, 1] = earlier, later
     total = np.zeros(when.shape)
     squares = np.zeros(when.shape)
-    nowhere = np.zeros(when.shape, dtype=np.int64)  # the knot holds place and time already
-    for corner in range(8):
-        weight = np.ones(when.shape)
-        knot: Stream = stream
-        for axis, (left, share) in enumerate(axes):
-            right = corner >> axis & 1
-            weight = weight * (share if right else 1.0 - share)
-            knot = _mixed(knot, left + right)
-        total += weight * normal(knot, nowhere)
-        squares += weight**2
+    for z in (0, 1):
+        for y in (0, 1):
+            for x in (0, 1):
+                weight = (east_share if x else 1.0 - east_share) * (
+                    north_share if y else 1.0 - north_share
+                )
+                weight = weight * (moment_share if z else 1.0 - moment_share)
+                total += weight * drawn[x, y, z]
+                squares += weight**2
     return total / np.sqrt(squares)
+
+
+class _Knots:
+    """Draws at the knots of many times: each knot once, where there are fewer of them than times.
+
+    Args:
+        left: the knot before each time; times along the last axis.
+    """
+
+    def __init__(self, left: Integers) -> None:
+        self._first = int(left.min()) if left.size else 0
+        self._last = int(left.max()) + 1 if left.size else 0
+
+    def of(self, stream: Stream, left: Integers, steps: tuple[int, int]) -> tuple[Floats, Floats]:
+        """Normals of the stream at the knots so many steps behind `left`."""
+        return self._drawn(stream, left, steps, normal)
+
+    def mixed(self, stream: Stream, left: Integers) -> tuple[Floats, Floats]:
+        """The same where the knot is mixed into the stream first, of `left` and the next."""
+        return self._drawn(stream, left, (0, 1), _normal_of_both)
+
+    def _drawn(
+        self,
+        stream: Stream,
+        left: Integers,
+        steps: tuple[int, int],
+        draw: Callable[[Stream, NDArray[Any]], Floats],
+    ) -> tuple[Floats, Floats]:
+        number = self._last - self._first + 1
+        streams = np.ndim(stream) and np.shape(stream)[-1]
+        if streams > 1 or number >= (left.shape[-1] if streams else left.size):
+            return draw(stream, left + steps[0]), draw(stream, left + steps[1])
+        table = draw(stream, np.arange(self._first, self._last + 1))
+        where = left - self._first
+        if table.ndim == 1:
+            return table[where + steps[0]], table[where + steps[1]]
+        rows = np.arange(len(table))[:, None] if len(table) > 1 else 0
+        return table[rows, where + steps[0]], table[rows, where + steps[1]]
+
+
+def _normal_of_both(stream: Stream, position: NDArray[Any]) -> Floats:
+    return normal(_mixed(stream, position), np.zeros(1, dtype=np.int64))
 
 
 def _between(where: Floats) -> tuple[Integers, Floats]:
@@ -113,13 +164,13 @@ def _between(where: Floats) -> tuple[Integers, Floats]:
     return left.astype(np.int64), share * share * (3.0 - 2.0 * share)
 
 
-def whole(stream: np.uint64, position: NDArray[Any], amount: Floats) -> Integers:
+def whole(stream: Stream, position: NDArray[Any], amount: Floats) -> Integers:
     """Round each amount up or down at random so that the mean stays the amount."""
     below = np.floor(amount)
     return (below + (uniform(stream, position) < amount - below)).astype(np.int64)
 
 
-def poisson(stream: np.uint64, position: NDArray[Any], mean: Floats) -> Integers:
+def poisson(stream: Stream, position: NDArray[Any], mean: Floats) -> Integers:
     """Poisson counts with the given means."""
     drawn = uniform(stream, position)
     counts = np.zeros(mean.shape, dtype=np.int64)
@@ -128,7 +179,7 @@ def poisson(stream: np.uint64, position: NDArray[Any], mean: Floats) -> Integers
         counts[small] = _inverted(drawn[small], mean[small])
     if not small.all():
         large = ~small
-        z = normal(stream ^ _MIX_1, position[large])
+        z = normal(np.broadcast_to(stream, mean.shape)[large] ^ _MIX_1, position[large])
         # Cornish-Fisher: the normal quantile with the Poisson's skewness put in.
         value = mean[large] + np.sqrt(mean[large]) * z + (z * z - 1.0) / 6.0
         counts[large] = np.maximum(np.floor(value + 0.5), 0.0).astype(np.int64)
@@ -151,7 +202,7 @@ def _inverted(drawn: Floats, mean: Floats) -> Integers:
 
 
 def negative_binomial(
-    stream: np.uint64, position: NDArray[Any], mean: Floats, shape: float
+    stream: Stream, position: NDArray[Any], mean: Floats, shape: float
 ) -> Integers:
     """Over-dispersed counts: variance is mean + mean² / shape.
 

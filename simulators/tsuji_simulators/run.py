@@ -1,6 +1,6 @@
 """The simulated fleet as a service: live at once, with the past filled in behind it.
 
-Every thing reports at its own second of each minute. What lies in the past - the days of history of
+Every thing reports at its own second of its interval. What lies in the past - the days of history of
 the first start, and the gap after each stop - is a backlog that a second thread publishes, newest
 first and slowly enough that live messages never wait behind it. A small file remembers what the
 broker has acknowledged; since the signals are pure functions, whatever is published again after a
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,16 +19,21 @@ from pathlib import Path
 
 import numpy as np
 
+from tsuji_platform.contract.topics import observations_topic
 from tsuji_platform.settings import BrokerAddress
-from tsuji_simulators.fleet import PERIOD_S, Member, Scenario
+from tsuji_simulators.crew import Crew, crews
+from tsuji_simulators.feed import encoded, reports_of
+from tsuji_simulators.fleet import Member
 from tsuji_simulators.mqtt5 import wait_for_mqtt5
 from tsuji_simulators.outbox import Receipt
 from tsuji_simulators.publish import Publisher, PublisherClosedError
-from tsuji_simulators.signals import observations, results
+from tsuji_simulators.randomness import Integers
+from tsuji_simulators.scenario import Scenario
 from tsuji_simulators.state import Span, State
 
 logger = logging.getLogger(__name__)
 
+MINUTE_S = 60
 SEED = 1
 """Of whoever names none."""
 CHUNK_S = 7_200
@@ -87,6 +92,8 @@ def run(
     """
     state_folder.mkdir(parents=True, exist_ok=True)
     path = state_file(state_folder, scenario, seed)
+    if scenario.history_days is not None:
+        history_days = min(history_days, scenario.history_days)
     state = State(path, now=int(time.time()), history_days=history_days)
     mqtt5 = wait_for_mqtt5(address, stop)
     with (
@@ -110,12 +117,35 @@ def state_file(folder: Path, scenario: Scenario, seed: int) -> Path:
 
 def report(
     publisher: Publisher, scenario: Scenario, seed: int, member: Member, span: Span
-) -> tuple[Receipt, int]:
-    """Publish a thing's reports of a span as one message; the receipt and how many observations."""
-    end = np.arange(span.start + span.step_s, span.end + 1, span.step_s) + member.offset_s
-    reported = results(scenario, seed, member, end, span.step_s)
-    found = observations(member, reported, end, span.step_s)
-    return publisher.publish_observations(member.id, found), len(found)
+) -> tuple[Receipt | None, int]:
+    """Publish a thing's reports of a span as one message; the receipt and how many observations.
+
+    None where none of its reports lies in the span.
+    """
+    end, period_s = ends_of(member, span)
+    if not end.size:
+        return None, 0
+    found = [
+        report
+        for reports in reports_of(scenario, seed, Crew((member,)), end[None, :], period_s)
+        for report in reports
+    ]
+    receipt = publisher.publish(observations_topic(member.id), encoded(found))
+    return receipt, sum(len(report["results"]) for report in found)
+
+
+def ends_of(member: Member, span: Span) -> tuple[Integers, int]:
+    """When a thing reports in a span, and the seconds that each report covers.
+
+    Steps of the span that are longer than the thing's interval take the place of its reports.
+    """
+    interval_s = member.interval_s
+    if span.step_s > interval_s and span.step_s % interval_s == 0:
+        ends = np.arange(span.start + span.step_s, span.end + 1, span.step_s)
+        return ends + member.offset_s % MINUTE_S, span.step_s
+    earliest = span.start + MINUTE_S
+    first = earliest + (member.offset_s - earliest) % interval_s
+    return np.arange(first, span.end + MINUTE_S, interval_s), interval_s
 
 
 def _publish_live(
@@ -127,10 +157,9 @@ def _publish_live(
     backlog: "Future[None]",
     on_progress: Callable[[FleetProgress], None] | None,
 ) -> None:
-    by_second: list[list[Member]] = [[] for _ in range(PERIOD_S)]
-    for member in scenario.members:
-        by_second[member.offset_s].append(member)
-    second = state.live_from + PERIOD_S
+    due = _by_second(scenario.members)
+    intervals = sorted({interval_s for interval_s, _ in due})
+    second = state.live_from + MINUTE_S
     receipts: list[Receipt] = []
     minutes: deque[tuple[int, list[Receipt]]] = deque()
     while not stop.is_set():
@@ -141,21 +170,40 @@ def _publish_live(
             stop.wait(-behind)
             continue
         if behind > SKIP_AFTER_S:
-            second = int(second + behind) // PERIOD_S * PERIOD_S
-            state.skip_live_to(second - PERIOD_S)
+            second = int(second + behind) // MINUTE_S * MINUTE_S
+            state.skip_live_to(second - MINUTE_S)
             receipts, minutes = [], deque()
-        minute = second // PERIOD_S * PERIOD_S
-        for member in by_second[second - minute]:
-            span = Span(start=minute - PERIOD_S, end=minute, step_s=PERIOD_S)
-            receipts.append(report(publisher, scenario, seed, member, span)[0])
+        minute = second // MINUTE_S * MINUTE_S
+        for interval_s in intervals:
+            for crew in due.get((interval_s, second % interval_s), ()):
+                receipts += _report_now(publisher, scenario, seed, crew, second)
         second += 1
-        if second - minute == PERIOD_S:
+        if second - minute == MINUTE_S:
             minutes.append((minute, receipts))
             receipts = []
         while minutes and all(one.is_acknowledged for one in minutes[0][1]):
             state.live_acknowledged(minutes.popleft()[0])
         if on_progress is not None and behind < 1:
             on_progress(_progress(second - 1, state, publisher))
+
+
+def _by_second(members: Sequence[Member]) -> dict[tuple[int, int], list[Crew]]:
+    """Who reports at which second of which interval."""
+    due: dict[tuple[int, int], list[Member]] = {}
+    for one in members:
+        due.setdefault((one.interval_s, one.offset_s), []).append(one)
+    return {when: crews(some) for when, some in due.items()}
+
+
+def _report_now(
+    publisher: Publisher, scenario: Scenario, seed: int, crew: Crew, second: int
+) -> list[Receipt]:
+    end = np.full((len(crew), 1), second, dtype=np.int64)
+    found = reports_of(scenario, seed, crew, end, crew.interval_s)
+    return [
+        publisher.publish(observations_topic(one.id), encoded(reports))
+        for one, reports in zip(crew.members, found, strict=True)
+    ]
 
 
 def _progress(second: int, state: State, publisher: Publisher) -> FleetProgress:
@@ -183,7 +231,8 @@ def _publish_backlog(
             for member in scenario.members:
                 began = time.monotonic()
                 receipt, amount = report(publisher, scenario, seed, member, chunk)
-                receipts.append(receipt)
+                if receipt is not None:
+                    receipts.append(receipt)
                 publisher.wait(receipts[-BACKLOG_WINDOW : -BACKLOG_WINDOW + 1])
                 spent = time.monotonic() - began
                 stop.wait(max(amount / BACKLOG_OBSERVATIONS_PER_S - spent, 0.0))

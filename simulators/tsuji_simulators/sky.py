@@ -2,68 +2,78 @@
 
 One slow "wetness" signal carries it: where it is high the pressure is low, clouds come, and rain
 falls where it passes a threshold that the month sets. Everything else hangs on that, on the sun and on
-the calendar, so that neighbouring poles agree and what belongs together goes together. Monthly
-normals are those of Tokyo 1991-2020 (Japan Meteorological Agency).
+the calendar, so that neighbouring poles agree and what belongs together goes together. A scenario adds
+what comes and goes (`storms`). Monthly normals are those of Tokyo 1991-2020 (Japan Meteorological Agency).
 """
 
 from dataclasses import dataclass
+from dataclasses import field as field_of
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuji_simulators.ground import Place
 from tsuji_simulators.randomness import Floats, field, key, smooth
+from tsuji_simulators.storms import Spell, Typhoon
 
 HOUR = 3600.0
 DAY = 86_400.0
 _YEAR = 365.2425 * DAY
 
-_TEMPERATURE = (5.4, 6.1, 9.4, 14.3, 18.8, 21.9, 25.7, 26.9, 23.3, 18.0, 12.5, 7.7)
-_HUMIDITY = (51.0, 52.0, 57.0, 62.0, 68.0, 75.0, 76.0, 74.0, 75.0, 71.0, 64.0, 56.0)
-_RAIN = (59.7, 56.5, 116.0, 133.7, 139.7, 167.8, 156.2, 154.7, 224.9, 234.8, 96.3, 57.9)
-_SEA_LEVEL_PRESSURE = (
-    1015.7, 1015.6, 1015.3, 1014.4, 1011.9, 1008.8, 1008.5, 1009.8, 1012.4, 1016.1, 1017.3, 1016.3,
-)  # fmt: skip
-_PREVAILING_WIND = (
-    345.0,
-    345.0,
-    340.0,
-    300.0,
-    220.0,
-    190.0,
-    175.0,
-    175.0,
-    260.0,
-    340.0,
-    345.0,
-    345.0,
-)
 _RAIN_WHEN_RAINING = 2.0
 """Mean mm/h of a rainy hour; with a month's total it gives the share of its hours that are wet."""
-_THRESHOLD = tuple(
-    NormalDist().inv_cdf(1.0 - month / (730.5 * _RAIN_WHEN_RAINING)) for month in _RAIN
-)
+Months = tuple[float, ...]
+"""Twelve of them, of the middles of the months."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the weather is asked for: degrees, metres above the sea, and local clock."""
+class Climate:
+    """What is normal month by month; those of Tokyo where nothing else is said.
 
-    latitude: float
-    longitude: float
-    height_m: float = 0.0
-    utc_offset_s: int = 9 * 3600
+    Attributes:
+        air_temperature: °C.
+        relative_humidity: %.
+        rainfall: mm in the month.
+        air_pressure: hPa at sea level.
+        wind_from_direction: the prevailing one, degrees.
+    """
 
-    @property
-    def east_km(self) -> float:
-        """Kilometres east on a flat map that is good enough for neighbours."""
-        return self.longitude * 111.32 * float(np.cos(np.radians(round(self.latitude))))
+    air_temperature: Months = (
+        5.4, 6.1, 9.4, 14.3, 18.8, 21.9, 25.7, 26.9, 23.3, 18.0, 12.5, 7.7,
+    )  # fmt: skip
+    relative_humidity: Months = (
+        51.0, 52.0, 57.0, 62.0, 68.0, 75.0, 76.0, 74.0, 75.0, 71.0, 64.0, 56.0,
+    )  # fmt: skip
+    rainfall: Months = (
+        59.7, 56.5, 116.0, 133.7, 139.7, 167.8, 156.2, 154.7, 224.9, 234.8, 96.3, 57.9,
+    )  # fmt: skip
+    air_pressure: Months = (
+        1015.7, 1015.6, 1015.3, 1014.4, 1011.9, 1008.8, 1008.5, 1009.8, 1012.4, 1016.1, 1017.3, 1016.3,
+    )  # fmt: skip
+    wind_from_direction: Months = (
+        345.0, 345.0, 340.0, 300.0, 220.0, 190.0, 175.0, 175.0, 260.0, 340.0, 345.0, 345.0,
+    )  # fmt: skip
 
-    @property
-    def north_km(self) -> float:
-        """Kilometres north on the same map."""
-        return self.latitude * 111.32
+
+@dataclass(frozen=True, kw_only=True)
+class Sky:
+    """What weather there is to be had: the climate, and what comes and goes on its days."""
+
+    climate: Climate = field_of(default_factory=Climate)
+    spells: tuple[Spell, ...] = ()
+    typhoons: tuple[Typhoon, ...] = ()
+
+    @cached_property
+    def threshold(self) -> Months:
+        """By month, how wet it must be to rain."""
+        hours = 730.5 * _RAIN_WHEN_RAINING
+        return tuple(NormalDist().inv_cdf(1.0 - one / hours) for one in self.climate.rainfall)
+
+
+TOKYO = Sky()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,53 +121,77 @@ def sun_elevation_sine(place: Place, time: NDArray[Any]) -> Floats:
     return sine
 
 
-def rain_rate(seed: int, place: Place, time: NDArray[Any]) -> Floats:
+def rain_rate(seed: int, place: Place, time: NDArray[Any], sky: Sky = TOKYO) -> Floats:
     """Rain at the place, mm/h; cells of some kilometres drift past, as showers do."""
-    return _rain(seed, place, time, _wetness(seed, place, time))
+    return _rain(sky, seed, place, time, _wetness(sky, seed, place, time))
 
 
-def weather(seed: int, place: Place, time: NDArray[Any]) -> Weather:
-    """The whole weather at one place.
+def weather(seed: int, place: Place, time: NDArray[Any], sky: Sky = TOKYO) -> Weather:
+    """The whole weather at a place, or at many.
 
     Args:
         seed: of the scenario.
-        place: where.
+        place: where; of many places the coordinates are arrays that broadcast with the times.
         time: seconds since 1970 UTC, any order.
+        sky: what weather there is.
     """
-    wet = _wetness(seed, place, time)
-    rain = _rain(seed, place, time, wet)
+    wet = _wetness(sky, seed, place, time)
+    rain = _rain(sky, seed, place, time, wet)
     soaked = 1.0 - np.exp(-rain / 1.5)
-    cloud = 1.0 / (1.0 + np.exp(-2.0 * (wet - monthly(_THRESHOLD, time) + 1.7)))
+    overcast = wet + _storm_wetness(sky, place, time)
+    cloud = 1.0 / (1.0 + np.exp(-2.0 * (overcast - monthly(sky.threshold, time) + 1.7)))
     sun = np.maximum(sun_elevation_sine(place, time), 0.0)
-    temperature = _temperature(seed, place, time, cloud) - 1.8 * soaked
+    temperature = _temperature(sky, seed, place, time, cloud) - 1.8 * soaked
+    speed = _wind_speed(sky, seed, place, time, wet, sun)
+    direction = _wind_direction(sky, seed, place, time, wet)
+    if sky.typhoons:
+        speed, direction = _with_storms(sky, seed, place, time, speed, direction)
     return Weather(
         air_temperature=temperature,
-        relative_humidity=_humidity(seed, time, temperature, wet, soaked),
-        air_pressure=_pressure(seed, place, time, wet),
-        wind_speed=_wind_speed(seed, place, time, wet, sun),
-        wind_from_direction=_wind_direction(seed, place, time, wet),
+        relative_humidity=_humidity(sky, seed, time, temperature, wet, soaked),
+        air_pressure=_pressure(sky, seed, place, time, wet),
+        wind_speed=speed,
+        wind_from_direction=direction,
         rain_rate=rain,
         solar_irradiance=_irradiance(seed, place, time, cloud, sun),
         cloud=cloud,
     )
 
 
-def _wetness(seed: int, place: Place, time: NDArray[Any]) -> Floats:
+def wind_and_warmth(seed: int, place: Place, time: NDArray[Any], sky: Sky) -> tuple[Floats, Floats]:
+    """What people feel beside rain: the wind's speed, m/s, and the air's temperature, °C."""
+    felt = weather(seed, place, time, sky)
+    return felt.wind_speed, felt.air_temperature
+
+
+def _wetness(sky: Sky, seed: int, place: Place, time: NDArray[Any]) -> Floats:
     slow = smooth(key(seed, "front"), time, 60 * HOUR)
     middle = smooth(key(seed, "trough"), time, 17 * HOUR)
     drifted = place.east_km - 25.0 * np.asarray(time, dtype=np.float64) / HOUR
     local = field(key(seed, "band"), drifted, place.north_km, time, scale_km=30.0, scale_s=4 * HOUR)
-    return 0.78 * slow + 0.52 * middle + 0.35 * local
+    wet: Floats = 0.78 * slow + 0.52 * middle + 0.35 * local
+    for spell in sky.spells:
+        wet = wet + spell.wetness * spell.strength(time)
+    return wet
 
 
-def _rain(seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
-    beyond = np.maximum(wet - monthly(_THRESHOLD, time), 0.0)
+def _storm_wetness(sky: Sky, place: Place, time: NDArray[Any]) -> Floats | float:
+    """Of typhoons alone, whose pressure is told by themselves."""
+    wet: Floats | float = 0.0
+    for typhoon in sky.typhoons:
+        wet = wet + typhoon.wetness(typhoon.distance_km(place, time))
+    return wet
+
+
+def _rain(sky: Sky, seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
+    overcast = wet + _storm_wetness(sky, place, time)
+    beyond = np.maximum(overcast - monthly(sky.threshold, time), 0.0)
     drifted = place.east_km - 25.0 * np.asarray(time, dtype=np.float64) / HOUR
     cells = field(key(seed, "cell"), drifted, place.north_km, time, scale_km=5.0, scale_s=1800.0)
     return 3.6 * beyond**1.4 * np.exp(0.8 * cells - 0.32)
 
 
-def _temperature(seed: int, place: Place, time: NDArray[Any], cloud: Floats) -> Floats:
+def _temperature(sky: Sky, seed: int, place: Place, time: NDArray[Any], cloud: Floats) -> Floats:
     local_hour = (np.asarray(time, dtype=np.float64) + place.utc_offset_s) / HOUR
     phase = 2.0 * np.pi * (local_hour - 14.3) / 24.0
     daily = (1.6 + 3.4 * (1.0 - cloud)) * (np.cos(phase) + 0.22 * np.cos(2.0 * phase))
@@ -165,7 +199,11 @@ def _temperature(seed: int, place: Place, time: NDArray[Any], cloud: Floats) -> 
     ground = 0.45 * field(
         key(seed, "ground"), place.east_km, place.north_km, time, scale_km=2.5, scale_s=6 * HOUR
     )
-    return monthly(_TEMPERATURE, time) + air_mass + daily + ground - 0.0065 * place.height_m
+    normal = monthly(sky.climate.air_temperature, time)
+    warmth: Floats = normal + air_mass + daily + ground - 0.0065 * place.height_m
+    for spell in sky.spells:
+        warmth = warmth + spell.air_temperature * spell.strength(time)
+    return warmth
 
 
 def _vapour(temperature: Floats) -> Floats:
@@ -175,36 +213,64 @@ def _vapour(temperature: Floats) -> Floats:
 
 
 def _humidity(
-    seed: int, time: NDArray[Any], temperature: Floats, wet: Floats, soaked: Floats
+    sky: Sky, seed: int, time: NDArray[Any], temperature: Floats, wet: Floats, soaked: Floats
 ) -> Floats:
-    usual = monthly(_HUMIDITY, time) / 100.0 * _vapour(monthly(_TEMPERATURE, time))
+    normal = sky.climate
+    usual = monthly(normal.relative_humidity, time) / 100.0
+    usual = usual * _vapour(monthly(normal.air_temperature, time))
     moisture = usual * np.exp(0.14 * smooth(key(seed, "moisture"), time, 40 * HOUR) + 0.16 * wet)
+    for spell in sky.spells:
+        moisture = moisture * (1.0 + (spell.moisture - 1.0) * spell.strength(time))
     dry = np.clip(100.0 * moisture / _vapour(temperature), 15.0, 97.0)
     return dry + (96.5 - dry) * soaked
 
 
-def _pressure(seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
+def _pressure(sky: Sky, seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
     local_hour = (np.asarray(time, dtype=np.float64) + place.utc_offset_s) / HOUR
     tide = 1.1 * np.cos(4.0 * np.pi * (local_hour - 9.8) / 24.0)
     weather_map = 3.5 * smooth(key(seed, "high"), time, 90 * HOUR) - 5.5 * wet
-    sea_level = monthly(_SEA_LEVEL_PRESSURE, time) + weather_map + tide
-    thinner: float = (1.0 - 0.0065 * place.height_m / 288.15) ** 5.257
-    return sea_level * thinner
+    sea_level = monthly(sky.climate.air_pressure, time) + weather_map + tide
+    for typhoon in sky.typhoons:
+        sea_level = sea_level + typhoon.pressure(typhoon.distance_km(place, time))
+    thinner = (1.0 - 0.0065 * np.asarray(place.height_m) / 288.15) ** 5.257
+    pressure: Floats = sea_level * thinner
+    return pressure
 
 
-def _wind_speed(seed: int, place: Place, time: NDArray[Any], wet: Floats, sun: Floats) -> Floats:
+def _wind_speed(
+    sky: Sky, seed: int, place: Place, time: NDArray[Any], wet: Floats, sun: Floats
+) -> Floats:
     spread = 0.33 * smooth(key(seed, "wind"), time, 8 * HOUR) + 0.22 * field(
         key(seed, "gust"), place.east_km, place.north_km, time, scale_km=0.4, scale_s=600.0
     )
-    return (1.7 + 1.6 * sun + 0.5 * np.maximum(wet, 0.0)) * np.exp(spread)
+    speed: Floats = (1.7 + 1.6 * sun + 0.5 * np.maximum(wet, 0.0)) * np.exp(spread)
+    for spell in sky.spells:
+        speed = speed * (1.0 + (spell.wind - 1.0) * spell.strength(time))
+    return speed
 
 
-def _wind_direction(seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
+def _with_storms(
+    sky: Sky, seed: int, place: Place, time: NDArray[Any], speed: Floats, direction: Floats
+) -> tuple[Floats, Floats]:
+    """The wind with that of the typhoons added, which comes in gusts, too."""
+    blown = np.radians(direction)
+    east, north = -speed * np.sin(blown), -speed * np.cos(blown)
+    gusts = np.exp(
+        0.2
+        * field(key(seed, "gust"), place.east_km, place.north_km, time, scale_km=0.4, scale_s=600.0)
+    )
+    for typhoon in sky.typhoons:
+        more_east, more_north = typhoon.wind(place, time)
+        east, north = east + gusts * more_east, north + gusts * more_north
+    return np.sqrt(east**2 + north**2), np.degrees(np.arctan2(-east, -north)) % 360.0
+
+
+def _wind_direction(sky: Sky, seed: int, place: Place, time: NDArray[Any], wet: Floats) -> Floats:
     turned = 45.0 * smooth(key(seed, "veer"), time, 14 * HOUR) - 25.0 * wet
     eddies = 11.0 * field(
         key(seed, "eddy"), place.east_km, place.north_km, time, scale_km=0.3, scale_s=400.0
     )
-    return (monthly(_PREVAILING_WIND, time) + turned + eddies) % 360.0
+    return (monthly(sky.climate.wind_from_direction, time) + turned + eddies) % 360.0
 
 
 def _irradiance(seed: int, place: Place, time: NDArray[Any], cloud: Floats, sun: Floats) -> Floats:

@@ -21,7 +21,8 @@ from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import private_folder
 from tsuji_platform.store import Refresher
 from tsuji_platform.store.imports import ImportWriter
-from tsuji_simulators.fleet import Scenario, load_scenario
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.scenario_files import load_scenario
 from tsuji_simulators.state import Span
 
 SATURDAY = date(2026, 4, 25)
@@ -31,7 +32,7 @@ DAY = 86_400
 @pytest.fixture(scope="module")
 def city() -> Scenario:
     """One thing of each fleet."""
-    whole = load_scenario("city")
+    whole = load_scenario("ordinary-day")
     fleets = tuple(fleet.model_copy(update={"things": fleet.things[:1]}) for fleet in whole.fleets)
     return whole.model_copy(update={"fleets": fleets})
 
@@ -118,7 +119,7 @@ def test_live_and_past_share_no_second_and_leave_no_minute_out(
     assert (again.returncode, again.stderr.count("history: ")) == (0, 0)
     assert (account()["corrected"], account()["rejected"]) == (0, 0)
 
-    (counter,) = [one for one in load_scenario("city").members if one.id == "counter-akasaka"]
+    (counter,) = [one for one in load_scenario("ordinary-day").members if one.id == "counter-akasaka"]
 
     def counts() -> list[tuple[datetime, int]]:
         answer = httpx.get(

@@ -28,10 +28,10 @@ from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
 from tsuji_simulators import replaying
 from tsuji_simulators import run as service
-from tsuji_simulators.fleet import load_scenario
 from tsuji_simulators.mqtt5 import Mqtt5, mqtt5_of
 from tsuji_simulators.publish import Publisher
 from tsuji_simulators.record import Recorder
+from tsuji_simulators.scenario_files import load_scenario
 from tsuji_simulators.tape.message import Carried
 from tsuji_simulators.tape.player import Position
 from tsuji_simulators.tape.reader import Tape
@@ -114,7 +114,7 @@ def simulate_an_hour(address: BrokerAddress, folder: Path, eventually: Eventuall
     told: list[service.FleetProgress] = []
     thread = threading.Thread(
         target=service.run,
-        args=(address, load_scenario("city"), 1, folder, 1 / 24, stop, told.append),
+        args=(address, load_scenario("ordinary-day"), 1, folder, 1 / 24, stop, told.append),
     )
     thread.start()
     try:

@@ -21,10 +21,11 @@ from tsuji_platform.contract import decode_observations, decode_thing, parse_top
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators import run as service
-from tsuji_simulators.fleet import Scenario, load_scenario
 from tsuji_simulators.publish import Publisher, PublisherClosedError
 from tsuji_simulators.recorded import Recording, melbourne
 from tsuji_simulators.replay import ReplayProgress, replay
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.scenario_files import load_scenario
 from tsuji_simulators.signals import results
 
 Eventually = Callable[..., None]
@@ -350,7 +351,7 @@ def test_the_fleet_publishes_live_at_once_and_its_past_behind_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service, "BACKLOG_OBSERVATIONS_PER_S", 1_000_000)
-    city = load_scenario("city")
+    city = load_scenario("ordinary-day")
     with simulating(address, city, tmp_path) as told:
         eventually(lambda: told, what="the first live second")
         assert told[0].backlog_s > 0
@@ -366,9 +367,10 @@ _PROCESS = """
 import sys, threading
 from pathlib import Path
 from tsuji_platform.settings import BrokerAddress
-from tsuji_simulators.fleet import load_scenario
+from tsuji_simulators.scenario_files import load_scenario
 from tsuji_simulators.run import run
-run(BrokerAddress.parse(sys.argv[1]), load_scenario("city"), 1, Path(sys.argv[2]), 0.5, threading.Event())
+city = load_scenario("ordinary-day")
+run(BrokerAddress.parse(sys.argv[1]), city, 1, Path(sys.argv[2]), 0.5, threading.Event())
 """
 
 
@@ -381,7 +383,7 @@ def test_a_killed_fleet_goes_on_without_gap_or_overlap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service, "BACKLOG_OBSERVATIONS_PER_S", 1_000_000)
-    city = load_scenario("city")
+    city = load_scenario("ordinary-day")
     process = subprocess.Popen([sys.executable, "-c", _PROCESS, broker.url, str(tmp_path)])
     try:
         eventually(lambda: len(listener.messages) > 350, 30, "some of the past")

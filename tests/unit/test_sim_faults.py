@@ -16,7 +16,8 @@ from tsuji_platform.contract import decode_observations
 from tsuji_simulators.faults import FAULTS, read
 from tsuji_simulators.faults.base import Fault
 from tsuji_simulators.feed import Simulated, carried, messages
-from tsuji_simulators.fleet import Scenario, load_scenario
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.scenario_files import load_scenario
 
 BEGIN = datetime(2026, 4, 7, 3, tzinfo=UTC)
 START = int(BEGIN.timestamp())
@@ -36,7 +37,7 @@ def of(scenario: Scenario, *things: str) -> Scenario:
     return Scenario.model_validate(document)
 
 
-CITY = of(load_scenario("city"), "pole-001", "pole-002", "weather-kudan")
+CITY = of(load_scenario("ordinary-day"), "pole-001", "pole-002", "weather-kudan")
 CLEAN = list(messages(CITY, 1, START, START + HOUR))
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from quality_reference import flags_of
-from tsuji_platform.contract import Observation
+from tsuji_platform.contract import OBSERVED_PROPERTIES, Observation
 from tsuji_platform.contract.quality import QUALITY_RULES, Flag
-from tsuji_simulators.fleet import load_scenario
+from tsuji_simulators.fleet import Member
+from tsuji_simulators.randomness import Integers
 from tsuji_simulators.recorded import amedas, melbourne
-from tsuji_simulators.signals import observations, results
+from tsuji_simulators.scenario_files import load_scenario
+from tsuji_simulators.signals import results
 
-CITY = load_scenario("city")
+CITY = load_scenario("ordinary-day")
 
 
 Alarm = tuple[str, Flag, datetime]
@@ -36,20 +38,27 @@ def alarms(readings: Iterable[Observation]) -> tuple[list[Alarm], Counter[str]]:
     return found, seen
 
 
+def readings_of(member: Member, ends: Integers) -> Iterable[Observation]:
+    for name, values in results(CITY, 1, member, ends, 60).items():
+        period_s = 60 if OBSERVED_PROPERTIES[name].is_count else None
+        for end, value in zip(ends.tolist(), values.tolist(), strict=True):
+            time = datetime.fromtimestamp(end, UTC)
+            yield Observation(
+                thing_id=member.id,
+                observed_property=name,
+                phenomenon_time=time,
+                result=value,
+                period_s=period_s,
+            )
+
+
 @pytest.mark.parametrize("start", ["2026-06-20", "2026-09-05", "2026-01-10"])
 def test_two_days_of_the_simulated_city_raise_no_alarm(start: str) -> None:
     begin = int(datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp())
     minutes = np.arange(begin, begin + 2 * 86_400, 60)
     members = CITY.members[:: len(CITY.members) // 9]
     found, seen = alarms(
-        it
-        for member in members
-        for it in observations(
-            member,
-            results(CITY, 1, member, minutes + member.offset_s, 60),
-            minutes + member.offset_s,
-            60,
-        )
+        it for member in members for it in readings_of(member, minutes + member.offset_s)
     )
     assert set(seen) == {name for member in members for name in member.datastreams}
     assert found == []

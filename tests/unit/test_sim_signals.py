@@ -5,11 +5,14 @@ import pytest
 
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_simulators import sky
-from tsuji_simulators.fleet import Member, Scenario, load_scenario
-from tsuji_simulators.people import DAY_KINDS, day_kinds
-from tsuji_simulators.signals import observations, results
+from tsuji_simulators.fleet import Member
+from tsuji_simulators.people import DAY_KINDS, Calendar, day_kinds
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.scenario_files import load_scenario
+from tsuji_simulators.signals import results
 
 HOUR, DAY = 3600, 86_400
+TOKYO = Calendar(country="JP")
 MONDAY = 1_775_401_200
 """2026-04-06 00:00 in Tokyo, a Monday."""
 YEAR = np.arange(1_767_193_200, 1_767_193_200 + 365 * DAY, HOUR)
@@ -18,7 +21,7 @@ YEAR = np.arange(1_767_193_200, 1_767_193_200 + 365 * DAY, HOUR)
 
 @pytest.fixture(scope="module")
 def city() -> Scenario:
-    return load_scenario("city")
+    return load_scenario("ordinary-day")
 
 
 def member(city: Scenario, thing_id: str) -> Member:
@@ -69,16 +72,6 @@ def test_everything_is_plausible_over_a_year(city: Scenario) -> None:
             assert known.low <= values.min() <= values.max() <= known.high, name
             if known.is_count:
                 assert (values == np.floor(values)).all()
-
-
-def test_observations_are_those_of_the_contract(city: Scenario) -> None:
-    one = member(city, "pole-001")
-    times = day(MONDAY, 300)[:3] + one.offset_s
-    found = observations(one, results(city, 1, one, times, 300), times, 300)
-    assert len(found) == 3 * len(one.datastreams)
-    assert {o.phenomenon_time.timestamp() for o in found} == set(times.tolist())
-    assert {o.period_s for o in found if o.observed_property == "pedestrians_in"} == {300}
-    assert {o.period_s for o in found if o.observed_property == "air_temperature"} == {None}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -158,7 +151,7 @@ def test_rain_empties_parks_and_fills_arcades(city: Scenario) -> None:
 
     def ratio(thing_id: str) -> float:
         one = member(city, thing_id)
-        kinds = day_kinds((noon + 9 * HOUR) // DAY, "JP")
+        kinds = day_kinds((noon + 9 * HOUR) // DAY, TOKYO)
         reported = results(city, 1, one, noon, HOUR)
         total = reported["pedestrians_in"] + reported["pedestrians_out"]
         rain = np.mean([sky.rain_rate(1, one.site, noon - m * 60) for m in range(0, 60, 5)], axis=0)
@@ -181,7 +174,7 @@ def test_days_are_told_apart_with_public_holidays_as_sundays() -> None:
         ("2026-01-01", "holiday"),
     ]
     numbers = np.array([np.datetime64(text, "D").astype(np.int64) for text, _ in days])
-    assert [DAY_KINDS[kind] for kind in day_kinds(numbers, "JP")] == [kind for _, kind in days]
+    assert [DAY_KINDS[kind] for kind in day_kinds(numbers, TOKYO)] == [kind for _, kind in days]
 
 
 def test_three_days_of_history_take_seconds(city: Scenario) -> None:

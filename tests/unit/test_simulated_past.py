@@ -9,7 +9,8 @@ import pytest
 from tsuji.simulated_past import days_of, rows_of, soonest_of_use, told
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.imports.rows import JudgedRows, Place
-from tsuji_simulators.fleet import Scenario, load_scenario
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.scenario_files import load_scenario
 from tsuji_simulators.signals import results
 from tsuji_simulators.state import Span
 
@@ -20,7 +21,7 @@ MIDNIGHT = int(datetime(2026, 5, 6, 15, tzinfo=UTC).timestamp())
 
 @pytest.fixture(scope="module")
 def city() -> Scenario:
-    whole = load_scenario("city")
+    whole = load_scenario("ordinary-day")
     fleets = tuple(fleet.model_copy(update={"things": fleet.things[:2]}) for fleet in whole.fleets)
     return whole.model_copy(update={"fleets": fleets})
 

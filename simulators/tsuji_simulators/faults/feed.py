@@ -18,7 +18,7 @@ from tsuji_simulators.faults.truth import Tell, Truth
 
 if TYPE_CHECKING:
     from tsuji_simulators.feed import Simulated
-    from tsuji_simulators.fleet import Scenario
+    from tsuji_simulators.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)

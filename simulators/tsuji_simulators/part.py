@@ -1,0 +1,54 @@
+"""What the tables of a scenario file share: what is not known is refused by name, and times are read."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+
+class Part(BaseModel):
+    """A table of a scenario file."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known(cls, table: Any) -> Any:
+        if isinstance(table, Mapping):
+            known = [one.alias or name for name, one in cls.model_fields.items()]
+            for name in table:
+                if name not in known and name not in cls.model_fields:
+                    raise ValueError(f"{name!r} is not known here; known are {', '.join(known)}")
+        return table
+
+
+def _time(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError("must be a time such as 2025-07-26T19:00:00+09:00")
+
+
+Moment = Annotated[datetime, BeforeValidator(_time)]
+"""A time with an offset, or without one by the scenario's own clock."""
+
+
+def seconds(moment: datetime, utc_offset_s: int) -> int:
+    """Seconds since 1970 UTC, whole ones."""
+    return int(aware(moment, utc_offset_s).timestamp())
+
+
+def aware(moment: datetime, utc_offset_s: int) -> datetime:
+    """The same in UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone(timedelta(seconds=utc_offset_s)))
+    return moment.astimezone(UTC)
