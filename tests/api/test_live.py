@@ -17,23 +17,33 @@ from fastapi import FastAPI
 from httpx_sse import ServerSentEvent, connect_sse
 
 from hub_processes import HubProcesses
-from samples import after, message, registration
+from samples import T0, after, message, registration
 from tsuji_platform.api import live
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.api.live import Subscriber
+from tsuji_platform.api.live_filter import Filter, Part
+from tsuji_platform.api.live_groups import Subscriber
+from tsuji_platform.api.live_ids import EventId
 from tsuji_platform.api.routers import live as live_router
 from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.store import Database, Writer
+from tsuji_platform.store.live import Snapshot
+
+KNOWN = EventId(
+    database="0" * 8, snapshot=Snapshot(1, 1, frozenset()), alert=0, time=T0, filter="0" * 12
+)
 
 
 class Listener:
     """One open stream, read in a thread of its own."""
 
-    def __init__(self, base_url: str, area_set: str) -> None:
+    def __init__(
+        self, base_url: str, area_set: str | None = None, last: str | None = None, **asked: object
+    ) -> None:
         self._client = httpx.Client(base_url=base_url, timeout=httpx.Timeout(30, read=60))
         self._events: queue.SimpleQueue[ServerSentEvent | None] = queue.SimpleQueue()
-        self._area_set = area_set
+        self._asked = asked if area_set is None else {"area_set": area_set, **asked}
+        self._headers = {} if last is None else {"Last-Event-ID": last}
         self._response: httpx.Response | None = None
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -41,7 +51,7 @@ class Listener:
     def _read(self) -> None:
         try:
             with connect_sse(
-                self._client, "GET", "/v1/live", params={"area_set": self._area_set}
+                self._client, "GET", "/v1/live", params=self._asked, headers=self._headers
             ) as source:
                 self._response = source.response
                 for event in source.iter_sse():
@@ -51,10 +61,13 @@ class Listener:
         self._events.put(None)
 
     def next(self, name: str) -> dict:
-        """The next event, which must be of this name."""
-        event = self._events.get(timeout=30)
-        assert event is not None, "the stream has ended"
-        assert event.event == name
+        """The next event, which must be of this name; heartbeats are passed over."""
+        while True:
+            event = self._events.get(timeout=30)
+            assert event is not None, "the stream has ended"
+            if event.event != "heartbeat" or name == "heartbeat":
+                break
+        assert event.event == name, event.data
         return event.json()
 
     def ended(self) -> bool:
@@ -97,8 +110,8 @@ def server(app: FastAPI, eventually: Callable) -> Iterator[str]:
 def listen(server: str) -> Iterator[Callable[[str], Listener]]:
     opened: list[Listener] = []
 
-    def open_(area_set: str = "squares") -> Listener:
-        opened.append(Listener(server, area_set))
+    def open_(area_set: str | None = "squares", **asked: object) -> Listener:
+        opened.append(Listener(server, area_set, **asked))
         return opened[-1]
 
     yield open_
@@ -259,9 +272,11 @@ def test_one_who_stops_reading_is_sent_away(
         reader.sendall(b"GET /v1/live?area_set=squares HTTP/1.1\r\nHost: hub\r\n\r\n")
         assert reader.recv(12) == b"HTTP/1.1 200"
         eventually(lambda: feed.listeners == 1)
-        (subscriber,) = feed._subscribers["squares"]
+        (subscriber,) = next(iter(feed._groups.values())).subscribers
+        eventually(lambda: subscriber.known)
         for _ in range(40):  # more than all buffers on the way take
-            subscriber.send(b"data: " + b"x" * 500_000 + b"\n\n")
+            events = b"data: " + b"x" * 500_000 + b"\n\n"
+            subscriber.loop.call_soon_threadsafe(subscriber.put, events, subscriber.known)
         eventually(lambda: feed.listeners == 0, what="the reader is sent away")
     assert not [record for record in caplog.records if record.exc_info]  # it is no defect
 
@@ -291,10 +306,9 @@ def test_a_server_with_open_streams_stops_when_asked(hub: HubProcesses) -> None:
 
 def test_one_who_reads_too_slowly_is_sent_away_instead_of_being_told_a_part() -> None:
     async def flood() -> list[bytes | None]:
-        subscriber = Subscriber("squares", asyncio.get_running_loop())
+        subscriber = Subscriber(Filter(parts=frozenset(Part)), asyncio.get_running_loop())
         for number in range(65):  # one more than may wait
-            subscriber.send(str(number).encode())
-        await asyncio.sleep(0)  # lets what was sent arrive
+            subscriber.put(str(number).encode(), KNOWN)
         return [subscriber.queue.get_nowait() for _ in range(subscriber.queue.qsize())]
 
     assert asyncio.run(flood()) == [None]

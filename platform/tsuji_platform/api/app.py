@@ -104,7 +104,7 @@ def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
-        allow_headers=["Authorization", "X-API-Key"],
+        allow_headers=["Authorization", "X-API-Key", "Last-Event-ID"],
         expose_headers=[
             "ETag",
             "RateLimit",

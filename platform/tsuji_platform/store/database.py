@@ -17,8 +17,9 @@ from tsuji_platform.store.records import Edition
 
 Connection = psycopg.Connection[DictRow]
 
-_OPTIONS = "-c timezone=UTC -c tsuji.logs_changes=on"
-"""The second lets this version write: it logs what it changes, older ones don't (migration 0004)."""
+_OPTIONS = "-c timezone=UTC -c tsuji.logs_changes=on -c tsuji.marks_changes=on"
+"""The others let this version write: it logs and marks what it changes, older ones don't (migrations
+0004 and 0022)."""
 _EVERY_CONNECTION: dict[str, Any] = {
     "autocommit": True,
     "row_factory": dict_row,

@@ -48,10 +48,16 @@ CROSS JOIN LATERAL (
 ORDER BY 1
 ON CONFLICT (datastream_id) DO UPDATE SET
     phenomenon_time = excluded.phenomenon_time, result = excluded.result,
-    period_s = excluded.period_s, received_at = excluded.received_at
+    period_s = excluded.period_s, received_at = excluded.received_at,
+    revision = pg_current_xact_id()
 WHERE latest.phenomenon_time < excluded.phenomenon_time OR latest.phenomenon_time > %(newest)s;
 
 -- name: drop_latest
 -- Those of which there is nothing that is not ahead of the clock.
-DELETE FROM latest
-WHERE datastream_id = ANY (%(datastream_ids)s) AND phenomenon_time > %(newest)s;
+WITH dropped AS (
+    DELETE FROM latest
+    WHERE datastream_id = ANY (%(datastream_ids)s) AND phenomenon_time > %(newest)s
+    RETURNING datastream_id
+)
+UPDATE datastream SET revision = pg_current_xact_id()
+FROM dropped WHERE datastream.datastream_id = dropped.datastream_id;

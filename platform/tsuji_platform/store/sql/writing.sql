@@ -20,11 +20,12 @@ RETURNING thing_id;
 WITH listed AS (
     INSERT INTO datastream (thing_id, observed_property)
     SELECT %(thing_id)s, unnest(%(observed_properties)s::text[])
-    ON CONFLICT (thing_id, observed_property) DO UPDATE SET declared = true
+    ON CONFLICT (thing_id, observed_property) DO UPDATE SET
+        declared = true, revision = pg_current_xact_id()
     WHERE NOT datastream.declared
     RETURNING datastream_id
 ), dropped AS (
-    UPDATE datastream SET declared = false
+    UPDATE datastream SET declared = false, revision = pg_current_xact_id()
     WHERE thing_id = %(thing_id)s AND declared AND observed_property <> ALL (%(observed_properties)s::text[])
     RETURNING datastream_id
 )
@@ -56,7 +57,8 @@ SELECT * FROM unnest(%(datastream_ids)s::int4[], %(times)s::timestamptz[], %(res
 ORDER BY 1
 ON CONFLICT (datastream_id) DO UPDATE SET
     phenomenon_time = excluded.phenomenon_time, result = excluded.result,
-    period_s = excluded.period_s, received_at = excluded.received_at
+    period_s = excluded.period_s, received_at = excluded.received_at,
+    revision = pg_current_xact_id()
 WHERE latest.phenomenon_time < excluded.phenomenon_time;
 
 -- name: create_stage
@@ -100,7 +102,8 @@ SELECT DISTINCT ON (datastream_id) datastream_id, phenomenon_time, result, perio
 FROM stage ORDER BY datastream_id, phenomenon_time DESC
 ON CONFLICT (datastream_id) DO UPDATE SET
     phenomenon_time = excluded.phenomenon_time, result = excluded.result,
-    period_s = excluded.period_s, received_at = excluded.received_at
+    period_s = excluded.period_s, received_at = excluded.received_at,
+    revision = pg_current_xact_id()
 WHERE latest.phenomenon_time < excluded.phenomenon_time
     OR (latest.phenomenon_time = excluded.phenomenon_time
         AND (latest.result, latest.period_s) IS DISTINCT FROM (excluded.result, excluded.period_s));
