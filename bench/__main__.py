@@ -7,9 +7,9 @@ from functools import partial
 
 import psutil
 
-from bench import areas, history, imports, ingest, replay
+from bench import api, areas, history, imports, ingest, replay
 
-PARTS = ("ingest", "history", "imports", "areas", "replay")
+PARTS = ("ingest", "history", "imports", "areas", "replay", "api")
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
         "imports": imports.run,
         "areas": areas.run,
         "replay": replay.run,
+        "api": api.run,
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
