@@ -7,9 +7,9 @@ from functools import partial
 
 import psutil
 
-from bench import api, areas, history, imports, ingest, replay
+from bench import api, areas, history, imports, ingest, replay, simulate
 
-PARTS = ("ingest", "history", "imports", "areas", "replay", "api")
+PARTS = ("ingest", "history", "imports", "areas", "replay", "simulate", "api")
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
         "areas": areas.run,
         "replay": replay.run,
         "api": api.run,
+        "simulate": simulate.run,
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")

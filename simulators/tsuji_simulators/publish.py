@@ -29,6 +29,7 @@ from tsuji_platform.contract.topics import observations_topic, thing_topic
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.mqtt5 import NOBODY_LISTENS, Mqtt5
 from tsuji_simulators.outbox import Message, Outbox, Receipt
+from tsuji_simulators.wire import WireClient
 
 logger = logging.getLogger(__name__)
 
@@ -122,15 +123,18 @@ class Publisher:
         self._connected = False
         self._said_absent = False
         self._closed = False
-        self._client = Client(
+        self._client = WireClient(
             CallbackAPIVersion.VERSION2,
             client_id=f"{client_id}-{token_hex(4)}",
             protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
         )
         self._client.max_queued_messages_set(0)
         # In 3.1.1 there is no limit, and what is sent again comes on top of our window; a broker of 5
-        # hangs up on whoever goes beyond its own.
-        self._client.max_inflight_messages_set(mqtt5.receive_maximum if mqtt5 else 0)
+        # hangs up on whoever goes beyond its own. 0 is for none: where there is one, paho looks through
+        # all messages at each acknowledgement.
+        most = max_unacknowledged + _RESEND_MOST
+        limit = mqtt5.receive_maximum if mqtt5 and mqtt5.receive_maximum < most else 0
+        self._client.max_inflight_messages_set(limit)
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
