@@ -12,9 +12,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tsuji_platform.runtime.private import private_broker
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.feed import carried, messages
-from tsuji_simulators.fleet import load_scenario
 from tsuji_simulators.mqtt5 import mqtt5_of
 from tsuji_simulators.publish import MAX_UNACKNOWLEDGED, Publisher
+from tsuji_simulators.scenario_files import DEMONSTRATION, load_scenario
 from tsuji_simulators.tape.message import Carried
 
 _START = 1_775_001_600
@@ -28,7 +28,7 @@ def run() -> None:
     sample = list(_simulated())
     size = round(statistics.fmean(len(one.payload) for one in sample))
     print(
-        f"{len(sample):,} messages of the scenario city, {size} bytes each on the average, window "
+        f"{len(sample):,} messages of an ordinary day, {size} bytes each on the average, window "
         f"{MAX_UNACKNOWLEDGED:,}; the median of {_RUNS} runs in turn\n"
     )
     rows: dict[str, list[float]] = {}
@@ -53,7 +53,7 @@ def run() -> None:
 
 
 def _simulated() -> Iterator[Carried]:
-    stream = messages(load_scenario("city"), 1, _START, _START + 7 * 86_400)
+    stream = messages(load_scenario(DEMONSTRATION), 1, _START, _START + 7 * 86_400)
     return (carried(one) for one in itertools.islice(stream, _MESSAGES))
 
 

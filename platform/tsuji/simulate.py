@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +24,7 @@ from tsuji.services import on_stop_signal
 from tsuji_platform.settings import RuntimeSettings
 
 if TYPE_CHECKING:
+    from tsuji_simulators.faults.truth import Tell
     from tsuji_simulators.feed import SimulatedTrack
     from tsuji_simulators.run import FleetProgress
     from tsuji_simulators.scenario import Scenario
@@ -80,6 +83,12 @@ def simulate(
         Path | None,
         typer.Option(metavar="FILE", help="Record it without a broker, for `tsuji replay`."),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write what the scenario's faults have broken, as JSON lines."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages as JSON lines, send nothing.")
     ] = False,
@@ -107,18 +116,37 @@ def simulate(
     if (out is not None or dry_run) and (speed is not None or to_now):
         raise typer.BadParameter("--speed and --to-now are for a broker: leave them out")
     city = load_scenario(scenario)
+    if truth is not None and not city.faults:
+        raise typer.BadParameter(f"--truth: scenario {scenario} has no faults, so there is none")
     asked = any(one is not None for one in (speed, start, end, out)) or to_now or dry_run
     if city.start is None and not city.faults and not asked:
         _live(city, seed)
         return
     start_s, end_s = _span(city, start, end, live=not asked)
-    track = SimulatedTrack(city, seed, start_s, end_s)
-    if dry_run:
-        _print(track)
-    elif out is not None:
-        raise typer.Exit(_record(track, out, start_s))
-    else:
-        raise typer.Exit(_send(track, speed or 1.0, to_now=to_now, total=not city.faults))
+    with _truth(truth) as tell:
+        track = SimulatedTrack(city, seed, start_s, end_s, tell)
+        if dry_run:
+            _print(track)
+        elif out is not None:
+            raise typer.Exit(_record(track, out, start_s))
+        else:
+            raise typer.Exit(_send(track, speed or 1.0, to_now=to_now, total=not city.faults))
+
+
+@contextmanager
+def _truth(path: Path | None) -> Iterator["Tell | None"]:
+    """Where the ground truth goes."""
+    from tsuji_simulators.faults.truth import lines_to
+
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("xb")
+    except OSError as error:
+        raise typer.BadParameter(f"--truth {path}: {error.strerror}; name a new file") from error
+    with file:
+        yield lines_to(file)
 
 
 def _span(

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tsuji_platform.contract.rejection import quote
-from tsuji_simulators.faults import read
+from tsuji_simulators import faults
 from tsuji_simulators.scenario import Scenario
 
 DEMONSTRATION = "ordinary-day"
@@ -69,14 +69,14 @@ def parse_scenario(text: str, source: str, folder: Path | None = None) -> Scenar
     try:
         scenario = Scenario.model_validate(whole)
     except ValidationError as error:
-        faults = "\n".join(
-            f"  {'.'.join(map(str, fault['loc'])) or 'scenario'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}{_shown(fault['input'])}"
-            for fault in error.errors()
+        wrong = "\n".join(
+            f"  {'.'.join(map(str, one['loc'])) or 'scenario'}: "
+            f"{one['msg'].removeprefix('Value error, ')}{_shown(one['input'])}"
+            for one in error.errors()
         )
-        raise ScenarioError(f"scenario {source} can't be used:\n{faults}") from error
+        raise ScenarioError(f"scenario {source} can't be used:\n{wrong}") from error
     try:
-        read(scenario.faults_aware, scenario.utc_offset_h).check(scenario)
+        faults.read(scenario.faults_aware, scenario.utc_offset_h).check(scenario)
     except ValueError as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
         raise ScenarioError(f"scenario {source} can't be used:\n{lines}") from error
@@ -92,6 +92,9 @@ def schema() -> dict[str, Any]:
     generated = Scenario.model_json_schema(by_alias=True)
     required = generated.pop("required")
     del generated["$defs"]["KindOfPlace"]["required"]
+    table = faults.schema()
+    generated["$defs"] |= table.pop("$defs")
+    generated["properties"]["faults"]["items"] = table
     return generated | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A scenario of Tsuji",

@@ -11,13 +11,20 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from tsuji.cli import app
 from tsuji_platform.contract import decode_observations
 from tsuji_simulators.faults import FAULTS, read
 from tsuji_simulators.faults.base import Fault
 from tsuji_simulators.feed import Simulated, carried, messages
 from tsuji_simulators.scenario import Scenario
-from tsuji_simulators.scenario_files import load_scenario
+from tsuji_simulators.scenario_files import (
+    ScenarioError,
+    load_scenario,
+    parse_scenario,
+    schema,
+)
 
 BEGIN = datetime(2026, 4, 7, 3, tzinfo=UTC)
 START = int(BEGIN.timestamp())
@@ -331,3 +338,53 @@ def test_every_fault_is_documented_with_what_is_its_own(fault: type[Fault]) -> N
     )
     for own in fault.model_fields.keys() - Fault.model_fields.keys():
         assert f"`{own}`" in row
+
+
+SCENARIO = """
+extends = "ordinary-day"
+name = "broken"
+title = "A thermometer on the roof of a car park"
+from = 2026-04-07T12:00:00
+to = 2026-04-07T12:10:00
+
+[[faults]]
+fault = "drift"
+name = "roof"
+things = ["weather-*"]
+observed_properties = ["air_temperature"]
+from = 2026-04-07T12:05:00
+per_hour = 60
+"""
+
+
+def test_a_scenario_is_broken_by_command_and_the_truth_is_beside(tmp_path: Path) -> None:
+    path, truth = tmp_path / "broken.toml", tmp_path / "truth.jsonl"
+    path.write_text(SCENARIO, encoding="utf-8")
+    command = ["simulate", str(path), "--out", str(tmp_path / "a.tsuji"), "--truth", str(truth)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    lines = [orjson.loads(line) for line in truth.read_bytes().splitlines()]
+    assert {line["from"] for line in lines if line["type"] == "fault"} == {"2026-04-07T03:05:00Z"}
+    off = [line["sent"] - line["true"] for line in lines if line["type"] == "observation"]
+    assert len(off) > 30
+    assert 0 < min(off) <= max(off) < 5.1
+    again = CliRunner().invoke(app, [*command[:3], str(tmp_path / "b.tsuji"), *command[4:]])
+    assert again.exit_code == 2
+    assert "name a new file" in again.output
+
+
+def test_a_scenario_with_wrong_faults_is_refused_by_name() -> None:
+    with pytest.raises(ScenarioError, match=r"faults\.0\.per_hour: .*\n.*faults\.0\.per_hours: "):
+        parse_scenario(SCENARIO.replace("per_hour", "per_hours"), "mine")
+    with pytest.raises(ScenarioError, match="'roof' is put on nothing"):
+        parse_scenario(SCENARIO.replace("weather-*", "wether-*"), "mine")
+
+
+def test_the_schema_of_scenarios_knows_every_fault() -> None:
+    generated = schema()
+    names = {ref["$ref"] for ref in generated["properties"]["faults"]["items"]["anyOf"]}
+    found = {
+        generated["$defs"][name.removeprefix("#/$defs/")]["properties"]["fault"]["const"]
+        for name in names
+    }
+    assert found == set(FAULTS)

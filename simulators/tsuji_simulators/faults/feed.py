@@ -18,6 +18,7 @@ from tsuji_simulators.faults.truth import Tell, Truth
 
 if TYPE_CHECKING:
     from tsuji_simulators.feed import Simulated
+    from tsuji_simulators.fleet import Member
     from tsuji_simulators.scenario import Scenario
 
 
@@ -75,11 +76,10 @@ class Faults:
             ValueError: a fault is put on nothing.
         """
         self.check(scenario)
-        kinds = {one.id: one.thing.kind for one in scenario.members}
         by_thing = {
-            thing_id: found
-            for thing_id, kind in kinds.items()
-            if (found := [one for one in self.all if one.is_on(thing_id, kind)])
+            member.id: (member, found)
+            for member in scenario.members
+            if (found := [one for one in self.all if one.is_on(member.id, member.thing.kind)])
         }
         around = _surroundings(scenario, seed)
         told = Truth(truth)
@@ -88,12 +88,11 @@ class Faults:
         for message in messages:
             while held and held[0][0] <= message.due_us:
                 yield heapq.heappop(held)[2]
-            faults = by_thing.get(message.thing_id)
-            if faults is None or isinstance(message.payload, bytes):
+            concerned = by_thing.get(message.thing_id)
+            if concerned is None or isinstance(message.payload, bytes):
                 yield message
                 continue
-            sent = list(_changed(message, kinds[message.thing_id], faults, around, told))
-            for one in sent:
+            for one in _changed(message, *concerned, around, told):
                 if one.due_us <= message.due_us and not held:
                     yield one
                 else:
@@ -106,25 +105,28 @@ class Faults:
 
 
 def _surroundings(scenario: "Scenario", seed: int) -> Surroundings:
-    from tsuji_simulators.fleet import PERIOD_S
     from tsuji_simulators.signals import results
 
     members = {one.id: one for one in scenario.members}
 
     @lru_cache(maxsize=10_000)
     def true_at(thing_id: str, moment: float) -> Mapping[str, float]:
-        end = np.array([round(moment)])
-        found = results(scenario, seed, members[thing_id], end, PERIOD_S)
+        member, end = members[thing_id], np.array([round(moment)])
+        found = results(scenario, seed, member, end, member.interval_s)
         return {name: float(values[0]) for name, values in found.items()}
 
     return Surroundings(seed=seed, true_at=true_at, encoded=_encoded)
 
 
 def _changed(
-    message: "Simulated", kind: str, faults: list[Fault], around: Surroundings, truth: Truth
+    message: "Simulated",
+    member: "Member",
+    faults: list[Fault],
+    around: Surroundings,
+    truth: Truth,
 ) -> "Iterator[Simulated]":
     """What is sent in place of one message: as many as it takes."""
-    for measured in _measured(message, kind):
+    for measured in _measured(message, member):
         drafts = [Draft.of(measured)]
         for fault in faults:
             drafts = [one for draft in drafts for one in _touched(fault, draft, around, truth)]
@@ -155,23 +157,18 @@ def _touched(fault: Fault, draft: Draft, around: Surroundings, truth: Truth) -> 
     return drafts
 
 
-def _measured(message: "Simulated", kind: str) -> Iterator[Measured]:
+def _measured(message: "Simulated", member: "Member") -> Iterator[Measured]:
     """The reports of one message, those of one time together."""
-    from tsuji_simulators.fleet import PERIOD_S
-
     by_time: dict[datetime, dict[str, Any]] = {}
-    period_s = PERIOD_S
     payload = message.payload
     for report in payload if isinstance(payload, list) else ():
         by_time.setdefault(report["time"], {}).update(report["results"])
-        period_s = report.get("period_s", period_s)
     for time, results in by_time.items():
         yield Measured(
-            thing_id=message.thing_id,
-            kind=kind,
+            thing_id=member.id,
             time=time.timestamp(),
             due=message.due_us / 1e6,
-            period_s=period_s,
+            period_s=member.interval_s,
             results=results,
         )
 

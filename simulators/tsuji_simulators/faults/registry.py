@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Union
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tsuji_simulators.faults.base import Fault
 from tsuji_simulators.faults.counters import Restart
@@ -35,6 +35,16 @@ the sensor over the device to the broker. Several of one name go by their beginn
 _RANK = {name: number for number, name in enumerate(FAULTS)}
 
 
+def schema() -> dict[str, Any]:
+    """JSON schema of one table, with a definition (`$defs`) for each fault."""
+    of_any: Any = Union[_IN_ORDER]  # noqa: UP007 - of a tuple
+    generated = TypeAdapter(of_any).json_schema(by_alias=True)
+    for one in generated["$defs"].values():
+        del one["properties"]["utc_offset_h"]  # the scenario's
+        one["required"] = ["fault", *one.get("required", ())]
+    return generated
+
+
 def read(tables: Sequence[Mapping[str, Any]], utc_offset_h: float = 0.0) -> Faults:
     """Read the tables `[[faults]]` of a scenario.
 
@@ -60,7 +70,7 @@ def read(tables: Sequence[Mapping[str, Any]], utc_offset_h: float = 0.0) -> Faul
         except ValidationError as error:
             wrong += [
                 f"faults.{number}{''.join(f'.{part}' for part in one['loc'])}: "
-                f"{one['msg'].removeprefix('Value error, ')} (got {one['input']!r:.80})"
+                f"{one['msg'].removeprefix('Value error, ')}{_shown(one['input'])}"
                 for one in error.errors()
             ]
     ids = [one.id for one in found]
@@ -72,3 +82,7 @@ def read(tables: Sequence[Mapping[str, Any]], utc_offset_h: float = 0.0) -> Faul
         raise ValueError("\n".join(wrong))
     found.sort(key=lambda one: (_RANK[one.fault], one.window.start, one.text))
     return Faults(tuple(found))
+
+
+def _shown(value: object) -> str:
+    return "" if isinstance(value, (dict, list, tuple)) else f" (got {value!r:.80})"

@@ -10,7 +10,6 @@ class Measured:
 
     Attributes:
         thing_id: whose.
-        kind: of the thing.
         time: phenomenon time, seconds since 1970 UTC.
         due: when it is to be sent, likewise.
         period_s: seconds since the report before; counts and rain cover them.
@@ -18,7 +17,6 @@ class Measured:
     """
 
     thing_id: str
-    kind: str
     time: float
     due: float
     period_s: int

@@ -1,7 +1,7 @@
 """The ground truth: which observations were touched by which fault, and what they should have been."""
 
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -70,6 +70,10 @@ class Truth:
                 self._tell(line)
 
 
-def lines_to(file: TextIO) -> Tell:
+def lines_to(file: BinaryIO) -> Tell:
     """Writes each line as JSON."""
-    return lambda line: print(orjson.dumps(line).decode(), file=file)
+
+    def tell(line: Line) -> None:
+        file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    return tell

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 DAY_S = 86_400.0
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": DAY_S}
@@ -58,9 +58,20 @@ def moment(value: Any) -> datetime | time:
     )
 
 
-Length = Annotated[float, BeforeValidator(length_s)]
+Length = Annotated[
+    float,
+    BeforeValidator(length_s),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": f"^{_LENGTH.pattern}$"},
+            ]
+        }
+    ),
+]
 """A length of time, seconds."""
-Moment = Annotated[datetime | time, BeforeValidator(moment)]
+Moment = Annotated[datetime | time, BeforeValidator(moment), WithJsonSchema({"type": "string"})]
 """A moment, or a time of every day."""
 
 
