@@ -30,6 +30,7 @@ class City:
 
     def __init__(self, database_url: str, processes: HubProcesses) -> None:
         self.processes = processes
+        self._database_url = database_url
         put_demonstration(database_url)
         processes.run(
             "areas", "mesh", "139.60", "35.60", "139.82", "35.78", "--size", "250", "--id", "fine"
@@ -87,9 +88,12 @@ class City:
             ),
         ]
         self._writer.save(things)
-        with Database(database_url, size=1) as database:
-            Areas(database).assign_all(by_kind)
+        self._assign()
         self._writer.save([packed(thing, self._day(thing)) for thing in _SHAPES])
+
+    def _assign(self) -> None:
+        with Database(self._database_url, size=1) as database:
+            Areas(database).assign_all(by_kind)
 
     def _day(self, thing_id: str) -> list[Observation]:
         now = datetime.now(UTC).replace(microsecond=0)
@@ -100,11 +104,22 @@ class City:
             for one in observed(thing_id, time, 300, **_SHAPES[thing_id](i))
         ]
 
-    def count(self, thing_id: str, days: int) -> None:
-        """Store counts of five minutes of the last days, by a counter outside of every area."""
-        place = {"longitude": 144.97, "latitude": -37.81}
-        names = {"name": thing_id, "name_en": thing_id, "kind": "footfall_counter"}
-        self._writer.save([registration(thing_id, "pedestrians", **names, **place)])
+    def count(self, thing_id: str, days: int, **more: Any) -> None:
+        """Store counts of five minutes of the last days, by a counter outside of every area.
+
+        What `more` says of it may place it in one.
+        """
+        told = {
+            "name": thing_id,
+            "name_en": thing_id,
+            "kind": "footfall_counter",
+            "longitude": 144.97,
+            "latitude": -37.81,
+            **more,
+        }
+        self._writer.save([registration(thing_id, "pedestrians", **told)])
+        if "longitude" in more:
+            self._assign()
         now = datetime.now(UTC)
         end = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
         for back in range(days):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tsuji_dashboard.texts import Lang, text
+from tsuji_platform.analytics.congestion import LEVELS
 
 _YLORRD = ("#ffffcc", "#ffeda0", "#fed976", "#feb24c", "#fd8d3c", "#fc4e2a", "#e31a1c", "#b10026")
 _RDYLBU = (
@@ -33,6 +34,16 @@ _RAIN_DARK = (
 _YLORBR = ("#ffffe5", "#fff7bc", "#fee391", "#fec44f", "#ec7014", "#8c2d04")
 _RDPU = ("#feebe2", "#fcc5c0", "#fa9fb5", "#f768a1", "#c51b8a", "#7a0177")
 _ORRD = ("#fef0d9", "#fdd49e", "#fdbb84", "#fc8d59", "#e34a33", "#b30000")
+_PUOR = (
+    "#542788", "#8073ac", "#b2abd2", "#d8daeb", "#fdf3c9", "#fee0b6", "#fdb863", "#e08214", "#b35806",
+)  # fmt: skip
+_PUOR_DARK = (
+    "#c9beff", "#9a8be6", "#6f62b8", "#4b4782", "#465360", "#6b4c1f", "#a8701c", "#dd952b", "#ffc266",
+)  # fmt: skip
+_HEAT = ("#abd9e9", "#fee090", "#f46d43", "#a50026")
+_HEAT_DARK = ("#3a6ea5", "#c9a227", "#f37819", "#ff5c8a")
+_FINE = ("#feebe2", "#fbb4b9", "#f768a1", "#7a0177")
+_FINE_DARK = (_PLASMA[1], _PLASMA[2], _PLASMA[4], _PLASMA[5])
 _PUBUGN = ("#f6eff7", "#bdc9e1", "#67a9cf", "#1c9099", "#016c59")
 
 
@@ -50,6 +61,7 @@ class Bins:
         high: text key that says what the high end means.
         note: text key of a remark under the legend.
         whole: whether values are whole numbers, so that 100-299 is said rather than 100-300.
+        names: what stands instead of limits where values are places in a list, such as levels.
         turns: whether values are degrees of the compass, 45° to a bin, the first about north.
     """
 
@@ -62,6 +74,7 @@ class Bins:
     note: str | None = None
     whole: bool = False
     turns: bool = False
+    names: tuple[str, ...] = ()
 
     def index(self, value: float) -> int:
         """The number of the bin that holds `value`."""
@@ -77,6 +90,8 @@ class Bins:
         """What the legend says beside each colour."""
         if self.turns:
             return [text(f"compass.{i}", lang) for i in range(len(self.colours))]
+        if self.names:
+            return list(self.names)
         shown = [f"{edge:,.10g}".replace("-", "−") for edge in self.edges]
         middle = []
         for i in range(1, len(self.edges)):
@@ -89,6 +104,36 @@ class Bins:
 
 
 _PER_FIGURE = {
+    "percent_of_typical": Bins(
+        edges=(25, 50, 75, 90, 110, 125, 150, 200),
+        colours=_PUOR,
+        dark=_PUOR_DARK,
+        low="legend.quieter",
+        high="legend.busier",
+        note="typical.note",
+    ),
+    "level_of_service": Bins(
+        edges=(2, 3, 4, 5, 6),
+        colours=_ORRD,
+        dark=_INFERNO[1:7],
+        names=tuple(level.id for level in LEVELS),
+        words=tuple(f"level.{level.id}" for level in LEVELS),
+        note="level.note",
+    ),
+    "wbgt": Bins(
+        edges=(25, 28, 31),
+        colours=_HEAT,
+        dark=_HEAT_DARK,
+        words=("wbgt.caution", "wbgt.warning", "wbgt.severe", "wbgt.danger"),
+        note="wbgt.note",
+    ),
+    "pm2_5_day_mean": Bins(
+        edges=(15, 35.1, 70.1),
+        colours=_FINE,
+        dark=_FINE_DARK,
+        words=("pm2_5.within", "pm2_5.within", "pm2_5.above", "pm2_5.guide"),
+        note="pm2_5_day.note",
+    ),
     "footfall": Bins(
         edges=(1, 100, 500, 2_000, 5_000, 20_000, 50_000),
         colours=_YLORRD,

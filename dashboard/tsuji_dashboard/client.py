@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
+from tsuji_dashboard.profile import Profile
+
 
 class ApiAwayError(Exception):
     """The data API can't be reached, is too slow or failed."""
@@ -244,6 +246,11 @@ class Api:
         """24 hours of one figure of an area, up to `end` or now."""
         where = path("area-sets", area_set, "areas", code, "series")
         return Series.read(await self.get(where, _given(figure=figure, end=end)))
+
+    async def area_profile(self, area_set: str, code: str, at: str | None = None) -> Profile:
+        """The merged view of an area, now or at a past moment."""
+        where = path("area-sets", area_set, "areas", code, "profile")
+        return Profile.read(await self.get(where, _given(at=at)))
 
     async def area_typical(self, area_set: str, code: str, figure: str, day: date) -> Typical:
         """What is usual for a figure of an area on a Tokyo day."""

@@ -18,6 +18,8 @@ from tsuji_dashboard.client import (
     UnknownError,
     instant,
 )
+from tsuji_dashboard.profile import Profile
+from tsuji_dashboard.shown import SHOWN
 from tsuji_dashboard.texts import DEFAULT, LANGUAGES, Lang
 from tsuji_dashboard.usual import PEOPLE, days_of
 from tsuji_platform.analytics.figures import FIGURES, Figure
@@ -97,6 +99,7 @@ class AreaDetail:
     measures: tuple[str, ...]
     series: Mapping[str, Series | None]
     typical: Typicals = field(default_factory=dict)
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +147,14 @@ class Details:
                 for figure in FIGURES.values()
                 if figure.id in area.figures or measured.intersection(figure.properties)
             ),
-            key=lambda key: key != selection.figure,
+            key=lambda key: (key != selection.figure, _apart(key, selection.figure)),
         )
         wanted = _part(measures, part)
         where = selection.area_set, selection.id
-        found, typical = await asyncio.gather(
+        found, typical, profile = await asyncio.gather(
             _all(self._api.area_series(*where, key, selection.at) for key in wanted),
             _typicals(wanted, selection.at, partial(self._api.area_typical, *where)),
+            self._profile(selection, part),
         )
         return AreaDetail(
             area=area,
@@ -158,6 +162,15 @@ class Details:
             measures=tuple(measures),
             series=dict(zip(wanted, found, strict=True)),
             typical=typical,
+            profile=profile,
+        )
+
+    async def _profile(self, selection: Selection, part: Part) -> Profile | None:
+        """What else is known of the area; the panel's first part shows it."""
+        if part != "first":
+            return None
+        return await _or_none(
+            self._api.area_profile(selection.area_set, selection.id, selection.at)
         )
 
     async def _thing(self, selection: Selection, part: Part) -> ThingDetail:
@@ -204,6 +217,12 @@ def _neighbour(feature: Mapping[str, Any]) -> Neighbour:
 
 def _part(measures: Sequence[str], part: Part) -> Sequence[str]:
     return measures[:1] if part == "first" else measures[1:]
+
+
+def _apart(key: str, chosen: str) -> bool:
+    """Whether a figure has nothing to do with the derived one on the map."""
+    shown = SHOWN.get(chosen)
+    return shown is None or not set(shown.properties).intersection(FIGURES[key].properties)
 
 
 def _aside(figure: Figure | None, stream: str) -> bool:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import httpx
+import orjson
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from tsuji_dashboard.client import UnknownError, path
+from tsuji_dashboard.compact import ON_MAP, DerivedState
 from tsuji_dashboard.relay import Relay
 
 KEPT_SETS = 16
@@ -48,7 +50,7 @@ class Shapes:
             where = path("area-sets", area_set, "areas")
             found = await self._http.get(where, headers=headers, timeout=30.0)
         except UnknownError as error:
-            return _unknown(error)
+            return unknown(error)
         except httpx.HTTPError as error:
             if kept is None:
                 return away(error)
@@ -93,7 +95,8 @@ def away(error: Exception) -> Response:
     )
 
 
-def _unknown(error: UnknownError) -> Response:
+def unknown(error: UnknownError) -> Response:
+    """The problem document that says that there is no such thing."""
     return JSONResponse(
         {
             "type": "about:blank",
@@ -147,8 +150,22 @@ def router(http: httpx.AsyncClient, relay: Relay) -> APIRouter:
         try:
             where = path("area-sets", area_set, "snapshot")
         except UnknownError as error:
-            return _unknown(error)
+            return unknown(error)
         return await passed_on(http, where, {"at": at, "things": "true"})
+
+    @routes.get("/area-sets/{area_set}/derived")
+    async def derived(area_set: str, at: Annotated[str, Query(max_length=40)]) -> Response:
+        try:
+            where = path("area-sets", area_set, "derived")
+            found = await http.get(where, params={"at": at, "figures": ",".join(ON_MAP)})
+            if found.status_code != httpx.codes.OK:
+                return _passed(found)
+            body = DerivedState().take(orjson.loads(found.content))
+        except UnknownError as error:
+            return unknown(error)
+        except (httpx.HTTPError, ValueError) as error:
+            return away(error)
+        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     @routes.get("/live")
     async def live(area_set: Annotated[str, Query(max_length=200)]) -> Response:

@@ -15,6 +15,9 @@ import httpx
 import httpx_sse
 import orjson
 
+from tsuji_dashboard.client import path
+from tsuji_dashboard.compact import ON_MAP, DerivedState
+
 log = logging.getLogger(__name__)
 
 WAITING_EVENTS = 64
@@ -27,6 +30,9 @@ CHANNELS = 64
 """Streams open at once. One of a name that the API doesn't know ends, so that none holds a place."""
 RETRY_S = (0.5, 5.0)
 """First and longest wait before the API is tried again."""
+DERIVED_S = (5.0, 30.0)
+"""Derived figures are asked for no more often than this, and once in so long though nothing arrives:
+hours go on. A large area set, of which they take long to make, rests 30 times as long in between."""
 
 
 def frame(event: str, data: bytes) -> bytes:
@@ -119,8 +125,10 @@ class Channel:
         self.area_set = area_set
         self._api = "connecting"
         self._state = AreaState()
+        self._derived = DerivedState()
+        self._news = asyncio.Event()
         self.viewers: set[Viewer] = set()
-        self.task = asyncio.create_task(self._run(), name=f"live {area_set}")
+        self.task = asyncio.create_task(self._both(), name=f"live {area_set}")
 
     def join(self) -> Viewer:
         """A new viewer; the state of the API and all that is known await it."""
@@ -129,6 +137,9 @@ class Channel:
         known = self._state.snapshot()
         if known is not None:
             viewer.give(frame("snapshot", known))
+        derived = self._derived.whole()
+        if derived is not None:
+            viewer.give(frame("derived", derived))
         if self.task.done():
             viewer.dismiss()
         self.viewers.add(viewer)
@@ -152,6 +163,32 @@ class Channel:
             viewer.give(packet)
         self.viewers = {viewer for viewer in self.viewers if not viewer.gone}
 
+    async def _both(self) -> None:
+        derived = asyncio.create_task(self._derive(), name=f"derived {self.area_set}")
+        try:
+            await self._run()
+        finally:
+            derived.cancel()
+
+    async def _derive(self) -> None:
+        """Ask for derived figures after news, for as long as somebody looks."""
+        where = path("area-sets", self.area_set, "derived")
+        loop = asyncio.get_running_loop()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), DERIVED_S[1])
+            self._news.clear()
+            begun = loop.time()
+            if self.viewers and self._api == "live":
+                try:
+                    asked = {"figures": ",".join(ON_MAP)}
+                    answer = await self._http.get(where, params=asked, timeout=30.0)
+                    news = self._derived.take(orjson.loads(answer.raise_for_status().content))
+                    self._broadcast(frame("derived", news))
+                except (httpx.HTTPError, ValueError) as error:
+                    log.info("derived of %s: %s: %s", self.area_set, type(error).__name__, error)
+            await asyncio.sleep(max(DERIVED_S[0], 30 * (loop.time() - begun)))
+
     async def _run(self) -> None:
         wait = RETRY_S[0]
         while True:
@@ -160,6 +197,7 @@ class Channel:
                     self._state.take(event.event, event.data)
                     self._broadcast(frame(event.event, event.data.encode()))
                     self._say("live")
+                    self._news.set()
                     wait = RETRY_S[0]
             except httpx.HTTPStatusError as error:
                 log.info("live stream of %s: %s", self.area_set, error)

@@ -14,6 +14,7 @@ from tsuji_dashboard.client import Reading, Thing, instant
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.measures import Measure, charted, measured
 from tsuji_dashboard.parts import aria, data
+from tsuji_dashboard.profile_views import derived_section, residents_section
 from tsuji_dashboard.texts import Lang, isolated, kind_label, reason_label, text
 from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.figures import FIGURES, Figure
@@ -92,12 +93,16 @@ def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
     at = instant(selection.at)
     title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.current", lang)
     measures = _area_measures(detail, lang)
+    first, *others = measured(measures, title, _why_empty(detail, selection), selection)
     return Panel(
         body=[
             _heading(name, html.Span(below, className="code") if below else None),
-            *measured(measures, title, _why_empty(detail, selection), selection),
+            first,
+            *(derived_section(detail.profile, lang) if detail.profile else ()),
+            *others,
         ],
         foot=[
+            *(residents_section(detail.profile, lang) if detail.profile else ()),
             *_things(detail.things, selection),
             *_methods(
                 {FIGURES[key]: area.figures[key] for key in FIGURES if key in area.figures}, lang

@@ -46,6 +46,8 @@
     theme: "light",
     themeAsked: false, // whether the reader chose the theme, so that it belongs into the address
     langAsked: false,
+    layers: null, // ids of the datasets that are shown, divided by commas
+    place: null, // one of their places: id of the dataset/number
     at: null, // past moment, RFC 3339, or null for live
     view: null, // {lat, lng, zoom}
   };

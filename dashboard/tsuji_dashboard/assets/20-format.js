@@ -31,6 +31,7 @@
   /** A figure's value without its unit; directions get their name as well. */
   function value(what, amount) {
     if (!Number.isFinite(amount)) return "–";
+    if (what.names && what.names.length) return what.names[tsuji.paint.bin(what, amount)];
     const shown = number(amount, what.decimals);
     if (!what.turns) return shown;
     const sector = Math.floor(((amount + 22.5) % 360) / 45);
@@ -79,11 +80,12 @@
     sensors: (n) => (n === 1 ? t("sensors.one") : t("sensors", { n: number(n, 0) })),
     /** What a value is made of: so many sensors, and how far away they are where they stand elsewhere. */
     madeOf(found) {
-      const sensors = tsuji.format.sensors(found.n);
+      const sensors = found.n ? tsuji.format.sensors(found.n) : "";
       if (!found.estimated) return sensors;
       const km = (metres) => number(metres / 1000, 1);
       const ends = [km(found.estimated.distance_m), km(found.estimated.farthest_m)];
-      return t("estimated", { sensors, distance: `${[...new Set(ends)].join("–")} km` });
+      const distance = `${[...new Set(ends)].join("–")} km`;
+      return sensors ? t("estimated", { sensors, distance }) : t("estimated.inputs", { distance });
     },
     /** Whether an area has no name of its own, only its code: a mesh cell. */
     isMesh: ({ name, code }) => !name || name.includes(code),

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const tsuji = window.tsuji;
-  const STEPS = ["set", "figure", "area", "thing", "at"]; // what "back" takes back
+  const STEPS = ["set", "figure", "area", "thing", "layers", "place", "at"]; // what "back" takes back
   const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i;
   const SLACK_MS = 60000; // a reader's clock may be a little behind
   let timer = null;
@@ -35,6 +35,8 @@
       figure: isFigure(query.get("figure")) ? query.get("figure") : tsuji.page.figure,
       area: query.get("area"),
       thing: query.get("area") ? null : query.get("thing"),
+      layers: query.get("layers") || null,
+      place: /^[^/]+\/\d+$/.test(query.get("place") || "") ? query.get("place") : null,
       themeAsked: theme === "dark" || theme === "light",
       theme: theme === "dark" || theme === "light" ? theme : preferred(),
       langAsked: query.has("lang"),
@@ -50,6 +52,7 @@
     const sound = {
       figure: isFigure,
       at: moment,
+      place: (value) => /^[^/]+\/\d+$/.test(value),
       view,
       lang: (value) => value === "ja" || value === "en",
       theme: (value) => value === "dark" || value === "light",
@@ -76,6 +79,8 @@
       figure: state.figure,
       area: state.area,
       thing: state.thing,
+      layers: state.layers,
+      place: state.place,
       at: state.at,
       lang: state.langAsked ? tsuji.page.lang : null,
       theme: state.themeAsked ? state.theme : null,
@@ -86,7 +91,7 @@
     };
     const given = Object.entries(parts).filter(([, value]) => value !== null && value !== undefined);
     return given
-      .map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2F/g, "/").replace(/%3A/g, ":")}`)
+      .map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2F/g, "/").replace(/%3A/g, ":").replace(/%2C/g, ",")}`)
       .join("&");
   }
 
@@ -111,9 +116,9 @@
     if (!tsuji.page) return;
     clearTimeout(timer);
     step = false;
-    const { set, figure, area, thing, at, view: seen } = read();
+    const { set, figure, area, thing, layers, place, at, view: seen } = read();
     restoring = true;
-    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, at });
+    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, layers, place, at });
     restoring = false;
     if (seen) tsuji.map.show(seen);
     tsuji.tell("restored");

@@ -5,6 +5,8 @@
 
   const data = {
     areas: new Map(), // code -> {figure: {value, n, time}}
+    derived: new Map(), // code -> {figure: {value, band, why, rule, estimated}}
+    derivedAt: null, // RFC 3339; the moment that derived figures are of, null before there are any
     things: new Map(), // id -> {state, last_observed_at, latest}
     asOf: null, // ms; up to when the values are known to be complete
     newest: null, // ms; the newest observation of any thing
@@ -24,8 +26,22 @@
       take(body, new Set(), new Set());
     },
 
+    /** Merge derived figures, whose texts stand in a list, in both languages. */
+    mergeDerived(body) {
+      const column = tsuji.page.lang === "ja" ? 1 : 0;
+      const text = (place) => (place === undefined ? "" : body.texts[place][column]);
+      for (const [code, figures] of Object.entries(body.areas)) {
+        const told = Object.entries(figures).map(([id, it]) => [id, { ...it, band: text(it.band), why: text(it.why) }]);
+        data.derived.set(code, Object.fromEntries(told));
+      }
+      data.derivedAt = body.time;
+      tsuji.tell("values", { areas: new Set(Object.keys(body.areas)), things: new Set() });
+    },
+
     clear() {
       data.asOf = null;
+      data.derived.clear();
+      data.derivedAt = null;
       data.load({});
     },
   };

@@ -46,6 +46,7 @@
     );
     stream.addEventListener("snapshot", (event) => receive(event, (body) => tsuji.data.load(body)));
     stream.addEventListener("change", (event) => receive(event, (body) => tsuji.data.merge(body)));
+    stream.addEventListener("derived", (event) => tsuji.data.mergeDerived(JSON.parse(event.data)));
     stream.addEventListener("beat", () => {
       heard = Date.now();
       if (live.status === "live") tsuji.data.asOf = Math.max(tsuji.data.asOf || 0, tsuji.clock.now());
@@ -70,6 +71,7 @@
       if (mine !== asked) return;
       tsuji.data.load(body);
       become("past");
+      derivedThen();
     } catch {
       if (mine !== asked) return;
       tsuji.data.clear();
@@ -77,6 +79,22 @@
       retry = setTimeout(past, 5000);
     }
   }
+
+  /** Derived figures of a past moment: asked for where they are looked at. */
+  async function derivedThen() {
+    if (!at || live.status !== "past" || tsuji.data.derivedAt || !tsuji.figure().derived) return;
+    const mine = asked;
+    try {
+      const where = `/hub/area-sets/${encodeURIComponent(set)}/derived?at=${encodeURIComponent(at)}`;
+      const answer = await fetch(where);
+      if (!answer.ok) throw new Error(`${where}: ${answer.status}`);
+      const body = await answer.json();
+      if (mine === asked) tsuji.data.mergeDerived(body);
+    } catch {
+      if (mine === asked) setTimeout(derivedThen, 5000);
+    }
+  }
+  tsuji.on("state", (changed) => changed.has("figure") && derivedThen());
 
   /** The API can't even be asked what there is to follow. */
   live.nothing = () => {

@@ -20,8 +20,9 @@
 
   /** What an area has of the chosen figure, or null. */
   function reading(code) {
-    const figures = tsuji.data.areas.get(code);
-    const found = figures && figures[tsuji.state.get().figure];
+    const figure = tsuji.figure();
+    const figures = (figure.derived ? tsuji.data.derived : tsuji.data.areas).get(code);
+    const found = figures && figures[figure.id];
     return found && typeof found.value === "number" ? found : null;
   }
 

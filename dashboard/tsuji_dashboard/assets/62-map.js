@@ -276,6 +276,23 @@
   }
   api.showChosen = showChosen;
 
+  /** Go to a place, at the least so near, out from under the cards. */
+  api.goTo = ([lat, lng], zoom) => {
+    if (!map) return;
+    moved = true;
+    map.setView([lat, lng], Math.max(map.getZoom(), zoom), { animate: false });
+    map.panInside([lat, lng], padding());
+  };
+
+  /** Fit one area of the set on the map. */
+  api.goToArea = (code) => {
+    if (!areas.has(code)) return;
+    moved = true;
+    fit(areas.get(code).getBounds());
+  };
+
+  api.padding = padding;
+
   api.element = ({ area, thing }) => {
     const layer = area ? areas.get(area) : things.get(thing);
     return (layer && layer.getElement && layer.getElement()) || null;

@@ -4,18 +4,21 @@
   const tsuji = window.tsuji;
   const { make } = tsuji;
 
-  /** Why an area shows no value. */
-  function blank(properties) {
-    if (!properties.things) return tsuji.t("no_sensor");
-    return tsuji.t(tsuji.state.get().at ? "no_value.past" : "no_value");
-  }
-
   function amount(figure, value) {
     return make("div", { class: "tip-value" }, tsuji.format.value(figure, value), make("small", { class: figure.unit === "°" ? "tight" : null }, figure.unit));
   }
 
   function aged(time) {
     return tsuji.state.get().at || !time ? null : tsuji.t("value.of", { age: tsuji.format.since(time) });
+  }
+
+  const rule = ({ rule: by }) => (by ? tsuji.t("by_rule", { rule: tsuji.page.words[`rule.${by}`] || by }) : null);
+
+  /** The range that is usual for the hour, where that is known. */
+  function usual({ typical }) {
+    if (!typical) return "";
+    const [low, high] = [typical.q1, typical.q3].map((value) => tsuji.format.number(value, 0));
+    return tsuji.t("usual.hover", { low, high });
   }
 
   function line(...parts) {
@@ -32,7 +35,7 @@
     head.append(make("strong", { title: name }, name));
     if (code) head.append(make("div", { class: "tip-foot" }, code));
     if (!found) {
-      return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", {}, blank(properties)));
+      return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", { class: "tip-why" }, tsuji.why(properties)));
     }
     return make(
       "div",
@@ -40,14 +43,16 @@
       head,
       make("div", { class: "tip-label" }, figure.label),
       amount(figure, found.value),
-      make("div", { class: "tip-foot" }, line(tsuji.format.madeOf(found), aged(found.time))),
+      found.band ? make("div", { class: "tip-band" }, found.band) : null,
+      figure.derived ? null : make("div", { class: "tip-foot" }, usual(found)),
+      make("div", { class: "tip-foot" }, line(tsuji.format.madeOf(found), rule(found), aged(figure.derived ? tsuji.data.derivedAt : found.time))),
     );
   }
 
   function areaLine(properties) {
     const figure = tsuji.figure();
     const found = tsuji.paint.reading(properties.code);
-    const said = found ? `${tsuji.format.value(figure, found.value)} ${figure.unit}` : blank(properties);
+    const said = found ? `${tsuji.format.value(figure, found.value)} ${figure.unit}` : tsuji.why(properties);
     const guessed = found && found.estimated ? ` (${tsuji.t("estimated.short")})` : "";
     return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}${guessed}`;
   }
@@ -90,5 +95,5 @@
     return line(tsuji.format.thingName(properties), tsuji.format.kind(properties.kind), state);
   }
 
-  tsuji.tips = { area, areaLine, thing, thingLine, blank, standing };
+  tsuji.tips = { area, areaLine, thing, thingLine, standing };
 })();

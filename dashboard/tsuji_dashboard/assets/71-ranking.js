@@ -83,12 +83,13 @@
       parts.name.title = name;
       write(parts.value, `${found.estimated ? "≈ " : ""}${tsuji.format.value(figure, found.value)}`);
       parts.value.title = found.estimated ? tsuji.format.madeOf(found) : "";
-      write(parts.n, tsuji.format.number(found.n, 0));
+      write(parts.n, found.n ? tsuji.format.number(found.n, 0) : "");
       parts.swatch.style.background = tsuji.paint.colour(figure, found.value);
       parts.element.classList.toggle("chosen", tsuji.state.get().area === code);
       order.push(parts.element);
     }
     arrange(order);
+    details.classList.toggle("derived", Boolean(figure.derived));
     write(head, figure.unit);
     write(caption, tsuji.t("table.aria", { figure: figure.label, unit: figure.unit }));
     const rest = tsuji.catalogue.area.size - known.length;

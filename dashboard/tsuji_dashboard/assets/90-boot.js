@@ -151,6 +151,9 @@
       parts.push(tsuji.make("a", { href, rel: "noopener", target: "_blank" }, tsuji.t("credit.tiles")));
     }
     if (set && set.source) parts.push(tsuji.make("span", {}, tsuji.t("credit.areas", { source: set.source })));
+    for (const { publisher, licence, title } of tsuji.layers.shown()) {
+      parts.push(tsuji.make("span", {}, [title, publisher, licence].filter(Boolean).join(" · ")));
+    }
     parts.push(tsuji.make("a", { href: "https://leafletjs.com", rel: "noopener", target: "_blank" }, "Leaflet"));
     home.replaceChildren(...parts);
   }
@@ -158,6 +161,7 @@
   tsuji.on("sets", setsArrived);
   tsuji.on("connection", (status) => status === "unknown" && tsuji.catalogue.sets && tsuji.catalogue.loadSets());
   tsuji.on("tiles", credit);
+  tsuji.on("layers", credit);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) {
       tsuji.status.remark("shapes", "banner.geometry");

@@ -12,9 +12,9 @@ from tsuji_dashboard.bins import BINS
 from tsuji_dashboard.client import ApiAwayError, UnknownError
 from tsuji_dashboard.detail import Details, Selection
 from tsuji_dashboard.parts import aria
+from tsuji_dashboard.shown import SHOWN, choices
 from tsuji_dashboard.texts import Lang, text, unit_label, words
 from tsuji_dashboard.views import Panel, label, other_charts, panel, trouble
-from tsuji_platform.analytics.estimate import ESTIMATED
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
@@ -26,18 +26,20 @@ DEFAULT_FIGURE = "footfall"
 def page_data(lang: Lang, tiles_url: str) -> dict[str, Any]:
     """All that the browser's scripts need to know: words, figures, bins, tiles."""
     figures = []
-    for figure in FIGURES.values():
+    for figure in SHOWN.values():
         bins = BINS[figure.id]
         figures.append(
             {
                 "id": figure.id,
-                "label": label(figure, lang),
-                "unit": unit_label(figure.unit_label, lang),
-                "decimals": figure.decimals,
+                "label": figure.label(lang),
+                "unit": figure.unit(lang),
+                "decimals": figure.figure.decimals,
                 "properties": figure.properties,
-                "newest": figure.over_time is None,
-                "estimates": figure.id in ESTIMATED,
+                "derived": figure.derived,
+                "newest": figure.newest,
+                "estimates": figure.estimates,
                 "turns": bins.turns,
+                "names": bins.names,
                 "edges": bins.edges,
                 "colours": {theme: bins.palette(theme) for theme in ("light", "dark")},
                 "labels": bins.labels(lang),
@@ -136,9 +138,9 @@ def _map(lang: Lang) -> html.Div:
 
 
 def _controls(lang: Lang) -> html.Div:
-    options = [{"value": f.id, "label": label(f, lang)} for f in FIGURES.values()]
     return html.Div(
         [
+            html.Div(id=ids.SEARCH, role="search"),
             html.Div(
                 [
                     dmc.Select(
@@ -152,7 +154,7 @@ def _controls(lang: Lang) -> html.Div:
                     dmc.Select(
                         id=ids.FIGURE,
                         label=text("figure", lang),
-                        data=options,
+                        data=choices(lang),
                         value=DEFAULT_FIGURE,
                         allowDeselect=False,
                         size="sm",
@@ -164,6 +166,7 @@ def _controls(lang: Lang) -> html.Div:
             ),
             html.Div(id=ids.LEGEND, role="group", **aria(label=text("legend", lang))),
             html.Div(id=ids.RANKING, tabIndex=-1),
+            html.Div(id=ids.LAYERS),
             html.Div(id=ids.TIME),
         ],
         className="card controls",
