@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
 
 
 class Part(BaseModel):
@@ -38,7 +38,11 @@ def _time(value: object) -> object:
     raise ValueError("must be a time such as 2025-07-26T19:00:00+09:00")
 
 
-Moment = Annotated[datetime, BeforeValidator(_time)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_time),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([T ]|$)"}),
+]
 """A time with an offset, or without one by the scenario's own clock."""
 
 

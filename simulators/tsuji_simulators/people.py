@@ -139,11 +139,9 @@ def expected(shape: Shape, place: Place, days: Days, time: NDArray[Any]) -> tupl
                 curve = bump.share * np.exp(-0.5 * away**2) / (bump.width_h * np.sqrt(2.0 * np.pi))
                 inward[which] += curve * bump.inward
                 outward[which] += curve * (1.0 - bump.inward)
-    factor: Floats | float = 1.0
+    factor = _changed(shape, place, days, time)
     if shape.season:
         factor = factor * monthly(shape.season, time)
-    for change in days.changes:
-        factor = factor * change.factor(shape.name, place, time)
     return inward * factor, outward * factor
 
 
@@ -157,7 +155,16 @@ def visitors(
         there, back = gathering.passing(place, time)
         inward = inward + shape.visitors_inward * there + (1.0 - shape.visitors_inward) * back
         outward = outward + (1.0 - shape.visitors_inward) * there + shape.visitors_inward * back
-    return inward, outward
+    factor = _changed(shape, place, days, time)
+    return inward * factor, outward * factor
+
+
+def _changed(shape: Shape, place: Place, days: Days, time: NDArray[Any]) -> Floats | float:
+    """Times the usual number of people, of all that is changed."""
+    factor: Floats | float = 1.0
+    for change in days.changes:
+        factor = factor * change.factor(shape.name, place, time)
+    return factor
 
 
 def counts(

@@ -151,6 +151,13 @@ class Scenario(Part):
             raise ValueError('"from" and "to" belong together')
         return self
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, of which what hangs on its fields is made anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("shapes", "days", "members"):
+            copied.__dict__.pop(name, None)
+        return copied
+
     def _check_kind(self, kind: str | None, who: str) -> None:
         if kind not in self.places:
             raise ValueError(

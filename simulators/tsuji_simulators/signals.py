@@ -151,7 +151,6 @@ def _rounded(values: Floats, digits: int) -> Floats:
 def _believable(name: str, values: Floats) -> Floats:
     """No sensor reports less than nothing; the contract's range is the widest that one can report."""
     known = OBSERVED_PROPERTIES[name]
-    within: NDArray[Any] = np.clip(
-        values, 0.0 if name == "solar_irradiance" else known.low, known.high
-    )
+    low = 0.0 if name == "solar_irradiance" else known.low
+    within: NDArray[Any] = np.clip(values, low, known.high) + 0.0  # no sensor says -0.0
     return within
