@@ -37,6 +37,7 @@ class HubProcesses:
             "TSUJI_DASHBOARD_PORT": str(dashboard_port),
             "TSUJI_HOME": str(home),
             "TSUJI_ANONYMOUS_RATE": "0",  # tests ask as often as they like
+            "TSUJI_KEPT_SECONDS": "0",  # and see at once what they have written
         }
         self._home = home
         self._running: dict[str, subprocess.Popen[bytes]] = {}

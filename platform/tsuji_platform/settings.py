@@ -278,6 +278,13 @@ class ApiSettings(BaseSettings):
     query_seconds: float = Field(
         20, gt=0, le=3_600, description="how long one query of the data API may take"
     )
+    kept_seconds: float = Field(
+        1,
+        ge=0,
+        le=60,
+        description="how long an answer of the data API about now is handed to others who ask the same; "
+        "0 makes each anew",
+    )
 
 
 class DashboardSettings(BaseSettings):

@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from tsuji_platform.api import errors
 from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.manners import Manners
 from tsuji_platform.api.rates import Doors, RateLimit
@@ -71,12 +72,13 @@ problem details (RFC 9457).
 """
 
 
-def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
+def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> FastAPI:
     """The data API over one database.
 
     Args:
         hub: the database's readers.
         doors: tells callers apart and limits their rates; None lets all in as nobody in particular.
+        kept_s: seconds for which answers about now are handed to others who ask the same; 0 makes each anew.
     """
 
     @asynccontextmanager
@@ -97,6 +99,8 @@ def create_app(hub: Hub, doors: Doors | None = None) -> FastAPI:
     app.state.hub = hub
     app.state.live = LiveFeed(hub)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    if kept_s:
+        app.add_middleware(Kept, seconds=kept_s)
     if doors is not None:
         app.add_middleware(RateLimit, callers=doors.callers, rates=doors.rates)
     app.add_middleware(Manners)
@@ -140,7 +144,8 @@ def app_of_environment() -> FastAPI:
         publisher=settings.publisher,
         licence=settings.licence,
     )
-    return create_app(hub, Doors.of(database, settings, SharedSecretSettings()))
+    doors = Doors.of(database, settings, SharedSecretSettings())
+    return create_app(hub, doors, kept_s=settings.kept_seconds)
 
 
 def serve(database_url: str, settings: ApiSettings) -> None:
