@@ -8,6 +8,7 @@ import pytest
 
 from alarmed import BUSY, HOT, MUTE, Alarmed
 from samples import after, message, registration
+from tsuji_ingest.alerting import book
 from tsuji_platform.analytics import combine
 from tsuji_platform.analytics.alert_rules import parse
 from tsuji_platform.store import Areas
@@ -50,6 +51,38 @@ def test_what_was_missed_is_evaluated_value_by_value(alarmed) -> None:
     (row,) = city.found()
     assert (row.start, row.end, row.peak) == (after(minutes=1), after(minutes=4), 39)
     assert city.told() == [("started", "pole-1"), ("ended", "pole-1")]
+
+
+def test_a_thing_that_is_far_behind_the_others_is_looked_at_value_by_value(alarmed) -> None:
+    city = alarmed(HOT)
+    for minute, pole in ((0, "pole-1"), (50, "pole-2")):
+        city.say(pole, minute, air_temperature=20)
+    city.turn()
+    for minute, degrees in ((1, 36), (3, 37), (4, 20), (6, 20)):
+        city.say("pole-1", minute, air_temperature=degrees)
+    city.say("pole-2", 51, air_temperature=20)
+    city.turn()
+    (row,) = city.found()
+    assert (row.thing_id, row.start, row.end) == ("pole-1", after(minutes=1), after(minutes=4))
+
+
+def test_what_calm_things_have_said_is_written_some_at_a_time(
+    alarmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_MOST_MOVED_ON", 1)
+    monkeypatch.setattr(book, "_WRITE_EVERY_S", 0.0)
+    city = alarmed(HOT)
+    written = "SELECT array_agg(seen ORDER BY subject) AS seen FROM alert_state"
+    with psycopg.connect(city.url, autocommit=True) as connection:
+        for minute in (0, 1):
+            for pole in ("pole-1", "pole-2"):
+                city.say(pole, minute, air_temperature=20 + minute)
+            city.turn()
+        ((seen,),) = connection.execute(written).fetchall()
+        assert sorted(seen) == [after(minutes=0), after(minutes=1)]
+        city.turn()
+        ((seen,),) = connection.execute(written).fetchall()
+        assert seen == [after(minutes=1)] * 2
 
 
 def test_no_kill_doubles_or_loses_an_alert(store_url: str, alarmed) -> None:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -263,7 +264,7 @@ class Rule(_Part):
             return None if derived.band is None else float(1 + bands.index(derived.band))
         return None if derived.value is None else float(derived.value)
 
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """What counts, of a rule with a threshold."""
         return self._condition()

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tsuji_platform.analytics.alerts import State
+
+
+def thing_key(thing_id: str) -> str:
+    """`Subject.key` of a thing."""
+    return f"thing/{thing_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +24,7 @@ class Subject:
     def key(self) -> str:
         """One text for each."""
         if self.thing_id is not None:
-            return f"thing/{self.thing_id}"
+            return thing_key(self.thing_id)
         return f"area/{self.area_set_id}/{self.area_code}"
 
     @classmethod
@@ -46,9 +51,8 @@ Key = tuple[str, str]
 """A rule's id and a subject's key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newest:
-    """The newest observation of one datastream."""
+class Newest(NamedTuple):
+    """The newest observation of one datastream; there are thousands in a turn."""
 
     thing_id: str
     datastream_id: int

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from psycopg.rows import args_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from tsuji_platform.analytics.alert_rules import AreaScope, Rule, ThingScope
@@ -107,15 +108,28 @@ class Turn:
     def newest(self, observed_property: str, scope: ThingScope) -> list[Newest]:
         """The newest observation of a property by each thing of a scope that has one."""
         values = {"observed_property": observed_property, **_things(scope)}
-        return [
-            Newest(
-                thing_id=row["thing_id"],
-                datastream_id=row["datastream_id"],
-                time=row["phenomenon_time"],
-                result=row["result"],
-            )
-            for row in self._connection.execute(_SQL["scoped_newest"], values)
-        ]
+        with self._connection.cursor(row_factory=args_row(Newest), binary=True) as cursor:
+            return cursor.execute(_SQL["scoped_newest"], values).fetchall()
+
+    def met_since(
+        self, datastream_ids: Sequence[int], since: datetime, threshold: float, *, above: bool
+    ) -> set[int]:
+        """Those of some datastreams of which any observation since a time, it included, met a threshold.
+
+        Args:
+            datastream_ids: which.
+            since: of all of them.
+            threshold: met by it.
+            above: whether by higher values, too; else by lower ones.
+        """
+        values = {
+            "datastream_ids": _array(datastream_ids),
+            "since": since,
+            "threshold": threshold,
+            "above": above,
+        }
+        with self._connection.cursor(row_factory=scalar_row, binary=True) as cursor:
+            return set(cursor.execute(_SQL["met_since"], values))
 
     def observed_since(
         self, sinces: Mapping[int, datetime], oldest: datetime, limit: int
@@ -129,15 +143,14 @@ class Turn:
         """
         found: dict[int, list[tuple[datetime, float]]] = {}
         values = {
-            "datastream_ids": list(sinces),
-            "sinces": list(sinces.values()),
+            "datastream_ids": _array(sinces),
+            "sinces": _array(f'"{one.isoformat()}"' for one in sinces.values()),
             "oldest": oldest,
             "limit": limit,
         }
-        for row in self._connection.execute(_SQL["observed_since"], values):
-            found.setdefault(row["datastream_id"], []).append(
-                (row["phenomenon_time"], row["result"])
-            )
+        with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            for number, at, result in cursor.execute(_SQL["observed_since"], values):
+                found.setdefault(number, []).append((at, result))
         return found
 
     def when_heard(self, scope: ThingScope, before: datetime, also: Sequence[str]) -> list[Heard]:
@@ -314,6 +327,11 @@ class Turn:
     def forget_messages(self) -> None:
         """Forget what everybody has been told long ago."""
         self._connection.execute(_SQL["forget_messages"], {"age": _MESSAGES_KEPT})
+
+
+def _array(items: Iterable[object]) -> str:
+    """An array as PostgreSQL reads it: of thousands far cheaper than one by one."""
+    return "{" + ",".join(map(str, items)) + "}"
 
 
 def _things(scope: ThingScope) -> dict[str, Any]:

@@ -93,6 +93,12 @@ WHERE declared AND observed_property = %(observed_property)s
     AND (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
     AND (%(kind)s::text IS NULL OR kind = %(kind)s);
 
+-- name: met_since
+-- Those of some datastreams of which any observation since a time met a threshold.
+SELECT DISTINCT datastream_id FROM observation
+WHERE datastream_id = ANY (%(datastream_ids)s::int4[]) AND phenomenon_time >= %(since)s
+    AND CASE WHEN %(above)s THEN result >= %(threshold)s ELSE result <= %(threshold)s END;
+
 -- name: observed_since
 -- What was observed since a time of each datastream's own, that included, oldest first.
 SELECT wanted.datastream_id, later.phenomenon_time, later.result
