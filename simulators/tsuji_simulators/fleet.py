@@ -21,6 +21,8 @@ PERIOD_S = 60
 _GOLDEN = 0.618
 _SIMULATED = tuple(name for name in OBSERVED_PROPERTIES if name != "pedestrian_density")
 
+_MOST = 10_000_000
+_People = Annotated[float, Field(ge=1, le=_MOST)]
 _Longitude = Annotated[float, Field(ge=-180, le=180)]
 _Latitude = Annotated[float, Field(ge=-90, le=90)]
 
@@ -49,7 +51,10 @@ class ThingRow(Part):
     place: str | None = Field(None, description="Its kind of place.")
     also: tuple[_Property, ...] = Field((), description="Observed properties beside its fleet's.")
     people_per_day: float | None = Field(
-        None, gt=0, description="Who pass on a dry weekday; needed where people are counted."
+        None,
+        gt=0,
+        le=_MOST,
+        description="Who pass on a dry weekday; needed where people are counted.",
     )
     effective_width_m: float | None = Field(None, gt=0)
     capacity: int | None = Field(None, gt=0)
@@ -75,8 +80,8 @@ class Fleet(Part):
     )
     name: str = Field("", max_length=180, description="Likewise of their names.")
     places: tuple[str, ...] = Field((), description="Kinds of place that they take in turn.")
-    people_per_day: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = (
-        Field(None, description="From, to: numbered counters have something between.")
+    people_per_day: tuple[_People, _People] | None = Field(
+        None, description="From, to: numbered counters have something between."
     )
     effective_width_m: float | None = Field(None, gt=0)
 

@@ -77,12 +77,14 @@ class GatheringTable(Part):
     name: str = Field(min_length=1, max_length=200)
     longitude: _Longitude
     latitude: _Latitude
-    reach_km: float = Field(1.0, gt=0, le=100, description="How far from it they are still many.")
+    reach_km: float = Field(
+        1.0, ge=0.01, le=100, description="How far from it they are still many."
+    )
     people: float = Field(gt=0, le=10_000_000, description="Who come.")
     begins: Moment
     ends: Moment = Field(description="When it lets out.")
-    arrive_h: float = Field(2.0, gt=0, le=24, description="Most come within so long before it.")
-    leave_h: float = Field(1.0, gt=0, le=24, description="Most are gone so long after it.")
+    arrive_h: float = Field(2.0, ge=0.01, le=24, description="Most come within so long before it.")
+    leave_h: float = Field(1.0, ge=0.01, le=24, description="Most are gone so long after it.")
     caught: float = Field(
         0.1, gt=0, le=1, description="The share of them that passes a counter at the venue itself."
     )
@@ -111,10 +113,10 @@ class ChangeTable(_Span):
     after: dict[str, _Times] = Field(
         {}, description="The same at the height of what follows: who was held back comes then."
     )
-    after_h: float = Field(1.0, gt=0, le=48, description="How long that lasts, about.")
+    after_h: float = Field(1.0, ge=0.01, le=48, description="How long that lasts, about.")
     longitude: _Longitude | None = Field(None, description="Where; everywhere without it.")
     latitude: _Latitude | None = None
-    reach_km: float = Field(1.0, gt=0, le=1000, description="How far from there it is still so.")
+    reach_km: float = Field(1.0, ge=0.01, le=1000, description="How far from there it is still so.")
 
     @model_validator(mode="after")
     def _has_a_place_or_none(self) -> Self:

@@ -1,17 +1,24 @@
 """What the tables of a scenario file share: what is not known is refused by name, and times are read."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema, model_validator
+
+_YEARS = (1971, 2098)
 
 
 class Part(BaseModel):
     """A table of a scenario file."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
     @model_validator(mode="before")
@@ -26,16 +33,19 @@ class Part(BaseModel):
 
 
 def _time(value: object) -> object:
+    found: datetime | None = None
     if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value, time())
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    raise ValueError("must be a time such as 2025-07-26T19:00:00+09:00")
+        found = value
+    elif isinstance(value, date):
+        found = datetime.combine(value, time())
+    elif isinstance(value, str):
+        with suppress(ValueError):
+            found = datetime.fromisoformat(value)
+    if found is None:
+        raise ValueError("must be a time such as 2025-07-26T19:00:00+09:00")
+    if not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(f"must lie in the years {_YEARS[0]} to {_YEARS[1]}")
+    return found
 
 
 Moment = Annotated[

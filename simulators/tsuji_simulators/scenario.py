@@ -21,8 +21,8 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Effect = Annotated[float, Field(ge=-1, le=1)]
 _BumpRow = tuple[
     Annotated[float, Field(ge=0, lt=24)],
-    Annotated[float, Field(gt=0, le=12)],
-    Annotated[float, Field(ge=0)],
+    Annotated[float, Field(ge=0.01, le=12)],
+    Annotated[float, Field(ge=0, le=100)],
     _Share,
 ]
 _Day = Annotated[tuple[_BumpRow, ...], Field(min_length=1)]
@@ -35,11 +35,11 @@ class KindOfPlace(Part):
     rain: _Effect = Field(description="What steady rain does to the number of people.")
     heat: _Effect = Field(0.0, description="The same of 38 °C; it begins at 32 °C.")
     wind: _Effect = Field(0.0, description="The same of a wind of 20 m/s; it begins at 8 m/s.")
-    dispersion: float = Field(ge=2, description="Variance is mean + mean² / dispersion.")
+    dispersion: float = Field(ge=2, le=1e6, description="Variance is mean + mean² / dispersion.")
     visitors_inward: _Share = Field(
         0.5, description="Of those who come to a gathering nearby, the part that walks inward here."
     )
-    season: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
+    season: tuple[Annotated[float, Field(ge=0, le=100)], ...] | None = Field(
         None, min_length=12, max_length=12, description="Times the number of people, by month."
     )
     weekday: _Day
@@ -68,7 +68,7 @@ class KindOfPlace(Part):
 class ClimateTable(Part):
     """What is normal month by month, January first; what is left out is that of Tokyo."""
 
-    air_temperature: tuple[float, ...] | None = _Twelve
+    air_temperature: tuple[Annotated[float, Field(ge=-60, le=60)], ...] | None = _Twelve
     relative_humidity: tuple[Annotated[float, Field(ge=1, le=100)], ...] | None = _Twelve
     rainfall: tuple[Annotated[float, Field(ge=1, le=1000)], ...] | None = _Twelve
     air_pressure: tuple[Annotated[float, Field(ge=900, le=1100)], ...] | None = _Twelve
@@ -101,7 +101,10 @@ class Scenario(Part):
     utc_offset_h: float = Field(ge=-12, le=14, description="Of the local clock, all year.")
     holidays: tuple[date, ...] = Field((), description="Days that count as Sundays, too.")
     history_days: float | None = Field(
-        None, ge=0, description="At most so many days before a first live start are published."
+        None,
+        ge=0,
+        le=3_660,
+        description="At most so many days before a first live start are published.",
     )
     start: Moment | None = Field(None, alias="from", description="Where it begins.")
     end: Moment | None = Field(None, alias="to", description="Where it ends.")

@@ -1,6 +1,7 @@
 """What a broker carries, recorded and sent again: an hour of a city, and whatever ends either early."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import make_conninfo
 
+import warm_tsuji
 from broker_queue import BrokerQueue
 from hub_processes import HubProcesses
 from tsuji_platform.runtime import broker as brokers
@@ -169,6 +171,66 @@ def test_a_recorded_hour_makes_the_same_tables_in_an_empty_hub(
     assert len(first["observations"]) > 3_000
     for name, rows in first.items():
         assert again[name] == rows, name
+
+
+def test_a_simulated_hour_is_the_same_published_recorded_and_replayed(
+    hub: HubProcesses,
+    broker: PrivateServer,
+    second_hub: tuple[HubProcesses, PrivateServer],
+    tmp_path: Path,
+    eventually: Eventually,
+) -> None:
+    hour = ("simulate", "--from", "2026-04-06T08:00:00+09:00", "--to", "1h", "--seed", "5")
+    path = tmp_path / "hour.tsuji"
+    done = hub.run(*hour, "--out", str(path))
+    assert done.returncode == 0, done.stderr
+    printed = hub.run(*hour, "--dry-run").stdout
+    assert hub.run("replay", str(path), "--dry-run").stdout == printed
+
+    queue = ingesting(hub, broker, eventually)
+    done = hub.run(*hour, "--speed", "max")
+    assert done.returncode == 0, done.stderr
+    assert "6,100 messages sent, 6,100 of them acknowledged" in done.stdout
+    eventually(lambda: queue.unacknowledged == 0, 60, "everything is stored")
+    first = tables(hub)
+    hub.end("ingest")
+
+    second, second_broker = second_hub
+    queue = ingesting(second, second_broker, eventually)
+    done = second.run("replay", str(path), "--speed", "max")
+    assert done.returncode == 0, done.stderr
+    eventually(lambda: queue.unacknowledged == 0, 60, "everything is stored again")
+    again = tables(second)
+    assert len(first["things"]) == 100
+    assert len(first["observations"]) > 20_000
+    assert first["rejected"] == []
+    for name, rows in first.items():
+        assert again[name] == rows, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nowhere.toml"], "neither one of fireworks"),
+        (
+            ["fireworks", "--from", "2025-07-27T09:00:00+09:00", "--to", "1s", "--speed", "0"],
+            "above 0",
+        ),
+        (
+            ["--from", "2026-04-06T08:00:00+09:00", "--to", "2026-04-06T07:00:00+09:00"],
+            "must be before",
+        ),
+        (["--out", "x.tsuji", "--dry-run"], "two outputs"),
+        (["--out", "x.tsuji", "--speed", "2"], "are for a broker"),
+        (["--out", "/"], "is there already"),
+    ],
+)
+def test_a_simulation_that_is_asked_for_wrongly_says_why(
+    arguments: list[str], complaint: str
+) -> None:
+    done = warm_tsuji.run_text("simulate", *arguments, env=dict(os.environ))
+    assert done.returncode in (1, 2)
+    assert complaint in " ".join(done.stderr.replace("│", " ").split())
 
 
 class Ear:

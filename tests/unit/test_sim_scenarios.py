@@ -34,6 +34,7 @@ from tsuji_simulators.scenario_files import (
 from tsuji_simulators.signals import results, results_of
 from tsuji_simulators.state import Span
 
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "scenario.schema.json"
 HOUR, DAY = 3_600, 86_400
 MONDAY = 1_775_401_200
 """2026-04-06 00:00 in Tokyo."""
@@ -372,7 +373,7 @@ def is_valid(document: dict[str, Any]) -> bool:
 
 
 def test_the_schema_takes_what_ships_and_what_is_documented() -> None:
-    assert json.loads(Path("docs/scenario.schema.json").read_text("utf-8")) == schema(), (
+    assert json.loads(DOCUMENTED.read_text("utf-8")) == schema(), (
         "run `tsuji simulate --schema > docs/scenario.schema.json`"
     )
     Draft202012Validator.check_schema(schema())
@@ -391,6 +392,7 @@ WRONG = [
     ("speed_kmh = 30", 'speed_kmh = "fast"', "typhoons.0.speed_kmh"),
     ("begins = 2026-04-06T19:00:00", 'begins = "at seven"', "must be a time such as"),
     ("rainfall = [9, ", "rainfall = [", "climate.rainfall"),
+    ("people = 100", "people = inf", "gatherings.0.people"),
     ('kind = "grid"', 'kind = "spiral"', "fleets.0.layout"),
     ("interval_s = 300", "interval_s = 90", "fleets.0.interval_s"),
     ('"rainfall", ', '"rain", ', "known are air_temperature"),
@@ -427,7 +429,10 @@ def test_schema_and_validator_refuse_the_same(old: str, new: str, complaint: str
         ("people_per_day = [2000, 9000]", "people_per_day = [9000, 2000]", "must be"),
         ("number = 5", "", "either"),
         ("west = 139.7", "west = 139.9", "west must be less than east"),
+        ("wind_ms = 20", "wind_ms = nan", "typhoons.0.wind_ms: Input should be a finite number"),
         ("to = 2026-04-07", "to = 2026-04-05", "must be before"),
+        ("from = 2026-04-06\n", "from = 0001-01-01\n", "must lie in the years"),
+        ('to = "2026-04-06T21:00:00+09:00"', 'to = "9999-12-31T23:59:59-09:00"', "must lie in"),
         ("ends = 2026-04-06T21:00:00", "ends = 2026-04-06T01:00:00", "must be before"),
         ('title = "Two of a kind"', 'title = "x"\nfrom = 2026-04-06', "belong together"),
         ('title = "Two of a kind"', 'title = "x"\ncountry = "XX"', "no public holidays are known"),
