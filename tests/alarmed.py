@@ -74,14 +74,14 @@ class Alarmed:
         """Rules out of TOML."""
         return parse(text, "rules")
 
-    def begin(self, holder: str = "ingest", rules: Rules | None = None) -> Evaluator:
+    def begin(self, holder: str = "ingest", rules: Rules | None = None, **more) -> Evaluator:
         """What a process does that starts; the one before is not asked."""
         for one in self._offices:  # a process that is gone has no connection
             one.close()
         office = AlertOffice(self.url, holder, self._targets)
         self._offices.append(office)
         self.evaluator = Evaluator(
-            office, rules or self.rules, lambda: self.now, figures_rest_times=0
+            office, rules or self.rules, lambda: self.now, figures_rest_times=0, **more
         )
         return self.evaluator
 

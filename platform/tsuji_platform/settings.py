@@ -240,6 +240,13 @@ class AlertSettings(BaseSettings):
         description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more",
     )
     webhook_secret_file: Path | None = Field(None, description="file that holds the secret instead")
+    alert_message_days: float = Field(
+        7,
+        gt=0,
+        le=3_650,
+        description="days that what was said of alerts is kept once all have been told (or were given "
+        "up) and the alert has ended; alerts themselves are kept for ever",
+    )
 
 
 class TypicalSettings(BaseSettings):

@@ -286,6 +286,9 @@ def test_messages_are_forgotten_after_a_week_but_not_of_alerts_that_are_on(alarm
     with psycopg.connect(city.url, autocommit=True) as connection:
         connection.execute("UPDATE alert_delivery SET delivered_at = now()")
         connection.execute("UPDATE alert_message SET created_at = now() - interval '8 days'")
+    city.begin(messages_kept=timedelta(days=9))
+    city.turn()
+    assert len(city.told()) == 3
     city.begin()
     city.turn()
     assert city.told() == [("started", "pole-2")]

@@ -25,6 +25,7 @@ OLDEST = timedelta(days=1)
 """What is older when it is looked at raises nothing any more."""
 QUIET = timedelta(seconds=60)
 """Where nothing was stored for so long, nothing more is expected to come of the past."""
+MESSAGES_KEPT = timedelta(days=7)
 _MOMENTS = 120
 """So many moments of a time that was missed are judged at the most, evenly spread."""
 _TURN_S = 2.0
@@ -48,6 +49,7 @@ class Evaluator:
         clock: the hub's.
         steady: monotonic seconds.
         figures_rest_times: how long figures rest, in the time that they took.
+        messages_kept: how long what everybody has been told is kept.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Evaluator:
         steady: Callable[[], float] = time.monotonic,
         *,
         figures_rest_times: float = _FIGURES_REST_TIMES,
+        messages_kept: timedelta = MESSAGES_KEPT,
     ) -> None:
         self._office = office
         self._rules = rules.rule
         self._clock = clock
         self._steady = steady
         self._figures_rest_times = figures_rest_times
+        self._messages_kept = messages_kept
         self._loaded = False
         self._resting = Resting(steady)
         self._apart = False
@@ -230,7 +234,7 @@ class Evaluator:
             self._look_for_gone(turn, now)
         if self._steady() >= self._forget_due:
             self._forget_due = self._steady() + _FORGET_EVERY_S
-            turn.forget_messages()
+            turn.forget_messages(self._messages_kept)
 
     def _look_for_gone(self, turn: Turn, now: datetime) -> None:
         """End alerts about what is there no longer, and say which rules look at nothing."""

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from tsuji_ingest.alerting.courier import Courier
@@ -109,7 +110,11 @@ class Alerting:
         ]
         targets = [one.target for one in self._couriers]
         self._office = AlertOffice(database_url, ingest_id, targets, typical_weeks=typical_weeks)
-        self._evaluator = Evaluator(self._office, self._file.rules)
+        self._evaluator = Evaluator(
+            self._office,
+            self._file.rules,
+            messages_kept=timedelta(days=settings.alert_message_days),
+        )
         self._targets = targets
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)

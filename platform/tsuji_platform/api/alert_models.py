@@ -81,7 +81,10 @@ class AlertTarget(BaseModel):
     target: str = Field(examples=["mqtt", "webhook 1a2b3c4d"])
     waiting: int = Field(description="messages that it has not got yet")
     oldest_s: float | None = Field(description="age of the oldest of them")
-    given_up: int = Field(description="messages of the last 7 days that it will not get")
+    given_up: int = Field(
+        description="messages that it will not get, of those that are still kept "
+        "(`TSUJI_ALERT_MESSAGE_DAYS`)"
+    )
     delivered_at: datetime | None
     problem: str = Field(description="what went wrong last; empty where nothing did")
 

@@ -22,7 +22,6 @@ _SQL = queries.load("alerts")
 _ANNOUNCE = queries.load("writing")["announce"]
 _AREAS = queries.load("areas")
 _READING = queries.load("reading")
-_MESSAGES_KEPT = timedelta(days=7)
 
 
 class Turn:
@@ -324,9 +323,9 @@ class Turn:
         """Tell listeners, once this is committed, that there is something new."""
         self._connection.execute(_ANNOUNCE)
 
-    def forget_messages(self) -> None:
-        """Forget what everybody has been told long ago."""
-        self._connection.execute(_SQL["forget_messages"], {"age": _MESSAGES_KEPT})
+    def forget_messages(self, age: timedelta) -> None:
+        """Forget what everybody has been told, or was given up, and is older than so long."""
+        self._connection.execute(_SQL["forget_messages"], {"age": age})
 
 
 def _array(items: Iterable[object]) -> str:
