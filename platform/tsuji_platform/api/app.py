@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from tsuji_platform.api import errors
+from tsuji_platform.api.connections import PatientProtocol, allow_many
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.live import LiveFeed
@@ -151,6 +152,7 @@ def app_of_environment() -> FastAPI:
 def serve(database_url: str, settings: ApiSettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     os.environ["TSUJI_DATABASE_URL"] = database_url  # workers are processes of their own
+    allow_many()
     uvicorn.run(
         "tsuji_platform.api.app:app_of_environment",
         factory=True,
@@ -159,5 +161,6 @@ def serve(database_url: str, settings: ApiSettings) -> None:
         port=settings.api_port,
         forwarded_allow_ips=settings.api_proxies,
         log_level="warning",
+        http=PatientProtocol,
         timeout_graceful_shutdown=2,
     )

@@ -52,6 +52,7 @@ class LiveFeed:
         self._alert = 0
         self._lag_s: float | None = None
         self._looked: float | None = None
+        self._passed_over = False
         self._listeners = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
@@ -163,7 +164,11 @@ class LiveFeed:
         return known is None or (snapshot is not None and snapshot.includes(known.snapshot))
 
     def _is_fresh(self, which: Filter) -> bool:
-        if self._looked is None or time.monotonic() - self._looked > 2 * _LOOK_EVERY_S:
+        if (
+            self._looked is None
+            or self._passed_over
+            or time.monotonic() - self._looked > 2 * _LOOK_EVERY_S
+        ):
             return False
         areas = self._areas.get(which.area_set or "")
         return which.area_set is None or (
@@ -193,6 +198,8 @@ class LiveFeed:
                         self._forget_gone()
                         if self._groups:
                             self._advance()
+                        else:  # whoever comes next has to look
+                            self._passed_over = True
                     self._stop.wait(max(0.0, _CALMEST_S - (time.monotonic() - begun)))
             except StoreError as error:
                 _log.warning("the live stream pauses: %s", error)
@@ -263,7 +270,7 @@ class LiveFeed:
             )
             events = b"".join((change, *group.alerts(messages, here, at)))
             letters += [(one, events, at) for one in group.subscribers]
-        self._looked = time.monotonic()
+        self._looked, self._passed_over = time.monotonic(), False
         self._send(letters)
 
     def _look_at(self, area_set_id: str) -> AreaState:
