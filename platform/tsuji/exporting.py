@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tsuji import wiring
+from tsuji_platform.settings import LEAST_SMALL_COUNT
 
 if TYPE_CHECKING:
     from pyarrow import Schema
@@ -125,12 +126,20 @@ def export(
         str,
         typer.Option(help="Under which licence the observations are passed on, for the metadata."),
     ] = "",
+    suppress: Annotated[
+        int,
+        typer.Option(
+            metavar="K",
+            help="Withhold counts of people above 0 and below K (3 or more), as public answers do.",
+        ),
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write observations or rollups as Parquet (a folder by Tokyo day) or CSV, all as it is at one moment.
 
     What has its name is whole: until then it ends with .partial. Exit code 3 where there is nothing.
     """
+    from tsuji_platform.analytics.suppression import Gate
     from tsuji_platform.exports.about import about as describe
     from tsuji_platform.store.export import Choice, exporting
 
@@ -139,6 +148,11 @@ def export(
     )
     if chosen is Format.PARQUET and target == "-":
         raise typer.BadParameter("Parquet is a folder of files: name one")
+    if suppress < 0 or 0 < suppress < LEAST_SMALL_COUNT:
+        raise typer.BadParameter(
+            f"--suppress {suppress}: {LEAST_SMALL_COUNT} or more, since below that a withheld count is "
+            "known; 0 withholds none"
+        )
     if bom and chosen is Format.PARQUET:
         raise typer.BadParameter("--bom is for CSV")
     if start is not None and end is not None and start >= end:
@@ -153,6 +167,7 @@ def export(
         areas=area or (),
         things=thing or (),
         observed_properties=observed_property or (),
+        gate=Gate(suppress),
     )
     with exporting(wiring.database_url(), choice, lambda what: typer.echo(what, err=True)) as found:
         if found.kept_since is not None:
@@ -174,7 +189,7 @@ def _write(
 ) -> int:
     from tsuji_platform.exports.rows import Columns
 
-    columns = Columns(found.streams, found.width, about)
+    columns = Columns(found.streams, found.width, about, found.gate)
     rows = 0
     try:
         with (

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
+LEAST_SMALL_COUNT = 3
 _WITHOUT_SECRET = re.compile(r"(\w+://)?[\w.-]*(:\d*)?(/\w*)?")
 
 
@@ -258,6 +259,29 @@ class TypicalSettings(BaseSettings):
     )
 
 
+class SmallCountSettings(BaseSettings):
+    """What the public is not told."""
+
+    model_config = _CONFIG
+    small_count: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="counts of people above 0 and below this are withheld from whoever has no key with "
+        "the scope `counts` (docs/small-counts.md); at least 3, or 0 to tell all",
+    )
+
+    @field_validator("small_count")
+    @classmethod
+    def _hides_something(cls, small: int) -> int:
+        if 0 < small < LEAST_SMALL_COUNT:
+            raise ValueError(
+                f"{small} would hide nothing: who reads that a count is withheld would know it; take "
+                f"{LEAST_SMALL_COUNT} or more, or 0 to tell all counts"
+            )
+        return small
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
@@ -354,6 +378,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     AreaSettings,
     AlertSettings,
     TypicalSettings,
+    SmallCountSettings,
     ApiSettings,
     DashboardSettings,
     SharedSecretSettings,

@@ -14,7 +14,13 @@ from tsuji_ingest.alerting.mqtt import TARGET, MqttCourier
 from tsuji_ingest.alerting.signing import SecretError, key_of
 from tsuji_ingest.alerting.webhooks import WebhookCourier, WebhookError, parse_urls
 from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, RulesError, load
-from tsuji_platform.settings import AlertSettings, BrokerAddress, TypicalSettings
+from tsuji_platform.analytics.suppression import OPEN, Gate
+from tsuji_platform.settings import (
+    AlertSettings,
+    BrokerAddress,
+    SmallCountSettings,
+    TypicalSettings,
+)
 from tsuji_platform.store import StoreError, changes
 from tsuji_platform.store.alert_outbox import Outbox
 from tsuji_platform.store.alerting import AlertOffice
@@ -86,6 +92,7 @@ class Alerting:
         ingest_id: whose it is.
         settings: where the rules and the webhooks are.
         typical_weeks: from which typical values are taken.
+        gate: withholds small counts from what is said.
 
     Raises:
         RulesError: where the rules can't be used.
@@ -99,6 +106,7 @@ class Alerting:
         ingest_id: str,
         settings: AlertSettings,
         typical_weeks: int,
+        gate: Gate = OPEN,
     ) -> None:
         if settings.alerts is None or settings.alerts == NO_RULES:
             raise RulesError("TSUJI_ALERTS names no rules")
@@ -109,7 +117,9 @@ class Alerting:
             *(WebhookCourier(database_url, url, key) for url, key in webhooks(settings)),
         ]
         targets = [one.target for one in self._couriers]
-        self._office = AlertOffice(database_url, ingest_id, targets, typical_weeks=typical_weeks)
+        self._office = AlertOffice(
+            database_url, ingest_id, targets, typical_weeks=typical_weeks, gate=gate
+        )
         self._evaluator = Evaluator(
             self._office,
             self._file.rules,
@@ -241,7 +251,8 @@ def alerts_evaluated(
         yield
         return
     weeks = TypicalSettings().typical_weeks
-    alerting = Alerting(database_url, broker, ingest_id, settings, weeks)
+    gate = Gate(SmallCountSettings().small_count)
+    alerting = Alerting(database_url, broker, ingest_id, settings, weeks, gate)
     alerting.start()
     try:
         yield

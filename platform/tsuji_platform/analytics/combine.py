@@ -56,7 +56,7 @@ def of_things(newest: Iterable[Reading], totals: Iterable[Reading]) -> ThingFigu
         figure = FIGURES.get(reading.observed_property)
         if figure is not None and figure.over_time is None:
             things[reading.thing_id][figure.id] = FigureValue(
-                value=reading.result, n=1, time=reading.time
+                value=reading.result, n=1, time=reading.time, left_out=reading.left_out
             )
     for reading in totals:
         added[reading.thing_id][reading.observed_property] = reading
@@ -72,6 +72,7 @@ def of_things(newest: Iterable[Reading], totals: Iterable[Reading]) -> ThingFigu
                     value=math.fsum(part.result for part in parts),
                     n=1,
                     time=max(part.time for part in parts),
+                    left_out=sum(part.left_out for part in parts),
                 )
     return dict(things)
 
@@ -106,7 +107,10 @@ def of_areas(
             value = combine([part.value for part in parts], figure.over_things)
             if value is not None:
                 figures[figure.id] = FigureValue(
-                    value=value, n=len(parts), time=max(part.time for part in parts)
+                    value=value,
+                    n=len(parts),
+                    time=max(part.time for part in parts),
+                    left_out=sum(part.left_out for part in parts),
                 )
         if figures:
             areas[code] = figures
@@ -121,9 +125,9 @@ def series(figure: Figure, steps: Iterable[Combined]) -> dict[datetime, float | 
         steps: what the things in question say of the figure's properties, each step once.
 
     Returns:
-        Value by end of step, None where directions cancel out.
+        Value by end of step, None where directions cancel out or all counts are withheld.
     """
-    return {step.end: _value(figure, step) for step in steps}
+    return {step.end: None if step.suppressed else _value(figure, step) for step in steps}
 
 
 def _value(figure: Figure, step: Combined) -> float | None:
@@ -175,6 +179,7 @@ def _of_thing(steps: Sequence[Step]) -> Combined:
         highest=max(step.highest for step in counted),
         sine=sine / length,
         cosine=cosine / length,
+        left_out=sum(step.left_out for step in counted),
     )
 
 
@@ -188,11 +193,14 @@ def added(one: Combined, other: Combined) -> Combined:
         highest=max(one.highest, other.highest),
         sine=one.sine + other.sine,
         cosine=one.cosine + other.cosine,
+        left_out=one.left_out + other.left_out,
     )
 
 
 def step_value(step: Step, aggregation: Aggregation) -> float | None:
-    """The observations of one step combined; None where directions cancel out."""
+    """The observations of one step combined; None where directions cancel out or all is withheld."""
+    if step.suppressed:
+        return None
     match aggregation:
         case Aggregation.SUM:
             return step.total

@@ -1,23 +1,25 @@
 """Why a series has no value where it has none: pure, from what is known of its datastreams."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 
 class Absence(StrEnum):
-    """Why there is no observation.
+    """Why there is no observation, or none to be told.
 
     `rejected`: messages of these things were refused that arrived then. `silent`: there was a
     datastream, and nothing is kept of it. `none`: there was no such datastream (yet, or any more).
     `no_longer_kept`: what steps of this length are made of was deleted when it was old enough.
+    `suppressed`: people were counted, too few to be told of.
     """
 
     SILENT = "silent"
     REJECTED = "rejected"
     NONE = "none"
     NO_LONGER_KEPT = "no_longer_kept"
+    SUPPRESSED = "suppressed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +47,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap(Span):
-    """Steps without any observation, one after another and for the same reason."""
+    """Steps without anything to tell, one after another and for the same reason."""
 
     reason: Absence
 
 
 def gaps(
-    ends: Iterable[datetime], step: timedelta, observed: Container[datetime], evidence: Evidence
+    ends: Iterable[datetime],
+    step: timedelta,
+    observed: Container[datetime],
+    evidence: Evidence,
+    suppressed: Collection[datetime] = (),
 ) -> list[Gap]:
     """The gaps of a series in order of time.
 
@@ -60,17 +66,20 @@ def gaps(
         step: their length.
         observed: ends of the steps with observations.
         evidence: what is known of the datastreams in that time.
+        suppressed: ends of the steps of which all counts are withheld.
     """
     found: list[Gap] = []
     refused = iter(evidence.refused)
     next_refused = next(refused, None)
     for end in ends:
-        if end in observed:
+        if end in observed and end not in suppressed:
             continue
         start = end - step
         while next_refused is not None and next_refused.end <= start:
             next_refused = next(refused, None)
-        if evidence.kept_since is not None and start < evidence.kept_since:
+        if end in suppressed:
+            reason = Absence.SUPPRESSED
+        elif evidence.kept_since is not None and start < evidence.kept_since:
             reason = Absence.NO_LONGER_KEPT
         elif next_refused is not None and next_refused.start < end:
             reason = Absence.REJECTED

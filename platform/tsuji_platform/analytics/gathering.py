@@ -93,7 +93,8 @@ def flows(totals: Iterable[Reading], widths: Mapping[str, float | None]) -> dict
     """People/min/m of each counter whose effective width is known, by thing id.
 
     Args:
-        totals: sums of the hour, with the seconds that they cover.
+        totals: sums of the hour, with the seconds that they cover; one of which a small count is withheld
+            is no flow.
         widths: effective width, m, by thing id.
     """
     parts: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
@@ -106,7 +107,7 @@ def flows(totals: Iterable[Reading], widths: Mapping[str, float | None]) -> dict
         counted = [both] if both is not None else list(by_property.values())
         least_s = min(it.covered_s or 0 for it in counted)
         width = widths[thing_id]
-        if width and least_s >= _LEAST_COUNTED_S:
+        if width and least_s >= _LEAST_COUNTED_S and not any(it.left_out for it in counted):
             found[thing_id] = math.fsum(
                 flow(it.result, (it.covered_s or 0) / 60, width) for it in counted
             )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tsuji_platform.analytics.suppression import SUPPRESSED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateKind:
@@ -109,8 +111,20 @@ def density(population: float | None, area_m2: float | None) -> Rate:
     return rate(DENSITY, population, None if area_m2 is None else area_m2 / 1e6)
 
 
-def counted_per_resident(footfall: float | None, population: float | None) -> Rate:
-    """People counted in the last hour by resident."""
+def counted_per_resident(
+    footfall: float | None, population: float | None, *, suppressed: bool = False
+) -> Rate:
+    """People counted in the last hour by resident.
+
+    Args:
+        footfall: people counted; None where nobody counts.
+        population: residents.
+        suppressed: whether they are too few to be told of.
+    """
+    if suppressed:
+        return Rate(
+            kind=COUNTED_PER_RESIDENT, reason=SUPPRESSED.english, reason_ja=SUPPRESSED.japanese
+        )
     nobody = (
         "no counter in the area counted in the last hour",
         "直近1時間に計測したカウンターがない",

@@ -5,6 +5,8 @@ from datetime import datetime
 
 import msgspec
 
+from tsuji_platform.analytics.suppression import is_suppressed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -16,6 +18,7 @@ class Reading:
         time: phenomenon time (of a total: the newest in it).
         result: in the property's unit.
         covered_s: of a total of counts, the seconds that they cover.
+        left_out: how many small counts are withheld, and no part of the result.
     """
 
     thing_id: str
@@ -23,6 +26,17 @@ class Reading:
     time: datetime
     result: float
     covered_s: int | None = None
+    left_out: int = 0
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether there is no result to be told."""
+        return is_suppressed(self.result, self.left_out)
+
+    @property
+    def told(self) -> float | None:
+        """The result; None where there is none to be told."""
+        return None if self.suppressed else self.result
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,6 +51,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         highest: their maximum.
         sine: sum of the sines, for directions in degrees.
         cosine: sum of the cosines.
+        left_out: how many small counts are withheld: no part of total and highest.
     """
 
     thing_id: str
@@ -47,6 +62,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     highest: float
     sine: float
     cosine: float
+    left_out: int = 0
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether there is no total to be told."""
+        return is_suppressed(self.total, self.left_out)
 
 
 class Combined(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +83,7 @@ class Combined(msgspec.Struct, frozen=True, gc=False):
         highest: the highest of all.
         sine: sum of the sines of their mean directions, of those that have one.
         cosine: sum of the cosines.
+        left_out: how many small counts are withheld: no part of the sums.
     """
 
     end: datetime
@@ -71,6 +93,12 @@ class Combined(msgspec.Struct, frozen=True, gc=False):
     highest: float
     sine: float
     cosine: float
+    left_out: int = 0
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether there is no total to be told."""
+        return is_suppressed(self.total, self.left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +109,20 @@ class FigureValue:
         value: in the figure's unit.
         n: how many things contribute.
         time: newest phenomenon time among them.
+        left_out: how many small counts are withheld, and no part of the value.
     """
 
     value: float
     n: int
     time: datetime
+    left_out: int = 0
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether there is no value to be told."""
+        return is_suppressed(self.value, self.left_out)
+
+    @property
+    def told(self) -> float | None:
+        """The value; None where there is none to be told."""
+        return None if self.suppressed else self.value

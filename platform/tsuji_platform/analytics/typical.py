@@ -194,12 +194,32 @@ class Band:
         median: the middle.
         q3: upper quartile.
         days: how many days stand behind each.
+        withheld: where there are no quartiles because small counts stand behind them.
     """
 
     q1: Floats
     median: Floats
     q3: Floats
     days: Integers
+    withheld: NDArray[np.bool_] | None = None
+
+
+def told_band(things: Sequence[Floats], over_things: Aggregation) -> Band:
+    """Median and quartiles over days of things together, only where all that they are made of is told.
+
+    A quartile of the other days alone would be that of the busier ones.
+
+    Args:
+        things: values of each thing, of shape (days, steps), see `of_area`; infinite where a small count
+            is withheld.
+        over_things: how they combine.
+    """
+    withheld: NDArray[np.bool_] = np.asarray(np.isinf(np.stack(things)).any(axis=(0, 1)))
+    found = band(of_area([np.where(np.isinf(one), 0, one) for one in things], over_things))
+    if not withheld.any():
+        return found
+    q1, median, q3 = (np.where(withheld, np.nan, it) for it in (found.q1, found.median, found.q3))
+    return Band(q1=q1, median=median, q3=q3, days=found.days, withheld=withheld)
 
 
 def band(values: Floats) -> Band:

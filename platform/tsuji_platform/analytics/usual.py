@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
+
 from tsuji_platform.analytics.figures import FOOTFALL_PROPERTIES, WINDOW
 from tsuji_platform.analytics.readings import Reading
 from tsuji_platform.analytics.typical import MINIMUM_DAYS, Floats, band, of_area
@@ -55,7 +57,8 @@ def hourly_rates(totals: Iterable[Reading]) -> dict[str, Rate]:
     """People an hour, of the counters that cover at least three quarters of it, by thing id.
 
     A device that came back a moment ago must not look like an empty street, and one whose newest count
-    is still on its way not like one that has lost a quarter of its people.
+    is still on its way not like one that has lost a quarter of its people. One of which a small count is
+    withheld has no rate: what is left of it compares with nothing.
     """
     parts: defaultdict[str, dict[str, Reading]] = defaultdict(dict)
     for reading in totals:
@@ -65,7 +68,7 @@ def hourly_rates(totals: Iterable[Reading]) -> dict[str, Rate]:
     for thing_id, readings in parts.items():
         names = told_by(readings)
         counted = [readings[name] for name in sorted(names)]
-        if all(_LEAST_S <= (it.covered_s or 0) <= _MOST_S for it in counted):
+        if all(_LEAST_S <= (it.covered_s or 0) <= _MOST_S and not it.left_out for it in counted):
             rate = sum(it.result * _WINDOW_S / (it.covered_s or 1) for it in counted)
             rates[thing_id] = Rate(rate=rate, of=names)
     return rates
@@ -81,9 +84,13 @@ def middle_of(things: Iterable[Floats | None]) -> Middle | None:
     """What is usual for some things together, None where too few days stand behind it.
 
     Args:
-        things: values of past days, of shape (days, 1); None of things that have too few.
+        things: values of past days, of shape (days, 1); None of things that have too few. Infinite where
+            a small count is withheld: nothing is usual then.
     """
-    found = band(of_area([values for values in things if values is not None], Aggregation.SUM))
+    enough = [values for values in things if values is not None]
+    if any(np.isinf(values).any() for values in enough):
+        return None
+    found = band(of_area(enough, Aggregation.SUM))
     days = int(found.days[0])
     if days < MINIMUM_DAYS:
         return None

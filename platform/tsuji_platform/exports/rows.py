@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store.export import Stream
 
@@ -29,6 +30,8 @@ MEANINGS = {
     "mean": "of their results; for directions the circular mean, null where they cancel out",
     "min": "null for directions",
     "max": "null for directions",
+    "suppressed": "people were counted, too few to be told of: result, sum, mean, min and max are null",
+    "left_out": "small counts that are withheld and no part of the row",
 }
 _RAW = {
     "thing": _NAME,
@@ -45,6 +48,8 @@ _ROLLUP = _RAW | {
     "min": pa.float64(),
     "max": pa.float64(),
 }
+TOLD = {"suppressed": pa.bool_(), "left_out": pa.int32()}
+"""The columns of exports from which small counts are withheld."""
 
 
 class Columns:
@@ -54,9 +59,17 @@ class Columns:
         streams: the datastreams, in the order of their keys.
         width: of the rollup's buckets, 0 for observations.
         about: what the whole export is, for the schema's metadata.
+        gate: what withholds small counts; where it does, two columns say so.
     """
 
-    def __init__(self, streams: Sequence[Stream], width: timedelta, about: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        width: timedelta,
+        about: dict[str, Any],
+        gate: Gate = OPEN,
+    ) -> None:
+        self._small_below = np.array([one.small_below for one in streams], np.float64)
         self._width_s = width // timedelta(seconds=1)
         self._ids = np.array([one.datastream_id for one in streams], np.int32)
         self._things, self._thing_of = _coded([one.thing_id for one in streams])
@@ -65,7 +78,7 @@ class Columns:
         self._units, self._unit_of = _coded([unit_of(name) for name in names])
         rules = [_rule(name) for name in names]
         self._is = {rule: np.array([it is rule for it in rules], bool) for rule in Aggregation}
-        types = _ROLLUP if self._width_s else _RAW
+        types = (_ROLLUP if self._width_s else _RAW) | (TOLD if gate else {})
         self.schema = pa.schema(
             [
                 pa.field(name, kind, metadata={"meaning": MEANINGS[name]})
@@ -83,7 +96,7 @@ class Columns:
             "time": pa.array(rows["time_us"].astype(np.int64)).cast(_RAW["time"]),
             "unit": _named(self._unit_of[at], self._units),
         }
-        more = self._rollups(rows, at) if self._width_s else _observations(rows)
+        more = self._rollups(rows, at) if self._width_s else self._observations(rows, at)
         return pa.RecordBatch.from_arrays(
             [(columns | more)[name] for name in self.schema.names], schema=self.schema
         )
@@ -94,17 +107,31 @@ class Columns:
         directions = self._is[Aggregation.CIRCULAR_MEAN][at]
         degrees = np.degrees(np.arctan2(sine, cosine)) % 360 % 360
         nowhere = directions & (np.hypot(sine, cosine) < 1e-9)
-        mean = np.where(directions, degrees, total / n)
+        left_out = _native(rows["left_out"])
+        hidden = (left_out > 0) & (total == 0)
+        mean = np.where(directions, degrees, total / np.maximum(n, 1))
         result = np.where(self._is[Aggregation.SUM][at], total, mean)
         result = np.where(self._is[Aggregation.MAXIMUM][at], highest, result)
         return {
-            "result": pa.array(result, mask=nowhere),
+            "result": pa.array(result, mask=nowhere | hidden),
             "period_s": pa.array(np.full(len(rows), self._width_s, np.int32)),
             "n": pa.array(n),
-            "sum": pa.array(total, mask=directions),
-            "mean": pa.array(mean, mask=nowhere),
-            "min": pa.array(_native(rows["lowest"]), mask=directions),
-            "max": pa.array(highest, mask=directions),
+            "sum": pa.array(total, mask=directions | hidden),
+            "mean": pa.array(mean, mask=nowhere | hidden),
+            "min": pa.array(_native(rows["lowest"]), mask=directions | hidden),
+            "max": pa.array(highest, mask=directions | hidden),
+            "suppressed": pa.array(hidden),
+            "left_out": pa.array(left_out),
+        }
+
+    def _observations(self, rows: NDArray[Any], at: NDArray[np.int64]) -> dict[str, pa.Array]:
+        periods, result = _native(rows["period_s"]), _native(rows["result"])
+        hidden = (result > 0) & (result < self._small_below[at])
+        return {
+            "result": pa.array(np.where(hidden, 0, result), mask=hidden),
+            "period_s": pa.array(periods, mask=periods == 0),
+            "suppressed": pa.array(hidden),
+            "left_out": pa.array(hidden.astype(np.int32)),
         }
 
 

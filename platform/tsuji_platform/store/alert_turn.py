@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from tsuji_platform.analytics.alert_rules import AreaScope, Rule, ThingScope
 from tsuji_platform.analytics.alerts import Event, Phase, State
 from tsuji_platform.analytics.readings import Reading
+from tsuji_platform.analytics.suppression import OPEN, Gate, counts_people, without_peak
 from tsuji_platform.contract.alert_messages import alert_document, encode_message
 from tsuji_platform.store import queries
 from tsuji_platform.store.alert_past import AlertPast
@@ -45,7 +46,9 @@ class Turn:
         broken: bool,
         judged_until: datetime | None,
         listening_since: datetime | None,
+        gate: Gate = OPEN,
     ) -> None:
+        self._gate = gate
         self._connection = connection
         self._targets = targets
         self.past = past
@@ -219,6 +222,7 @@ class Turn:
             "window": window,
             "ahead": timedelta(0),
             "declared": True,
+            **OPEN.parameters(),
         }
         return [_reading(row) for row in self._connection.execute(_READING["totals"], values)]
 
@@ -279,6 +283,8 @@ class Turn:
             peak=event.peak,
             peak_at=event.peak_at,
         )
+        if self._gate and counts_people(rule.get("observed_property"), rule.get("figure")):
+            document = without_peak(document)
         self._connection.execute(
             _SQL["put_message"],
             {

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.store import queries
 from tsuji_platform.store.alert_past import AlertPast
 from tsuji_platform.store.alert_turn import Turn
@@ -35,11 +36,19 @@ class AlertOffice:
         holder: whose evaluator it is: the ingest's id. An earlier run under the same is over.
         targets: who is to be told of alerts.
         typical_weeks: from which typical values are taken.
+        gate: withholds small counts from what is said of alerts.
     """
 
     def __init__(
-        self, url: str, holder: str, targets: Sequence[str], *, typical_weeks: int = 8
+        self,
+        url: str,
+        holder: str,
+        targets: Sequence[str],
+        *,
+        typical_weeks: int = 8,
+        gate: Gate = OPEN,
     ) -> None:
+        self._gate = gate
         self._session = Session(url, f"tsuji {holder} alerts")
         self._holder = holder
         self._run = uuid4().hex
@@ -83,6 +92,7 @@ class AlertOffice:
                 self.past,
                 fresh=not mine,
                 broken=before is None or before["seen_ago"] > _BREAK,
+                gate=self._gate,
                 judged_until=None if before is None else before["judged_until"],
                 listening_since=None if before is None else before["listening_since"],
             )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tsuji_platform.analytics.combine import step_value
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.analytics.typical import midnight, place_of
 from tsuji_platform.contract import Aggregation
 from tsuji_platform.store.cover import floor_to_step
@@ -20,13 +21,20 @@ _DAY = timedelta(days=1)
 
 
 class DayInputs:
-    """Read access to them."""
+    """Read access to them.
 
-    def __init__(self, database: Database) -> None:
-        self._history = History(database)
+    Args:
+        database: which.
+        gate: withholds small counts.
+    """
+
+    def __init__(self, database: Database, gate: Gate = OPEN) -> None:
+        self._history = History(database, gate)
 
     def inside(self, places: Sequence[str], at: datetime) -> dict[str, tuple[float, float]]:
         """People counted in and out since midnight in Tokyo, by thing, of those that have both.
+
+        Where a small count is withheld the place is left out: a difference of parts would say nothing.
 
         Args:
             places: ids of things with a capacity that count both ways.
@@ -36,13 +44,16 @@ class DayInputs:
         if not places or end <= start:
             return {}
         sums: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        hidden: set[str] = set()
         for step in self._history.steps(sorted(places), BOTH_WAYS, start, end, _STEP):
+            if step.left_out:
+                hidden.add(step.thing_id)
             its = sums[step.thing_id]
             its[step.observed_property] = its.get(step.observed_property, 0) + step.total
         return {
             one: (its[BOTH_WAYS[0]], its[BOTH_WAYS[1]])
             for one, its in sums.items()
-            if len(its) == len(BOTH_WAYS)
+            if len(its) == len(BOTH_WAYS) and one not in hidden
         }
 
     def pm2_5_hours(

@@ -12,14 +12,15 @@ from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.store import queries
-from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling, floor_to_step
+from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, ORIGIN, RAW, ceiling, floor_to_step
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import ConflictError, StoreError, translated
 from tsuji_platform.store.horizon import drops, horizons, see_one_moment
@@ -27,6 +28,11 @@ from tsuji_platform.store.rollups import Refresher
 
 WIDTHS = (RAW, FIVE_MINUTES, HOUR, DAY)
 _SQL = queries.load("export")
+_TABLES: dict[timedelta, LiteralString] = {
+    FIVE_MINUTES: "rollup_5min",
+    HOUR: "rollup_hour",
+    DAY: "rollup_day",
+}
 _ROWS_AT_ONCE = 100_000
 _HEADER, _TRAILER = 19, b"\xff\xff"
 _EPOCHS_APART_US = 946_684_800_000_000
@@ -56,6 +62,7 @@ class Choice:
         areas: codes; only in these areas of `area_set`.
         things: ids.
         observed_properties: ids.
+        gate: withholds small counts.
     """
 
     width: timedelta = RAW
@@ -65,15 +72,17 @@ class Choice:
     areas: Sequence[str] = ()
     things: Sequence[str] = ()
     observed_properties: Sequence[str] = ()
+    gate: Gate = OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A datastream."""
+    """A datastream; counts of it above 0 and below `small_below` are withheld."""
 
     datastream_id: int
     thing_id: str
     observed_property: str
+    small_below: float = 0.0
 
 
 class Export:
@@ -96,6 +105,7 @@ class Export:
         self._reading: Generator[NDArray[Any], None, None] | None = None
         self._all = not (choice.area_set or choice.things or choice.observed_properties)
         self.width = choice.width
+        self.gate = choice.gate
         self.streams, self.owners = _streams(connection, choice)
         self.area_credit: tuple[str, str] | None = None
         if choice.area_set:
@@ -108,6 +118,12 @@ class Export:
         self.start = choice.start or datetime(1970, 1, 1, tzinfo=self.end.tzinfo)
         kept = horizons(connection)
         self.kept_since = kept[choice.width].since if choice.width in kept else None
+        self._kept_from = self.start  # whole buckets of observations are kept from then on
+        if self.width:
+            raw = kept.get(RAW)
+            self._kept_from = floor_to_step(self.start, self.width)
+            if raw is not None:
+                self._kept_from = max(self._kept_from, ceiling(raw.since, self.width))
         if self.kept_since is not None and self.kept_since > self.start:
             self.start = self.kept_since
         else:
@@ -126,6 +142,8 @@ class Export:
         if self.start >= self.end or not self.streams:
             return ()
         extent = _one(self._connection, f"extent_{_seconds(self.width)}", self._asked())
+        if self.width and self._counted():  # locks the observations, too, that sums are made of
+            _one(self._connection, "extent_0", self._asked())
         if extent["first"] is None:
             return ()
         self.start = max(self.start, extent["first"] - timedelta(microseconds=1))
@@ -134,11 +152,16 @@ class Export:
         count = (last - first) // DAY + 1
         return [_day_that_ends(first) + n * DAY for n in range(count)]
 
+    def _counted(self) -> list[Stream]:
+        """The datastreams of which small counts are withheld."""
+        return [one for one in self.streams if one.small_below]
+
     def rows(self, day: date) -> Iterator[NDArray[Any]]:
         """A day's rows, by datastream and time, some at a time.
 
         Returns:
-            Structured arrays with the fields of `fields`: `time_us` counts from 1970 in UTC.
+            Structured arrays with the fields of `fields`: `time_us` counts from 1970 in UTC. Observations
+            are as they were stored; rollups hold what of them is told, and how many counts are left out.
         """
         self._reading = self._rows(day)
         return self._reading
@@ -151,26 +174,36 @@ class Export:
 
     def _rows(self, day: date) -> Generator[NDArray[Any], None, None]:
         end = _end_of(day)
-        values = {
+        values: dict[str, Any] = {
             "start": max(self.start, end - DAY),
             "end": min(self.end, end),
             "datastream_ids": None if self._all else [one.datastream_id for one in self.streams],
         }
+        query = _SQL[f"copy_{_seconds(self.width)}"]
+        counted = self._counted() if self.width else []
+        if counted:
+            query = _SQL["copy_told"].replace("rollup_5min", _TABLES[self.width])
+            values |= {
+                "counted": [one.datastream_id for one in counted],
+                "small_below": [one.small_below for one in counted],
+                "first": floor_to_step(values["start"], self.width),
+                "kept": self._kept_from,
+                "step": self.width,
+                "origin": ORIGIN,
+            }
         layout = np.dtype(_layout(self.width))
-        with translated(), self._connection.cursor() as cursor:
-            query = _SQL[f"copy_{_seconds(self.width)}"]
-            with cursor.copy(query, values) as copy:
-                chunks = iter(copy)
-                buffer, skip = bytearray(), _HEADER
-                while part := b"".join(islice(chunks, _ROWS_AT_ONCE)):
-                    buffer += part[skip:]
-                    skip = 0
-                    whole = len(buffer) // layout.itemsize
-                    if whole:
-                        yield _unpacked(bytes(buffer[: whole * layout.itemsize]), layout)
-                        del buffer[: whole * layout.itemsize]
-                if buffer != _TRAILER:
-                    raise StoreError("the database's answer ended in the middle of a row")
+        with translated(), self._connection.cursor() as cursor, cursor.copy(query, values) as copy:
+            chunks = iter(copy)
+            buffer, skip = bytearray(), _HEADER
+            while part := b"".join(islice(chunks, _ROWS_AT_ONCE)):
+                buffer += part[skip:]
+                skip = 0
+                whole = len(buffer) // layout.itemsize
+                if whole:
+                    yield _unpacked(bytes(buffer[: whole * layout.itemsize]), layout)
+                    del buffer[: whole * layout.itemsize]
+            if buffer != _TRAILER:
+                raise StoreError("the database's answer ended in the middle of a row")
 
 
 @contextmanager
@@ -268,6 +301,7 @@ def _streams(connection: Connection, choice: Choice) -> tuple[list[Stream], list
         "properties": list(choice.observed_properties) or None,
         "area_set": choice.area_set or None,
         "areas": list(choice.areas) or None,
+        **choice.gate.parameters(),
     }
     rows = connection.execute(_SQL["streams"], asked).fetchall()
     owners = sorted({row.pop("owner") for row in rows} - {""})
@@ -308,6 +342,7 @@ def _layout(width: timedelta) -> list[tuple[str, str]]:
     ) if not width else (
         ("datastream_id", ">i4"), ("n", ">i4"), ("time_us", ">i8"), ("total", ">f8"),
         ("lowest", ">f8"), ("highest", ">f8"), ("sine", ">f8"), ("cosine", ">f8"),
+        ("left_out", ">i4"),
     )  # fmt: skip
     layout = [("fields", ">i2")]
     for name, kind in names:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tsuji_platform.analytics.gaps import Evidence, Span
 from tsuji_platform.analytics.readings import Combined, Step
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import bucket_of
 from tsuji_platform.store.cover import HOUR, ORIGIN
@@ -28,10 +29,16 @@ _MIN, _MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class History:
-    """Read access to what was, of one database."""
+    """Read access to what was, of one database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: which.
+        gate: withholds small counts.
+    """
+
+    def __init__(self, database: Database, gate: Gate = OPEN) -> None:
         self._database = database
+        self._gate = gate
 
     def steps(
         self,
@@ -52,7 +59,9 @@ class History:
                 the longer. Steps are counted from midnight in Tokyo; empty ones are left out.
         """
         asked = thing_ids, observed_properties, start, end, step
-        return at_one_moment(self._database, lambda connection: steps_of(connection, *asked))
+        return at_one_moment(
+            self._database, lambda connection: steps_of(connection, *asked, self._gate)
+        )
 
     def combined(
         self,
@@ -68,7 +77,8 @@ class History:
         """
         asked = thing_ids, observed_properties, start, end, step
         return at_one_moment(
-            self._database, lambda connection: combined_of(connection, plan(connection, *asked))
+            self._database,
+            lambda connection: combined_of(connection, plan(connection, *asked, self._gate)),
         )
 
     def usual_period_s(
@@ -140,7 +150,8 @@ def steps_of(
     start: datetime,
     end: datetime,
     step: timedelta,
+    gate: Gate = OPEN,
 ) -> list[Step]:
     """As `History.steps`, within a transaction that sees one moment."""
-    asked = plan(connection, thing_ids, observed_properties, start, end, step)
+    asked = plan(connection, thing_ids, observed_properties, start, end, step, gate)
     return steps_of_plan(connection, asked, asked.pieces)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tsuji_platform.analytics.combine import step_value
 from tsuji_platform.analytics.readings import Reading, Step
+from tsuji_platform.analytics.suppression import OPEN, Gate, withholds, withholds_sum
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW, floor_to_step
@@ -36,7 +37,11 @@ class Moment:
 
 
 def moment_of(
-    database: Database, observed_properties: Sequence[str], at: datetime, window: timedelta
+    database: Database,
+    observed_properties: Sequence[str],
+    at: datetime,
+    window: timedelta,
+    gate: Gate = OPEN,
 ) -> Moment:
     """What all things said in at - window < time ≤ at.
 
@@ -45,12 +50,13 @@ def moment_of(
         observed_properties: which of them are added up over the window.
         at: aware.
         window: what covers a longer time by itself is in no total.
+        gate: withholds small counts.
     """
 
     def read(connection: Connection) -> Moment:
         kept = horizons(connection)
         if RAW not in kept or at - window >= kept[RAW].since:
-            asked = _asked(observed_properties, at, window)
+            asked = _asked(observed_properties, at, window) | gate.parameters()
             newest, totals = (
                 connection.execute(_SQL[name], asked).fetchall()
                 for name in ("newest_at", "totals_at")
@@ -59,7 +65,7 @@ def moment_of(
                 newest=[reading_of(row) for row in newest],
                 totals=[reading_of(row) for row in totals],
             )
-        return _of_sums(connection, observed_properties, at, window, kept)
+        return _of_sums(connection, observed_properties, at, window, kept, gate)
 
     return at_one_moment(database, read)
 
@@ -70,12 +76,13 @@ def _of_sums(
     at: datetime,
     window: timedelta,
     kept: Horizons,
+    gate: Gate,
 ) -> Moment:
     for width, table in ((FIVE_MINUTES, "rollup_5min"), (HOUR, "rollup_hour")):
         end = floor_to_step(at, width)
         if width in kept and end - window < kept[width].since:
             continue
-        asked = _asked(observed_properties, end, window)
+        asked = _asked(observed_properties, end, window) | gate.parameters()
         newest, sums = (
             connection.execute(_SQL[name].replace("rollup_5min", table), asked).fetchall()
             for name in ("newest_sums", "sums")
@@ -101,24 +108,29 @@ def _asked(observed_properties: Sequence[str], end: datetime, window: timedelta)
 def _mean(row: Mapping[str, Any]) -> Reading | None:
     """What the observations of a sum come to; None for directions that cancel out."""
     known = OBSERVED_PROPERTIES.get(row["observed_property"])
-    step = Step(end=row["bucket_end"], **{k: v for k, v in row.items() if k != "bucket_end"})
+    own = {"bucket_end", "lowest", "small_below"}
+    step = Step(end=row["bucket_end"], **{k: v for k, v in row.items() if k not in own})
     value = None if known is None else step_value(step, known.aggregation)
     if value is None:
         return None
+    hidden = withholds_sum(row["lowest"], row["highest"], row["small_below"])
     return Reading(
         thing_id=step.thing_id,
         observed_property=step.observed_property,
         time=step.end,
-        result=value,
+        result=0.0 if hidden else value,
+        left_out=step.n if hidden else 0,
     )
 
 
 def reading_of(row: Mapping[str, Any]) -> Reading:
-    """An observation, or a total, from its row."""
+    """An observation, or a total, from its row; a withheld count is taken out of it here."""
+    hidden = withholds(row["result"], row.get("small_below", 0.0))
     return Reading(
         thing_id=row["thing_id"],
         observed_property=row["observed_property"],
         time=row["phenomenon_time"],
-        result=row["result"],
+        result=0.0 if hidden else row["result"],
         covered_s=row.get("covered_s"),
+        left_out=1 if hidden else row.get("left_out", 0),
     )

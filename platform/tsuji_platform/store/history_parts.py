@@ -29,8 +29,8 @@ _AS_THEY_ARE: Mapping[timedelta, LiteralString] = {
 """For steps of that length."""
 _end = attrgetter("end")
 
-_Part = tuple[datetime, int, float, float, float, float]
-"""End of step, n, total, highest, sine, cosine."""
+_Part = tuple[datetime, int, float, float, float, float, int]
+"""End of step, n, total, highest, sine, cosine, how many small counts are left out."""
 
 
 def steps_of_plan(connection: Connection, plan: Plan, pieces: Pieces) -> list[Step]:
@@ -53,6 +53,7 @@ def steps_of_plan(connection: Connection, plan: Plan, pieces: Pieces) -> list[St
             highest=part[3],
             sine=part[4],
             cosine=part[5],
+            left_out=part[6],
         )
         for key in sorted(found, key=plan.names.__getitem__)
         for part in (_joined(found[key]) if len(sources) > 1 else found[key])
@@ -78,4 +79,5 @@ def _added(one: _Part, other: _Part) -> _Part:
         max(one[3], other[3]),
         one[4] + other[4],
         one[5] + other[5],
+        one[6] + other[6],
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import bucket_of
@@ -14,6 +15,7 @@ from tsuji_platform.store.cover import (
     FIVE_MINUTES,
     HOUR,
     ORIGIN,
+    RAW,
     Interval,
     Piece,
     cover,
@@ -49,12 +51,14 @@ class Plan:
         pieces: no two of a datastream overlap.
         gone: the times of which something that would be needed is no longer kept.
         step: the length of the series' steps.
+        small_below: of each datastream below which a count above 0 is withheld; 0 withholds none.
     """
 
     names: Mapping[int, tuple[str, str]]
     pieces: Pieces
     gone: Sequence[Interval]
     step: timedelta
+    small_below: Mapping[int, float]
 
     def lacks(self, end: datetime) -> bool:
         """Whether something of the step that ends then is no longer kept."""
@@ -67,6 +71,7 @@ class Plan:
             "datastream_ids": ids,
             "starts": starts,
             "ends": ends,
+            "small_below": [self.small_below[key] for key in ids],
             # the outer bounds are constants, so that chunks beyond them are not even planned for
             "start": min(starts),
             "end": max(ends),
@@ -83,8 +88,12 @@ def plan(
     start: datetime,
     end: datetime,
     step: timedelta,
+    gate: Gate = OPEN,
 ) -> Plan:
     """Divide what is asked for among the sources; in a transaction that sees one moment.
+
+    Which of the counts in a sum are small its rollup can't tell: where small ones are withheld, sums of
+    counts are made of the observations, and of five minutes only where these are no longer kept.
 
     Raises:
         TooMuchError: where more than `MOST_SUMS` of the cheapest source would be read.
@@ -94,17 +103,47 @@ def plan(
         "observed_properties": list(observed_properties),
         "first_bucket": bucket_of(start),
         "last_bucket": bucket_of(end),
+        **gate.parameters(),
     }
     streams = connection.execute(_SQL["stale"], asked).fetchall()
-    _refuse_too_much(len(streams), end - start, step)
-    pieces, gone = _pieces(streams, start, end, widths(step), horizons(connection))
+    small_below = {row["datastream_id"]: row["small_below"] for row in streams}
+    kept, sources = horizons(connection), widths(step)
+    if any(small_below.values()):
+        sources = tuple(width for width in sources if width <= FIVE_MINUTES)
+    _refuse_too_much(len(streams), end - start, step, sources)
+    pieces, gone = _pieces(streams, start, end, sources, kept)
     names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
-    return Plan(names=names, pieces=pieces, gone=sorted(gone), step=step)
+    return Plan(
+        names=names,
+        pieces=_one_by_one(pieces, small_below, kept),
+        gone=sorted(gone),
+        step=step,
+        small_below=small_below,
+    )
 
 
-def _refuse_too_much(streams: int, length: timedelta, step: timedelta) -> None:
+def _one_by_one(pieces: Pieces, small_below: Mapping[int, float], kept: Horizons) -> Pieces:
+    """The same with sums of counts taken from the observations, where small ones are withheld."""
+    if not any(small_below.values()):
+        return pieces
+    found: defaultdict[timedelta, list[StreamPiece]] = defaultdict(list)
+    for width, its in pieces.items():
+        for key, start, end in its:
+            since = end
+            if width != RAW and small_below[key]:
+                since = min(max(start, kept[RAW].since), end) if RAW in kept else start
+            if start < since:
+                found[width].append((key, start, since))
+            if since < end:
+                found[RAW].append((key, since, end))
+    return found
+
+
+def _refuse_too_much(
+    streams: int, length: timedelta, step: timedelta, sources: Sequence[timedelta]
+) -> None:
     """By what is asked for, whether rolled up yet or not, so that the answer is the same tomorrow."""
-    width = next(iter(widths(step)), _OBSERVED_EVERY)
+    width = next(iter(sources), _OBSERVED_EVERY)
     sums = int(streams * (length / width))
     if sums <= MOST_SUMS:
         return

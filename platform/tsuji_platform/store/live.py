@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 
+import orjson
 from psycopg.rows import DictRow
 
+from tsuji_platform.analytics.suppression import (
+    OPEN,
+    Gate,
+    counts_people,
+    withholds,
+    without_peak,
+)
 from tsuji_platform.store import queries
 
 _SQL = queries.load("live")
@@ -82,6 +90,7 @@ class Newest:
         result: in the observed property's unit; None where there is no observation.
         period_s: of counts, the seconds that they cover.
         received_at: when it came in.
+        suppressed: whether the result is a small count that is withheld, and None.
         revision: the transaction that wrote this last.
     """
 
@@ -94,6 +103,7 @@ class Newest:
     period_s: int | None
     received_at: datetime | None
     revision: int
+    suppressed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +138,12 @@ class Live:
 
     Args:
         database: a pool, or a session of one's own.
+        gate: withholds small counts.
     """
 
-    def __init__(self, database: Asking) -> None:
+    def __init__(self, database: Asking, gate: Gate = OPEN) -> None:
         self._database = database
+        self._gate = gate
 
     def identity(self) -> str:
         """What tells this database from every other one, and from itself after a restore or a failover."""
@@ -141,7 +153,8 @@ class Live:
 
     def look(self, since: Snapshot | None) -> Look:
         """What has changed since a snapshot, or all."""
-        rows = self._database.rows(_SQL["look"], {"since": None if since is None else str(since)})
+        asked = {"since": None if since is None else str(since), **self._gate.parameters()}
+        rows = self._database.rows(_SQL["look"], asked)
         return Look(
             snapshot=Snapshot.parse(rows[0]["snapshot"]),
             registry=rows[0]["registry"],
@@ -166,31 +179,39 @@ class Live:
     def alerts_after(self, number: int, limit: int = 1_000) -> list[AlertMessage]:
         """Messages behind a number, in order; they are committed in the order of their numbers."""
         values = {"after": number, "limit": limit}
-        return [_message(row) for row in self._database.rows(_SQL["alerts_after"], values)]
+        rows = self._database.rows(_SQL["alerts_after"], values)
+        return [_message(row, self._gate) for row in rows]
 
     def alerts_on(self) -> list[AlertMessage]:
         """What was said when the alerts began that are on, the newest last."""
-        return [_message(row) for row in self._database.rows(_SQL["alerts_on"])]
+        return [_message(row, self._gate) for row in self._database.rows(_SQL["alerts_on"])]
 
 
 def _newest(row: DictRow) -> Newest:
+    result, limit = row["result"], row["small_below"]
+    hidden = result is not None and withholds(result, limit)
     return Newest(
         datastream_id=row["datastream_id"],
         thing_id=row["thing_id"],
         observed_property=row["observed_property"],
         declared=row["declared"],
         time=row["phenomenon_time"],
-        result=row["result"],
+        result=None if hidden else result,
         period_s=row["period_s"],
         received_at=row["received_at"],
         revision=int(row["revision"]),
+        suppressed=hidden,
     )
 
 
-def _message(row: DictRow) -> AlertMessage:
+def _message(row: DictRow, gate: Gate) -> AlertMessage:
+    body = row["body"]
+    if gate and counts_people(row["observed_property"], row["figure"]):
+        message = orjson.loads(body)
+        body = orjson.dumps(message | {"data": without_peak(message["data"])}).decode()
     return AlertMessage(
         number=row["message_no"],
-        body=row["body"],
+        body=body,
         observed_property=row["observed_property"],
         figure=row["figure"],
     )

@@ -17,6 +17,7 @@ import numpy as np
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.analytics.typical import PROFILED, QUARTERS, Floats, midnight
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import queries
@@ -79,10 +80,16 @@ def _asked(keys: Sequence[Key]) -> dict[str, Any]:
 
 
 class Profiles:
-    """Read access to days by their quarter hours."""
+    """Read access to days by their quarter hours.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: which.
+        gate: withholds small counts: a stretch that holds any has the total infinity.
+    """
+
+    def __init__(self, database: Database, gate: Gate = OPEN) -> None:
         self._database = database
+        self._gate = gate
 
     def of(
         self,
@@ -112,13 +119,15 @@ class Profiles:
 
         def read(connection: Connection) -> dict[Stream, Floats]:
             found: dict[int, Floats] = defaultdict(lambda: _nothing(len(days), last - first + 1))
-            known = _known(connection, thing_ids, observed_properties, days)
+            known = _known(connection, thing_ids, observed_properties, days, self._gate)
             asked = {**known.asked, "first": first, "last": last}
             with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
                 for datastream_id, day, totals, weights in cursor.execute(_SQL["profiles"], asked):
                     found[datastream_id][:, places[day]] = totals, weights
                 for datastream_id, day, totals, weights in known.anew(cursor, first, last):
                     found[datastream_id][:, places[day]] = totals, weights
+                for key, day, number in _withheld(cursor, known, days, first, last):
+                    found[key][0, places[day], number - first] = np.inf
             return {known.names[key]: values for key, values in found.items() if values[1].any()}
 
         return at_one_moment(self._database, read)
@@ -153,7 +162,7 @@ class Profiles:
         def read(connection: Connection) -> dict[Stream, Floats]:
             found: dict[Stream, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
             for its_days, start, end in pieces:
-                known = _known(connection, thing_ids, observed_properties, its_days)
+                known = _known(connection, thing_ids, observed_properties, its_days, self._gate)
                 for key, values in _sums(connection, known, its_days, start, end).items():
                     found[known.names[key]] += values
             return dict(found)
@@ -170,12 +179,16 @@ class _Known:
         asked: for queries of what is kept.
         buckets: days that are made anew from buckets of five minutes instead.
         changed: days that are made from the observations.
+        small_below: of each datastream below which a count above 0 is withheld, of those that count.
+        kept: what is kept no longer.
     """
 
     names: Mapping[int, Stream]
     asked: Mapping[str, Any]
     buckets: Set[Key]
     changed: Set[Key]
+    small_below: Mapping[int, float]
+    kept: Horizons
 
     def anew(
         self, cursor: Cursor[tuple[Any, ...]], first: int, last: int
@@ -192,6 +205,7 @@ def _known(
     thing_ids: Sequence[str],
     observed_properties: Sequence[str],
     days: Sequence[date],
+    gate: Gate,
 ) -> _Known:
     streams = connection.execute(
         _HISTORY["stale"],
@@ -200,6 +214,7 @@ def _known(
             "observed_properties": [name for name in observed_properties if name in PROFILED],
             "first_bucket": bucket_of(midnight(min(days))),
             "last_bucket": bucket_of(midnight(max(days)) + _DAY),
+            **gate.parameters(),
         },
     ).fetchall()
     names = {row["datastream_id"]: (row["thing_id"], row["observed_property"]) for row in streams}
@@ -212,7 +227,17 @@ def _known(
         for row in connection.execute(_SQL["stale_profiles"], asked)
     }
     buckets = _whole((noted | named) - changed, FIVE_MINUTES, kept)
-    return _Known(names=names, asked=asked, buckets=buckets, changed=changed)
+    small_below = {
+        row["datastream_id"]: row["small_below"] for row in streams if row["small_below"]
+    }
+    return _Known(
+        names=names,
+        asked=asked,
+        buckets=buckets,
+        changed=changed,
+        small_below=small_below,
+        kept=kept,
+    )
 
 
 def _sums(
@@ -238,7 +263,43 @@ def _sums(
         for datastream_id, day, totals, weights in known.anew(cursor, first, last):
             quarters = np.array([totals, weights], dtype=np.float64)
             found[datastream_id][:, places[day]] = np.nansum(quarters, axis=1)
+        for key, day, _ in _withheld(cursor, known, days, first, last):
+            found[key][0, places[day]] = np.inf
     return found
+
+
+def _withheld(
+    cursor: Cursor[tuple[Any, ...]], known: _Known, days: Sequence[date], first: int, last: int
+) -> Iterator[tuple[int, date, int]]:
+    """Datastream, day and number of each quarter hour in which a small count is withheld, or may be.
+
+    It is seen by the observations; where these are no longer kept by the buckets of five minutes, of
+    which the extremes tell; where these are gone, too, nothing can be told.
+    """
+    if not known.small_below:
+        return
+    raw_since, buckets_since = (
+        known.kept[width].since if width in known.kept else None for width in (RAW, FIVE_MINUTES)
+    )
+    seen = [day for day in days if raw_since is None or midnight(day) >= raw_since]
+    older = sorted(set(days) - set(seen))
+    summed = [day for day in older if buckets_since is None or midnight(day) >= buckets_since]
+    for query, its_days in (("withheld_raw", seen), ("withheld_5min", summed)):
+        if its_days:
+            values = {
+                "datastream_ids": list(known.small_below),
+                "small_below": list(known.small_below.values()),
+                "days": its_days,
+                "first": first,
+                "last": last,
+                "start": midnight(min(its_days)),
+                "end": midnight(max(its_days)) + _DAY,
+            }
+            yield from cursor.execute(_SQL[query], values).fetchall()
+    for day in set(older) - set(summed):
+        for key in known.small_below:
+            for number in range(first, last + 1):
+                yield key, day, number
 
 
 def _whole(keys: Set[Key], width: timedelta, kept: Horizons) -> set[Key]:

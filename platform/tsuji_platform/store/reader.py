@@ -6,6 +6,7 @@ from typing import Any
 
 from tsuji_platform.analytics.gaps import Evidence
 from tsuji_platform.analytics.readings import Combined, Reading, Step
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
@@ -29,11 +30,17 @@ REMEMBERED = timedelta(days=1)
 
 
 class Reader:
-    """Read access to one database."""
+    """Read access to one database.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: which.
+        gate: withholds small counts.
+    """
+
+    def __init__(self, database: Database, gate: Gate = OPEN) -> None:
         self._database = database
-        self._history = History(database)
+        self._gate = gate
+        self._history = History(database, gate)
 
     def things(
         self, *, limit: int = 1000, after: str | None = None, thing_id: str | None = None
@@ -49,13 +56,18 @@ class Reader:
     ) -> list[Reading]:
         """The newest observation of every declared datastream."""
         rows = self._database.rows(
-            _SQL["latest"], {"thing_id": thing_id, "observed_property": observed_property}
+            _SQL["latest"],
+            {
+                "thing_id": thing_id,
+                "observed_property": observed_property,
+                **self._gate.parameters(),
+            },
         )
         return [reading_of(row) for row in rows]
 
     def moment(self, observed_properties: Sequence[str], at: datetime, window: timedelta) -> Moment:
         """What all things said in at - window < time ≤ at, see `moment_of`."""
-        return moment_of(self._database, observed_properties, at, window)
+        return moment_of(self._database, observed_properties, at, window, self._gate)
 
     def totals(
         self,
@@ -83,6 +95,7 @@ class Reader:
                 "window": window,
                 "ahead": ahead,
                 "declared": declared,
+                **self._gate.parameters(),
             },
         )
         return [reading_of(row) for row in rows]

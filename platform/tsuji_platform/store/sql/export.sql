@@ -1,6 +1,6 @@
 -- name: streams
 -- The datastreams of a choice; those that things no longer list, too.
-SELECT datastream_id, thing_id, observed_property, owner
+SELECT datastream_id, thing_id, observed_property, owner, small_below(datastream) AS small_below
 FROM datastream JOIN thing USING (thing_id)
 WHERE (%(things)s::text[] IS NULL OR thing_id = ANY (%(things)s))
     AND (%(properties)s::text[] IS NULL OR observed_property = ANY (%(properties)s))
@@ -77,7 +77,7 @@ COPY (
 
 -- name: copy_300
 COPY (
-    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0), 0
     FROM rollup_5min
     WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
         AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
@@ -86,7 +86,7 @@ COPY (
 
 -- name: copy_3600
 COPY (
-    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0), 0
     FROM rollup_hour
     WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
         AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
@@ -95,9 +95,43 @@ COPY (
 
 -- name: copy_86400
 COPY (
-    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0)
+    SELECT datastream_id, n, bucket_end, total, lowest, highest, coalesce(sine, 0), coalesce(cosine, 0), 0
     FROM rollup_day
     WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
         AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
     ORDER BY datastream_id, bucket_end
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_told
+-- The same without small counts, of some datastreams that count: their sums are made of the observations,
+-- and where these are no longer kept of those rollups that can't hold a small count. The name of the table
+-- stands for all rollups.
+COPY (
+    SELECT datastream_id, n, bucket_end, total, lowest, highest,
+        coalesce(sine, 0) AS sine, coalesce(cosine, 0) AS cosine, 0 AS left_out
+    FROM rollup_5min
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s
+        AND (%(datastream_ids)s::int4[] IS NULL OR datastream_id = ANY (%(datastream_ids)s::int4[]))
+        AND datastream_id <> ALL (%(counted)s::int4[])
+    UNION ALL
+    SELECT datastream_id, CASE WHEN is_told THEN n ELSE 0 END, bucket_end,
+        CASE WHEN is_told THEN total ELSE 0 END, CASE WHEN is_told THEN lowest ELSE 0 END,
+        CASE WHEN is_told THEN highest ELSE 0 END, 0, 0, CASE WHEN is_told THEN 0 ELSE n END
+    FROM rollup_5min
+    JOIN unnest(%(counted)s::int4[], %(small_below)s::float8[]) AS asked (datastream_id, small_below)
+        USING (datastream_id)
+    CROSS JOIN LATERAL (SELECT highest <= 0 OR lowest >= small_below AS is_told) AS rule
+    WHERE bucket_end > %(start)s AND bucket_end <= %(end)s AND bucket_end <= %(kept)s
+    UNION ALL
+    SELECT datastream_id, count(*) FILTER (WHERE is_told)::int4,
+        date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s,
+        coalesce(sum(result) FILTER (WHERE is_told), 0), coalesce(min(result) FILTER (WHERE is_told), 0),
+        coalesce(max(result) FILTER (WHERE is_told), 0), 0, 0, count(*) FILTER (WHERE NOT is_told)::int4
+    FROM observation
+    JOIN unnest(%(counted)s::int4[], %(small_below)s::float8[]) AS asked (datastream_id, small_below)
+        USING (datastream_id)
+    CROSS JOIN LATERAL (SELECT result <= 0 OR result >= small_below AS is_told) AS rule
+    WHERE phenomenon_time > %(first)s AND phenomenon_time <= %(end)s AND phenomenon_time > %(kept)s
+    GROUP BY 1, 3
+    ORDER BY 1, 3
 ) TO STDOUT (FORMAT binary);

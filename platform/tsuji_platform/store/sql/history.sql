@@ -1,6 +1,6 @@
 -- name: stale
 -- Some datastreams, and the five-minute buckets of each within a span whose rollups are not made anew yet.
-SELECT datastream_id, thing_id, observed_property,
+SELECT datastream_id, thing_id, observed_property, small_below(datastream) AS small_below,
     range_agg(int4range(first_bucket, last_bucket, '[]')) FILTER (WHERE first_bucket IS NOT NULL) AS buckets
 FROM datastream
 LEFT JOIN changed ON late = ANY ('{true,false}') AND datastream_block = datastream_id >> 5
@@ -13,14 +13,16 @@ GROUP BY datastream_id;
 -- Parts of datastreams combined into steps, from the observations. The outer bounds are constants, so
 -- that chunks beyond them are not even planned for.
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-    AS piece (datastream_id, start, stop)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 CROSS JOIN LATERAL (SELECT piece.datastream_id = ANY (%(directions)s::int4[]) AS is_direction) AS kind
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s,
-        count(*), sum(result), max(result),
+        count(*), coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
+        coalesce(max(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
         sum(CASE WHEN is_direction THEN sin(radians(result)) ELSE 0 END),
-        sum(CASE WHEN is_direction THEN cos(radians(result)) ELSE 0 END)
+        sum(CASE WHEN is_direction THEN cos(radians(result)) ELSE 0 END),
+        count(*) FILTER (WHERE result > 0 AND result < small_below)
     FROM observation
     WHERE observation.datastream_id = piece.datastream_id
         AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
@@ -29,14 +31,17 @@ CROSS JOIN LATERAL (
 ) AS part;
 
 -- name: pieces_5min
--- The same from rollups.
+-- The same from rollups. One that may hold a small count is withheld as a whole: its extremes tell no more.
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-    AS piece (datastream_id, start, stop)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
+        sum(n)::int8, coalesce(sum(total) FILTER (WHERE is_told), 0),
+        coalesce(max(highest) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
+        coalesce(sum(n) FILTER (WHERE NOT is_told), 0)::int8
     FROM rollup_5min
+    CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
     WHERE rollup_5min.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -45,12 +50,15 @@ CROSS JOIN LATERAL (
 
 -- name: pieces_hour
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-    AS piece (datastream_id, start, stop)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
+        sum(n)::int8, coalesce(sum(total) FILTER (WHERE is_told), 0),
+        coalesce(max(highest) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
+        coalesce(sum(n) FILTER (WHERE NOT is_told), 0)::int8
     FROM rollup_hour
+    CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
     WHERE rollup_hour.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -59,12 +67,15 @@ CROSS JOIN LATERAL (
 
 -- name: pieces_day
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-    AS piece (datastream_id, start, stop)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0)
+        sum(n)::int8, coalesce(sum(total) FILTER (WHERE is_told), 0),
+        coalesce(max(highest) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
+        coalesce(sum(n) FILTER (WHERE NOT is_told), 0)::int8
     FROM rollup_day
+    CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
     WHERE rollup_day.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -74,12 +85,15 @@ CROSS JOIN LATERAL (
 -- name: buckets
 -- The same for steps that are as long as a rollup's buckets: there is nothing to combine, which takes a
 -- third of the time. The name of the table stands for all rollups.
-SELECT piece.datastream_id, bucket_end, n, total, highest, coalesce(sine, 0), coalesce(cosine, 0)
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-    AS piece (datastream_id, start, stop)
+SELECT piece.datastream_id, bucket_end, n, CASE WHEN is_told THEN total ELSE 0 END,
+    CASE WHEN is_told THEN highest ELSE 0 END, coalesce(sine, 0), coalesce(cosine, 0),
+    CASE WHEN is_told THEN 0 ELSE n END
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 JOIN rollup_5min ON rollup_5min.datastream_id = piece.datastream_id
     AND bucket_end > piece.start AND bucket_end <= piece.stop
-    AND bucket_end > %(start)s AND bucket_end <= %(end)s;
+    AND bucket_end > %(start)s AND bucket_end <= %(end)s
+CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule;
 
 -- name: presence
 -- What is known of some datastreams: whether anything was observed before a span, and when first in it.

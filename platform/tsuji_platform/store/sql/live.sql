@@ -23,7 +23,7 @@ FROM (
 ) AS taken
 LEFT JOIN (
     SELECT datastream_id, thing_id, observed_property, declared, phenomenon_time, result,
-        latest.period_s, received_at,
+        latest.period_s, received_at, small_below(datastream) AS small_below,
         greatest(datastream.revision, latest.revision)::text AS revision
     FROM datastream LEFT JOIN latest USING (datastream_id)
     WHERE %(since)s::pg_snapshot IS NULL

@@ -141,3 +141,35 @@ CROSS JOIN LATERAL (
         GROUP BY 1
     ) AS quarter USING (number)
 ) AS profile;
+
+-- name: withheld_raw
+-- The quarter hours of some days in which a small count is withheld.
+SELECT DISTINCT asked.datastream_id, day,
+    ceil(extract(epoch FROM phenomenon_time - midnight) / 900)::int4 AS number
+FROM unnest(%(datastream_ids)s::int4[], %(small_below)s::float8[]) AS asked (datastream_id, small_below)
+CROSS JOIN unnest(%(days)s::date[]) AS day
+CROSS JOIN LATERAL (SELECT day::timestamp AT TIME ZONE interval '9 hours' AS midnight) AS tokyo
+CROSS JOIN LATERAL (
+    SELECT phenomenon_time FROM observation
+    WHERE observation.datastream_id = asked.datastream_id
+        AND phenomenon_time > midnight + (%(first)s - 1) * interval '15 minutes'
+        AND phenomenon_time <= midnight + %(last)s * interval '15 minutes'
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+        AND result > 0 AND result < asked.small_below
+) AS small;
+
+-- name: withheld_5min
+-- The same from buckets of five minutes: those that may hold one.
+SELECT DISTINCT asked.datastream_id, day,
+    ceil(extract(epoch FROM bucket_end - midnight) / 900)::int4 AS number
+FROM unnest(%(datastream_ids)s::int4[], %(small_below)s::float8[]) AS asked (datastream_id, small_below)
+CROSS JOIN unnest(%(days)s::date[]) AS day
+CROSS JOIN LATERAL (SELECT day::timestamp AT TIME ZONE interval '9 hours' AS midnight) AS tokyo
+CROSS JOIN LATERAL (
+    SELECT bucket_end FROM rollup_5min
+    WHERE rollup_5min.datastream_id = asked.datastream_id
+        AND bucket_end > midnight + (%(first)s - 1) * interval '15 minutes'
+        AND bucket_end <= midnight + %(last)s * interval '15 minutes'
+        AND bucket_end > %(start)s AND bucket_end <= %(end)s
+        AND highest > 0 AND lowest < asked.small_below
+) AS small;

@@ -24,7 +24,8 @@ FROM thing LEFT JOIN (
 
 -- name: latest
 -- The newest observation of every declared datastream.
-SELECT thing_id, observed_property, phenomenon_time, result, latest.period_s, received_at
+SELECT thing_id, observed_property, phenomenon_time, result, latest.period_s, received_at,
+    small_below(datastream) AS small_below
 FROM latest JOIN datastream USING (datastream_id)
 WHERE declared
     AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
@@ -35,7 +36,7 @@ ORDER BY thing_id, datastream_id;
 -- The newest observation of each datastream within a window that ended in the past, of those that
 -- their things no longer list, too.
 SELECT thing_id, observed_property, newest.phenomenon_time, newest.result, newest.period_s,
-    newest.phenomenon_time AS received_at
+    newest.phenomenon_time AS received_at, small_below(datastream) AS small_below
 FROM datastream
 CROSS JOIN LATERAL (
     SELECT phenomenon_time, result, observation.period_s FROM observation
@@ -50,15 +51,16 @@ ORDER BY thing_id, datastream.datastream_id;
 -- window of a thing whose clock runs ahead ends with its newest observation, so that it is never
 -- longer than for others. What covers more than the window is no part of it.
 WITH counted AS (
-    SELECT datastream_id, thing_id, observed_property,
+    SELECT datastream_id, thing_id, observed_property, small_below(datastream) AS small_below,
         greatest(%(end)s, max(latest.phenomenon_time)
             FILTER (WHERE latest.phenomenon_time <= %(end)s + %(ahead)s)
             OVER (PARTITION BY thing_id)) AS window_end
     FROM datastream LEFT JOIN latest USING (datastream_id)
     WHERE observed_property = ANY (%(observed_properties)s) AND (declared OR NOT %(declared)s)
 )
-SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(result) AS result,
-    sum(observation.period_s) AS covered_s
+SELECT thing_id, observed_property, max(phenomenon_time) AS phenomenon_time, sum(observation.period_s) AS covered_s,
+    coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0) AS result,
+    count(*) FILTER (WHERE result > 0 AND result < small_below) AS left_out
 FROM counted
 JOIN observation USING (datastream_id)
 WHERE phenomenon_time > %(end)s - %(window)s AND phenomenon_time <= %(end)s + %(ahead)s
@@ -85,8 +87,11 @@ FROM ingest_counter WHERE seen_at > now() - %(within)s::interval ORDER BY ingest
 -- As `totals`, for a moment in the past: no window is moved.
 SELECT thing_id, observed_property, total.*
 FROM datastream
+CROSS JOIN LATERAL (SELECT small_below(datastream) AS small_below) AS told
 CROSS JOIN LATERAL (
-    SELECT max(phenomenon_time) AS phenomenon_time, sum(result) AS result, sum(period_s) AS covered_s
+    SELECT max(phenomenon_time) AS phenomenon_time, sum(period_s) AS covered_s,
+        coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0) AS result,
+        count(*) FILTER (WHERE result > 0 AND result < small_below) AS left_out
     FROM observation
     WHERE observation.datastream_id = datastream.datastream_id
         AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
@@ -98,10 +103,10 @@ ORDER BY thing_id, observed_property;
 -- name: newest_sums
 -- As `newest_at`, from the sums of a rollup, where observations are no longer kept. The name of the
 -- table stands for all rollups.
-SELECT thing_id, observed_property, newest.*
+SELECT thing_id, observed_property, newest.*, small_below(datastream) AS small_below
 FROM datastream
 CROSS JOIN LATERAL (
-    SELECT bucket_end, n, total, highest, coalesce(sine, 0) AS sine, coalesce(cosine, 0) AS cosine
+    SELECT bucket_end, n, total, lowest, highest, coalesce(sine, 0) AS sine, coalesce(cosine, 0) AS cosine
     FROM rollup_5min
     WHERE rollup_5min.datastream_id = datastream.datastream_id
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -111,9 +116,13 @@ ORDER BY thing_id, datastream.datastream_id;
 
 -- name: sums
 -- As `totals`, from the sums of a rollup: those in which something covers more than the window are left out.
-SELECT thing_id, observed_property, max(bucket_end) AS phenomenon_time, sum(total) AS result,
-    sum(covered_s)::int8 AS covered_s
+-- What may hold a small count is withheld as a whole.
+SELECT thing_id, observed_property, max(bucket_end) AS phenomenon_time,
+    sum(covered_s)::int8 AS covered_s,
+    coalesce(sum(total) FILTER (WHERE highest <= 0 OR lowest >= small_below), 0) AS result,
+    coalesce(sum(n) FILTER (WHERE highest > 0 AND lowest < small_below), 0)::int8 AS left_out
 FROM datastream
+CROSS JOIN LATERAL (SELECT small_below(datastream) AS small_below) AS told
 JOIN rollup_5min USING (datastream_id)
 WHERE observed_property = ANY (%(observed_properties)s)
     AND bucket_end > %(start)s AND bucket_end <= %(end)s
