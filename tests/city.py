@@ -26,11 +26,12 @@ class City:
 
     Attributes:
         processes: API and dashboard; tests that stop one start it again.
+        database_url: where it is stored.
     """
 
     def __init__(self, database_url: str, processes: HubProcesses) -> None:
         self.processes = processes
-        self._database_url = database_url
+        self.database_url = database_url
         put_demonstration(database_url)
         processes.run(
             "areas", "mesh", "139.60", "35.60", "139.82", "35.78", "--size", "250", "--id", "fine"
@@ -92,7 +93,7 @@ class City:
         self._writer.save([packed(thing, self._day(thing)) for thing in _SHAPES])
 
     def _assign(self) -> None:
-        with Database(self._database_url, size=1) as database:
+        with Database(self.database_url, size=1) as database:
             Areas(database).assign_all(by_kind)
 
     def _day(self, thing_id: str) -> list[Observation]:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tsuji_dashboard import hub, ids, places
+from tsuji_dashboard import hub, ids, places, watch
 from tsuji_dashboard.client import Api
 from tsuji_dashboard.detail import Details
 from tsuji_dashboard.pages import map as map_page
@@ -161,6 +161,7 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     server = FastAPI(title="Tsuji dashboard", lifespan=lifespan, openapi_url=None)
     server.include_router(hub.router(http, relay))
     server.include_router(places.router(http))
+    server.include_router(watch.router(http))
     made: Any = _Tsuji
     dash_app = made(
         __name__,

@@ -187,11 +187,21 @@ def _trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | g
         )
     return go.Scatter(
         x=ends,
-        mode="lines",
+        mode="lines+markers",
         connectgaps=False,
         line={"color": colours.line, "width": 2, "shape": "linear"},
+        marker={"color": colours.line, "size": _alone(series.values), "line": {"width": 0}},
         **shared,
     )
+
+
+def _alone(values: Sequence[float | None]) -> list[int]:
+    """Sizes of the markers: only a value between two gaps has one, since no line can show it."""
+    gaps = [True, *(value is None for value in values), True]
+    return [
+        6 if before and after and value is not None else 0
+        for before, value, after in zip(gaps, values, gaps[2:], strict=False)
+    ]
 
 
 def _usually(low: float, high: float, decimals: int, lang: Lang) -> str:

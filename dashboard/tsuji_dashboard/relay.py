@@ -24,7 +24,7 @@ WAITING_EVENTS = 64
 """Events that may wait for one viewer before it is let go."""
 IDLE_S = 30.0
 """How long a stream without viewers stays open: a reload finds the state still there."""
-QUIET_S = 25.0
+QUIET_S = 16.0
 """An API that sends nothing for this long, not even its heartbeat of 10 s, counts as away."""
 CHANNELS = 64
 """Streams open at once. One of a name that the API doesn't know ends, so that none holds a place."""
@@ -194,6 +194,9 @@ class Channel:
         while True:
             try:
                 async for event in self._listen():
+                    if event.event == "alert":
+                        self._broadcast(frame("alert", b"{}"))  # viewers ask what there is now
+                        continue
                     self._state.take(event.event, event.data)
                     self._broadcast(frame(event.event, event.data.encode()))
                     self._say("live")
@@ -220,7 +223,7 @@ class Channel:
         ) as source:
             source.response.raise_for_status()
             async for event in source.aiter_sse():
-                if event.event in ("snapshot", "change"):
+                if event.event in ("snapshot", "change", "alert"):
                     yield event
 
 

@@ -48,6 +48,7 @@
     langAsked: false,
     layers: null, // ids of the datasets that are shown, divided by commas
     place: null, // one of their places: id of the dataset/number
+    panel: null, // alerts or health, where that panel is open
     at: null, // past moment, RFC 3339, or null for live
     view: null, // {lat, lng, zoom}
   };

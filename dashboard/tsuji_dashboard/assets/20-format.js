@@ -72,6 +72,8 @@
       const [day, month] = [parts(ms, { day: "numeric" }), parts(ms, { month: "short" })];
       return `${day} ${month} ${shown && `${shown} `}${clock}`;
     },
+    /** A day, short; with its weekday where there is room. */
+    day: (ms, roomy) => parts(ms, { month: "numeric", day: "numeric", ...(roomy ? { weekday: "short" } : {}) }),
     /** The Tokyo wall clock as a datetime-local field takes it. */
     local(ms) {
       return new Date(ms + 9 * 3600e3).toISOString().slice(0, 16);

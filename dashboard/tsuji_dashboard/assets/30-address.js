@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const tsuji = window.tsuji;
-  const STEPS = ["set", "figure", "area", "thing", "layers", "place", "at"]; // what "back" takes back
+  const STEPS = ["set", "figure", "area", "thing", "layers", "place", "panel", "at"]; // what "back" takes back
   const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i;
   const SLACK_MS = 60000; // a reader's clock may be a little behind
   let timer = null;
@@ -36,6 +36,7 @@
       area: query.get("area"),
       thing: query.get("area") ? null : query.get("thing"),
       layers: query.get("layers") || null,
+      panel: isPanel(query.get("panel")) ? query.get("panel") : null,
       place: /^[^/]+\/\d+$/.test(query.get("place") || "") ? query.get("place") : null,
       themeAsked: theme === "dark" || theme === "light",
       theme: theme === "dark" || theme === "light" ? theme : preferred(),
@@ -53,6 +54,7 @@
       figure: isFigure,
       at: moment,
       place: (value) => /^[^/]+\/\d+$/.test(value),
+      panel: isPanel,
       view,
       lang: (value) => value === "ja" || value === "en",
       theme: (value) => value === "dark" || value === "light",
@@ -66,6 +68,8 @@
   }
 
   const isFigure = (id) => tsuji.page.figures.some((figure) => figure.id === id);
+
+  const isPanel = (name) => name === "alerts" || name === "health";
 
   function preferred() {
     return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
@@ -81,6 +85,7 @@
       thing: state.thing,
       layers: state.layers,
       place: state.place,
+      panel: state.panel,
       at: state.at,
       lang: state.langAsked ? tsuji.page.lang : null,
       theme: state.themeAsked ? state.theme : null,
@@ -98,7 +103,9 @@
   /** Follow the state: `changed` are its keys; an address that is only made complete is no step. */
   function write(changed) {
     if (restoring) return;
-    if (STEPS.some((key) => changed.has(key)) && tsuji.address.steps) step = true;
+    // A slider that is drawn and time that goes by are one step, not a hundred.
+    const passing = changed.size === 1 && changed.has("at") && tsuji.timeline.moving;
+    if (STEPS.some((key) => changed.has(key)) && tsuji.address.steps && !passing) step = true;
     clearTimeout(timer);
     // Browsers refuse more than some hundred changes in half a minute: a drag must count as one.
     timer = setTimeout(put, step ? 0 : 150);
@@ -116,9 +123,9 @@
     if (!tsuji.page) return;
     clearTimeout(timer);
     step = false;
-    const { set, figure, area, thing, layers, place, at, view: seen } = read();
+    const { set, figure, area, thing, layers, place, panel, at, view: seen } = read();
     restoring = true;
-    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, layers, place, at });
+    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, layers, place, panel, at });
     restoring = false;
     if (seen) tsuji.map.show(seen);
     tsuji.tell("restored");

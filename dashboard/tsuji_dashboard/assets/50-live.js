@@ -47,6 +47,7 @@
     stream.addEventListener("snapshot", (event) => receive(event, (body) => tsuji.data.load(body)));
     stream.addEventListener("change", (event) => receive(event, (body) => tsuji.data.merge(body)));
     stream.addEventListener("derived", (event) => tsuji.data.mergeDerived(JSON.parse(event.data)));
+    stream.addEventListener("alert", () => tsuji.tell("alert"));
     stream.addEventListener("beat", () => {
       heard = Date.now();
       if (live.status === "live") tsuji.data.asOf = Math.max(tsuji.data.asOf || 0, tsuji.clock.now());
@@ -59,23 +60,52 @@
     });
   }
 
+  const MOMENTS = 48; // that are kept, of what the reader has been shown or may be next
+  const moments = new Map(); // address -> promise of its answer
+
+  /** What was at a moment: asked for once. */
+  function moment(what, when) {
+    const where = `/hub/area-sets/${encodeURIComponent(set)}/${what}?at=${encodeURIComponent(when)}`;
+    if (!moments.has(where)) {
+      const answer = fetch(where).then((found) => {
+        if (!found.ok) throw new Error(`${where}: ${found.status}`);
+        return found.json();
+      });
+      answer.catch(() => moments.delete(where));
+      moments.set(where, answer);
+      if (moments.size > MOMENTS) moments.delete(moments.keys().next().value);
+    }
+    return moments.get(where);
+  }
+
+  /** Have a moment ready before it is looked at. */
+  live.prepare = (when) => {
+    moment("snapshot", when).catch(() => null);
+    if (tsuji.figure().derived) moment("derived", when).catch(() => null);
+  };
+
   async function past() {
     close();
     const mine = ++asked;
-    become("connecting");
+    if (live.status !== "past") become("connecting");
+    document.body.classList.add("stale");
     try {
-      const where = `/hub/area-sets/${encodeURIComponent(set)}/snapshot?at=${encodeURIComponent(at)}`;
-      const answer = await fetch(where);
-      if (!answer.ok) throw new Error(`${where}: ${answer.status}`);
-      const body = await answer.json();
+      const body = await moment("snapshot", at);
+      const derived = tsuji.figure().derived ? await moment("derived", at).catch(() => null) : null;
       if (mine !== asked) return;
+      tsuji.data.clear();
       tsuji.data.load(body);
+      if (derived) tsuji.data.mergeDerived(derived);
+      document.body.classList.remove("stale");
       become("past");
+      tsuji.tell("moment", at);
       derivedThen();
     } catch {
       if (mine !== asked) return;
+      document.body.classList.remove("stale");
       tsuji.data.clear();
       become("past_failed");
+      tsuji.tell("moment", at);
       retry = setTimeout(past, 5000);
     }
   }
@@ -85,10 +115,7 @@
     if (!at || live.status !== "past" || tsuji.data.derivedAt || !tsuji.figure().derived) return;
     const mine = asked;
     try {
-      const where = `/hub/area-sets/${encodeURIComponent(set)}/derived?at=${encodeURIComponent(at)}`;
-      const answer = await fetch(where);
-      if (!answer.ok) throw new Error(`${where}: ${answer.status}`);
-      const body = await answer.json();
+      const body = await moment("derived", at);
       if (mine === asked) tsuji.data.mergeDerived(body);
     } catch {
       if (mine === asked) setTimeout(derivedThen, 5000);
@@ -104,10 +131,12 @@
   /** Follow an area set, live or at a past moment. */
   live.follow = (nextSet, nextAt) => {
     if (nextSet === set && nextAt === at) return;
-    if (nextSet !== set || nextAt !== at) tsuji.data.clear();
+    // From one past moment to another the map stays as it is until there is something to show instead.
+    if (nextSet !== set || !nextAt || !at) tsuji.data.clear();
     set = nextSet;
     at = nextAt;
     asked += 1;
+    document.body.classList.remove("stale");
     live.asleep = false;
     if (at) {
       past();

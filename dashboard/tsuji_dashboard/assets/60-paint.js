@@ -4,8 +4,8 @@
   const tsuji = window.tsuji;
 
   const LOOKS = {
-    light: { line: "#5c6b7e", faint: "#b9c4d0", grey: "#aeb8c4", mark: "#e8590c", ink: "#1b2a41", paper: "#ffffff" },
-    dark: { line: "#0e141b", faint: "#33414f", grey: "#5b6875", mark: "#ffb454", ink: "#f1f5f9", paper: "#0f161d" },
+    light: { line: "#5c6b7e", faint: "#b9c4d0", grey: "#aeb8c4", mark: "#e8590c", alert: "#c92a2a", ink: "#1b2a41", paper: "#ffffff" },
+    dark: { line: "#0e141b", faint: "#33414f", grey: "#5b6875", mark: "#ffb454", alert: "#ff6b6b", ink: "#f1f5f9", paper: "#0f161d" },
   };
   const SHAPES = { smart_pole: "diamond", footfall_counter: "circle" };
 
@@ -43,7 +43,11 @@
       style.color = look.faint;
       style.opacity = 0.6;
     }
-    if (chosen) Object.assign(style, { color: look.mark, weight: 3.5, opacity: 1 });
+    style.dashArray = null;
+    if (tsuji.alerts.of({ area: properties.code }).length) {
+      Object.assign(style, { color: look.alert, weight: 2.5, opacity: 1, dashArray: "7 4" });
+    }
+    if (chosen) Object.assign(style, { color: look.mark, weight: 3.5, opacity: 1, dashArray: null });
     return style;
   }
 
@@ -81,6 +85,9 @@
       Object.assign(style, { fillColor: look.paper, color: look.ink, weight: 1.6 });
       if (state === "silent") style.dashArray = "2 2";
       if (state === "unknown") Object.assign(style, { fillColor: look.grey, color: look.paper, weight: 1, radius: 3.5 });
+    }
+    if (tsuji.alerts.of({ thing: id }).length) {
+      Object.assign(style, { color: look.alert, weight: 2.5, opacity: 1, fillOpacity: 1, radius: style.radius + 2 });
     }
     if (chosen) Object.assign(style, { color: look.mark, weight: 3, radius: style.radius + 3, dashArray: null });
     return style;

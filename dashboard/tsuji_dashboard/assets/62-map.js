@@ -186,10 +186,17 @@
   /** Where cards cover the map: what is fitted must not lie beneath them. */
   function padding() {
     const wide = window.innerWidth > 860;
-    const open = !tsuji.byId("detail").hidden;
-    return wide
-      ? { paddingTopLeft: [352, 24], paddingBottomRight: [open ? 452 : 72, 24] }
-      : { paddingTopLeft: [16, 150], paddingBottomRight: [16, open ? window.innerHeight * 0.55 : 70] };
+    const sheets = ["detail", "side"].map(tsuji.byId).filter(({ hidden }) => !hidden);
+    const open = sheets.length > 0;
+    const bar = tsuji.byId("timeline").getBoundingClientRect();
+    const low = bar.height ? map.getContainer().getBoundingClientRect().bottom - bar.top : 0;
+    if (wide) return { paddingTopLeft: [352, 24], paddingBottomRight: [open ? 452 : 72, Math.max(24, low + 12)] };
+    // On a phone the cards leave a strip; where even that is gone, half of the map must do.
+    const { top, height } = map.getContainer().getBoundingClientRect();
+    const sheet = open ? Math.max(...sheets.map((it) => it.getBoundingClientRect().height)) : low;
+    const above = Math.min(document.querySelector(".controls").getBoundingClientRect().bottom - top, height * 0.5);
+    const below = Math.min(sheet + 8, height - above - 60);
+    return { paddingTopLeft: [12, above + 8], paddingBottomRight: [12, Math.max(12, below)] };
   }
 
   function fit(bounds) {
@@ -340,9 +347,10 @@
     ids.forEach(paintThing);
   });
   tsuji.on("tiles", api.repaint);
+  tsuji.on("alerts", api.repaint);
   tsuji.on("state", (changed) => {
     if (changed.has("set")) moved = Boolean(tsuji.state.get().view) && !areaLayer;
-    if (["figure", "theme", "area", "thing", "at"].some((key) => changed.has(key))) api.repaint();
+    if (["figure", "theme", "area", "thing"].some((key) => changed.has(key))) api.repaint();
     if (changed.has("area") || changed.has("thing")) requestAnimationFrame(showChosen);
   });
 

@@ -25,6 +25,9 @@
     return parts.filter(Boolean).join(" · ");
   }
 
+  const warnings = (subject) =>
+    tsuji.alerts.of(subject).map((it) => make("div", { class: "tip-alert" }, tsuji.t("alert.of", { label: tsuji.alerts.label(it) })));
+
   function area(layer) {
     const { properties } = layer.feature;
     const figure = tsuji.figure();
@@ -34,6 +37,7 @@
     const name = tsuji.format.areaName(properties);
     head.append(make("strong", { title: name }, name));
     if (code) head.append(make("div", { class: "tip-foot" }, code));
+    head.append(...warnings({ area: properties.code }));
     if (!found) {
       return make("div", {}, head, make("div", { class: "tip-label" }, figure.label), make("div", { class: "tip-why" }, tsuji.why(properties)));
     }
@@ -83,6 +87,7 @@
       {},
       make("strong", { title: tsuji.format.thingName(properties) }, tsuji.format.thingName(properties)),
       make("div", { class: "tip-label" }, tsuji.format.kind(properties.kind)),
+      ...warnings({ thing: properties.id }),
       ...rows,
       make("div", { class: "tip-foot" }, standing(properties.id)),
     );

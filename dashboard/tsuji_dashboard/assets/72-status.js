@@ -3,6 +3,7 @@
   "use strict";
   const tsuji = window.tsuji;
   const { make } = tsuji;
+  const ARCHIVE_MS = 60 * 86400e3; // what has not spoken for so long is no failure, but a record of its time
   const shown = {}; // status line's parts
   const remarks = new Map(); // subject -> text, of what isn't about the connection
   let lost = 0; // since when the connection is gone
@@ -45,8 +46,12 @@
   function counts() {
     const home = tsuji.byId("counts");
     if (!home) return;
-    const n = { live: 0, silent: 0, waiting: 0 };
-    for (const thing of tsuji.data.things.values()) if (thing.state in n) n[thing.state] += 1;
+    const n = { live: 0, silent: 0, waiting: 0, archive: 0 };
+    const old = tsuji.clock.now() - ARCHIVE_MS;
+    for (const { state, last_observed_at: heard } of tsuji.data.things.values()) {
+      const archived = state === "silent" && !tsuji.state.get().at && Date.parse(heard) < old;
+      if (state in n) n[archived ? "archive" : state] += 1;
+    }
     const parts = Object.entries(n)
       .filter(([state, count]) => count || state === "live")
       .map(([state, count]) => make("span", { class: `count ${state}` }, tsuji.t(`counts.${state}`, { n: tsuji.format.number(count, 0) })));

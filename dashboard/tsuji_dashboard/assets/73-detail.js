@@ -56,6 +56,14 @@
     if (opening) panel.scrollTop = 0;
   }
 
+  let later = null;
+
+  /** Ask for the panel once time stands still again. */
+  function askSoon() {
+    clearTimeout(later);
+    later = setTimeout(() => (tsuji.timeline.playing ? askSoon() : chosen() && ask()), 500);
+  }
+
   function write(element, text) {
     if (element.textContent !== text) element.textContent = text;
   }
@@ -136,6 +144,10 @@
   tsuji.on("state", (changed) => {
     if (changed.has("set") && !changed.has("area") && tsuji.state.get().area && tsuji.catalogue.shapesOf) {
       tsuji.state.set({ area: null });
+      return;
+    }
+    if (changed.size === 1 && changed.has("at") && tsuji.timeline.moving) {
+      askSoon();
       return;
     }
     if (["area", "thing", "figure", "at", "theme", "set"].some((key) => changed.has(key)) && (chosen() || !tsuji.byId("detail").hidden)) ask();

@@ -78,7 +78,16 @@ def layout(lang: Lang, tiles_url: str) -> Any:
             _header(lang),
             html.Div(id=ids.BANNER, hidden=True),
             html.Div(id=ids.ANNOUNCEMENT, role="status", className="hidden"),
-            html.Main([_map(lang), _controls(lang), _buttons(lang), _detail(lang)]),
+            html.Main(
+                [
+                    _map(lang),
+                    _controls(lang),
+                    _timeline(lang),
+                    _buttons(lang),
+                    _detail(lang),
+                    _side(lang),
+                ]
+            ),
         ],
         id=ids.THEME,
         forceColorScheme="light",
@@ -100,6 +109,21 @@ def _header(lang: Lang) -> html.Header:
             html.Div(id=ids.HEADER_COUNTS, role="group", **aria(label=text("counts.title", lang))),
             html.Div(
                 [
+                    html.Button(
+                        html.Span(className="badge", hidden=True),
+                        id=ids.ALERTS_BUTTON,
+                        className="switch icon bell",
+                        type="button",
+                        title=text("alerts", lang),
+                        **aria(label=text("alerts", lang), expanded="false", controls=ids.SIDE),
+                    ),
+                    html.Button(
+                        id=ids.HEALTH_BUTTON,
+                        className="switch icon pulse",
+                        type="button",
+                        title=text("health", lang),
+                        **aria(label=text("health", lang), expanded="false", controls=ids.SIDE),
+                    ),
                     html.A(
                         text("language.other", lang),
                         id=ids.LANGUAGE,
@@ -175,6 +199,12 @@ def _controls(lang: Lang) -> html.Div:
     )
 
 
+def _timeline(lang: Lang) -> html.Div:
+    return html.Div(
+        id=ids.TIMELINE, className="card", role="group", **aria(label=text("timeline", lang))
+    )
+
+
 def _buttons(lang: Lang) -> html.Div:
     def button(key: str, id_: str, icon: str) -> html.Button:
         said = text(key, lang)
@@ -218,6 +248,26 @@ def _detail(lang: Lang) -> html.Aside:
         className="card",
         hidden=True,
         **aria(label=text("detail", lang)),
+    )
+
+
+def _side(lang: Lang) -> html.Aside:
+    close = text("detail.close", lang)
+    return html.Aside(
+        [
+            html.Button(
+                id=ids.SIDE_CLOSE,
+                type="button",
+                className="icon cross",
+                title=close,
+                **aria(label=close),
+            ),
+            html.Div(id=ids.SIDE_BODY),
+        ],
+        id=ids.SIDE,
+        className="card",
+        hidden=True,
+        **aria(label=text("side", lang)),
     )
 
 
