@@ -94,7 +94,8 @@ def list_(
             rejected = Rejected(database)
             ever = Reader(database).counters().tally.rejected
             forgotten = rejected.forgotten().value_count
-            _print_summary(rejected.summary(which), which, ever, forgotten)
+            in_files = rejected.in_files()
+            _print_summary(rejected.summary(which), which, ever, forgotten, in_files)
             return
         rows = Rejected(database).find(which, limit=limit, payload_bytes=0)
     for row in rows:
@@ -285,7 +286,11 @@ def _print_outcome(outcome: "Retried") -> None:
 
 
 def _print_summary(
-    counts: "Sequence[RejectedCount]", which: "RejectedFilter", ever: int, forgotten: int
+    counts: "Sequence[RejectedCount]",
+    which: "RejectedFilter",
+    ever: int,
+    forgotten: int,
+    in_files: int,
 ) -> None:
     for one in counts:
         typer.echo(
@@ -299,7 +304,8 @@ def _print_summary(
         ""
         if _is_choice(which)
         else f"; {ever} values are counted as rejected, {forgotten} of them were forgotten, "
-        f"{ever - kept - forgotten} purged"
+        f"{ever - kept - forgotten - in_files} purged"
+        + (f", {in_files} are in the files of imports' rejected rows" if in_files else "")
     )
 
 

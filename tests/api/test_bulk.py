@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import psycopg
@@ -45,6 +45,23 @@ def _things(*names: str) -> list[tuple[str, str]]:
 
 def _of_json(text: str) -> list[dict[str, object]]:
     return json.loads(text)["items"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(after(minutes=10), after(minutes=50)), (after(days=9), after(days=10))],
+)
+def test_what_lies_within_no_whole_step_is_said_to_end_where_it_begins(
+    measured: TestClient, hub_url: str, start: datetime, end: datetime
+) -> None:
+    refresher = Refresher(hub_url)
+    refresher.refresh()
+    refresher.close()
+    asked = {"start": start.isoformat(), "end": end.isoformat(), "step": "1h", "format": "parquet"}
+    answer = measured.get("/v1/aggregates", params=asked)
+    table = pq.read_table(io.BytesIO(answer.raise_for_status().content))
+    told = json.loads(table.schema.metadata[b"tsuji"])
+    assert (table.num_rows, told["after"] <= told["until"]) == (0, True)
 
 
 def test_all_formats_hold_the_same_rows(measured: TestClient) -> None:

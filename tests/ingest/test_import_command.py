@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import warm_tsuji
 from hub_processes import HubProcesses
 from import_runs import Run, command, contents, empty, environment, runner
 
@@ -92,6 +93,21 @@ def _rows_done(url: str) -> int:
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT rows_done FROM import_progress").fetchone()
     return row[0] if row else 0
+
+
+def test_rows_that_an_import_refuses_are_in_its_file_and_not_purged(
+    run: Run, hub_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(
+        "thing,observed_property,time,result\nnobody,air_temperature,2026-04-01T00:00:00Z,20\n"
+    )
+    run("a.csv")
+    assert (tmp_path / "a.csv.rejected.csv").exists()
+    told = warm_tsuji.run_text("rejected", "list", "--summary", env=environment(hub_url, tmp_path))
+    assert told.stdout.endswith(
+        "1 values are counted as rejected, 0 of them were forgotten, 0 purged, 1 are in the files of "
+        "imports' rejected rows\n"
+    )
 
 
 def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(

@@ -7,6 +7,7 @@ from typing import Any
 
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
+from tsuji_platform.store.imports import INGEST_ID as IMPORT_ID
 from tsuji_platform.store.records import (
     Amount,
     RejectedCount,
@@ -91,6 +92,11 @@ class Rejected:
             },
         )
         return [RejectedCount(**row) for row in rows]
+
+    def in_files(self) -> int:
+        """How many values that are counted as rejected imports keep in files of rejected rows."""
+        (row,) = self._database.rows(_SQL["refused_by_imports"], {"ingest_id": IMPORT_ID})
+        return int(row["value_count"])
 
     def forgotten(self) -> Amount:
         """How much is kept no longer, since it was too old or too much."""

@@ -63,6 +63,11 @@ SELECT coalesce(sum(forgotten_messages), 0)::bigint AS messages,
     coalesce(sum(forgotten_values), 0)::bigint AS value_count
 FROM ingest_counter;
 
+-- name: refused_by_imports
+-- Of what is counted as rejected, what imports have put into files of their own instead.
+SELECT coalesce(sum(rejected), 0)::bigint AS value_count
+FROM ingest_counter WHERE ingest_id = %(ingest_id)s;
+
 -- name: purge_rejected
 -- What purging takes away is gone; the counters stay, since it was received and rejected.
 WITH gone AS (
