@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
-from tsuji_platform.exports.rows import MEANINGS, unit_of
+from tsuji_platform.exports.rows import MEANINGS, TOLD, unit_of
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.export import Export
 
@@ -26,11 +26,17 @@ def about(found: Export, licence: str) -> dict[str, Any]:
         "step": next(name for name, width in STEPS.items() if width == found.width),
         "after": text_of(min(found.start, found.end)),  # no step may have been over by then
         "until": text_of(found.end),
-        "columns": MEANINGS,
+        "columns": MEANINGS
+        if found.gate
+        else {name: said for name, said in MEANINGS.items() if name not in TOLD},
         "units": {name: unit_of(name) for name in names},
         "owners_of_the_things": found.owners,
         "licence": licence or "not stated: ask the owners",
     }
+    if found.gate:
+        told["small_counts"] = (
+            f"counts of people above 0 and below {found.gate.small} are withheld: null, `suppressed`"
+        )
     if found.area_credit is not None:
         source, terms = found.area_credit
         told["credit_for_the_areas"] = {"source": source, "licence": terms}
