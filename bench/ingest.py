@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import numpy as np
 import psutil
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,7 +29,8 @@ from tsuji_platform.runtime.private import (
     private_folder,
 )
 from tsuji_platform.settings import BrokerAddress
-from tsuji_platform.store import copy_format, migrate
+from tsuji_platform.store import migrate
+from tsuji_platform.store.columns import Columns
 from tsuji_simulators.publish import Publisher
 
 _PROPERTIES = (
@@ -132,11 +134,10 @@ def _ceiling(database: PrivateServer, *, packed: bool) -> float:
     """
     migrate(database.url)
     rows = [
-        (n % 800, None, _BEGIN + timedelta(seconds=n // 800), 1.5, _BEGIN)
-        for n in range(_CEILING_ROWS)
+        (n % 800, None, _BEGIN + timedelta(seconds=n // 800), 1.5) for n in range(_CEILING_ROWS)
     ]
     batches = [rows[start : start + _COPY_ROWS] for start in range(0, len(rows), _COPY_ROWS)]
-    ready = [copy_format.observations(batch) if packed else b"" for batch in batches]
+    ready = [_packed(batch) if packed else b"" for batch in batches]
     with psycopg.connect(database.url) as connection:
         begun = time.perf_counter()
         for batch, bytes_ in zip(batches, ready, strict=True):
@@ -149,9 +150,20 @@ def _ceiling(database: PrivateServer, *, packed: bool) -> float:
                 else:
                     copy.set_types(["int4", "int4", "timestamptz", "float8"])
                     for row in batch:
-                        copy.write_row(row[:4])
+                        copy.write_row(row)
             connection.commit()
         return _CEILING_ROWS / (time.perf_counter() - begun)
+
+
+def _packed(rows: Sequence[tuple[int, None, datetime, float]]) -> bytes:
+    times = [int(row[2].timestamp()) * 1_000_000 for row in rows]
+    return Columns(
+        datastream_ids=np.array([row[0] for row in rows], np.int32),
+        periods=np.zeros(len(rows), np.int32),
+        times_us=np.array(times, np.int64),
+        results=np.array([row[3] for row in rows], np.float64),
+        received_us=np.array(times, np.int64),
+    ).observations()
 
 
 class _Stage:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tsuji_ingest.decoders import refused
 from tsuji_ingest.ledger import Ledger, value_count
 from tsuji_ingest.packet import Packet
-from tsuji_platform.contract import Observation
+from tsuji_platform.contract.readings import Readings
 from tsuji_platform.store import (
     ConflictError,
     DatabaseAwayError,
@@ -150,7 +150,7 @@ class Keeper:
             tally,
             [elapsed_s - packet.arrived_s for packet, _ in work if not packet.retained],
             [
-                (now - _newest_time(one.observations)).total_seconds()
+                (now - Readings.of(one.observations).newest_time).total_seconds()
                 for _, one in work
                 if one.observations and not one.retained
             ],
@@ -217,10 +217,3 @@ class Keeper:
         if away_s is not None:
             _log.info("the database is back after %.1f s", away_s)
             self._noted = ""
-
-
-def _newest_time(observations: Sequence[Observation]) -> datetime:
-    first = observations[0].phenomenon_time
-    if observations[-1].phenomenon_time is first:  # one object, one time: nearly all messages
-        return first
-    return max(one.phenomenon_time for one in observations)

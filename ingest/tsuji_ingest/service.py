@@ -1,6 +1,7 @@
 """The ingest process: packets in, one transaction a batch, acknowledgement after commit."""
 
 import contextlib
+import gc
 import logging
 import queue
 import sys
@@ -29,6 +30,9 @@ _IDLE_S = 0.5
 _SWITCH_S = 0.0005
 """How long a thread may keep the interpreter from the others. A transaction is a dozen short waits for
 the database, and after each the usual 5 ms would go by while another thread decodes."""
+_GARBAGE_AFTER = 20_000
+"""Containers made before the next look for cycles. There are hardly any; a look for every 700 went over
+the same waiting messages again and again."""
 _BATCH_BYTES = 4_000_000
 """Payload in one transaction at the most: hostile messages grow fiftyfold while they are read."""
 _BATCHES_AHEAD = 2
@@ -140,6 +144,8 @@ class Ingest:
 
     def _run(self) -> None:
         sys.setswitchinterval(_SWITCH_S)
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_AFTER, *gc.get_threshold()[1:])
         decoder = threading.Thread(target=self._decode, name="decode", daemon=True)
         decoder.start()
         self._things.start()

@@ -6,12 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsuji_platform.store import copy_format
 from tsuji_platform.store.changed import _runs, bucket_of
 from tsuji_platform.store.columns import Columns, settle
-from tsuji_platform.store.copy_format import Row
-from tsuji_platform.store.gather import RowList
 
+Row = tuple[int, int | None, datetime, float, datetime]
+"""Datastream, period, phenomenon time, result, and when it came."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOW = datetime(2026, 4, 1, 12, 34, 56, 789012, tzinfo=UTC)
 _ROWS = st.lists(
@@ -33,7 +32,7 @@ def _settled(rows: list[Row], *, keep: bool = False) -> tuple[Columns, int, int]
         np.array([row[1] or 0 for row in rows], np.int32),
         np.array([(row[2] - _EPOCH) // timedelta(microseconds=1) for row in rows], np.int64),
         np.array([row[3] for row in rows], np.float64),
-        _NOW,
+        np.full(len(rows), (_NOW - _EPOCH) // timedelta(microseconds=1), np.int64),
         keep=keep,
     )
     return settled.columns, settled.repeated, settled.replaced
@@ -60,15 +59,22 @@ def test_columns_say_what_the_rows_say(rows: list[Row], keep: bool) -> None:
     columns, repeated, replaced = _settled(rows, keep=keep)
     expected, *counts = _model(rows, keep=keep)
     assert [repeated, replaced] == counts
-    # those without a period are packed first
-    packed = sorted(expected, key=lambda row: row[1] is not None)
-    assert columns.observations() == copy_format.observations(packed)
-    assert columns.staged() == copy_format.staged(packed)
-    newest = RowList(expected).newest()
-    assert columns.newest() == newest
+    assert columns.newest() == _newest(expected)
     touched: dict[int, set[int]] = {}
     for row in expected:
         touched.setdefault(bucket_of(row[2]), set()).add(row[0])
     assert sorted(columns.runs()) == sorted(_runs(touched))
     some = {(row[0], row[2]) for row in expected[::2]}
-    assert columns.only(some).newest() == RowList(expected).only(some).newest()
+    assert columns.only(some).newest() == _newest(expected[::2])
+
+
+def _newest(rows: list[Row]) -> dict[str, str]:
+    newest = list({row[0]: row for row in rows}.values())  # they stand in the order of their time
+    columns = {
+        "datastream_ids": [str(row[0]) for row in newest],
+        "periods": ["null" if row[1] is None else str(row[1]) for row in newest],
+        "times_us": [str((row[2] - _EPOCH) // timedelta(microseconds=1)) for row in newest],
+        "results": [repr(row[3]) for row in newest],
+        "received_us": [str((row[4] - _EPOCH) // timedelta(microseconds=1)) for row in newest],
+    }
+    return {name: "{" + ",".join(column) + "}" for name, column in columns.items()}

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract import Reason, RejectedError, Rejection
+from tsuji_platform.contract.readings import Readings
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.store.records import Received
 
@@ -104,7 +105,7 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
 
 def _check_owner(received: Received) -> None:
     """What is kept of a refused message is kept under one thing, and found again by it."""
-    for one in received.observations:
+    for one in Readings.of(received.observations).readings:
         if one.thing_id != received.thing_id:
             raise ValueError(
                 f"the message is of thing {quote(received.thing_id)}, an observation in it of "

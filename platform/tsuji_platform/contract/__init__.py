@@ -2,13 +2,13 @@
 
 from tsuji_platform.contract.messages import (
     Decoded,
-    Observation,
     Thing,
     decode_observations,
     decode_thing,
     encode_observations,
     encode_thing,
 )
+from tsuji_platform.contract.observation import Observation
 from tsuji_platform.contract.properties import (
     OBSERVED_PROPERTIES,
     Aggregation,

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ciso8601
-import msgspec
 import orjson
 
 from tsuji_platform.contract.documents import MAX_PAYLOAD_BYTES as MAX_PAYLOAD_BYTES
 from tsuji_platform.contract.documents import load_json
-from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, ObservedProperty
+from tsuji_platform.contract.observation import Observation as Observation
+from tsuji_platform.contract.observation import observe as observe
+from tsuji_platform.contract.properties import OBSERVED_PROPERTIES
+from tsuji_platform.contract.readings import Readings, believed
 from tsuji_platform.contract.rejection import Reason, RejectedError, Rejection, quote
 from tsuji_platform.contract.topics import check_thing_id
 
@@ -22,64 +24,9 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far a device's clock may run ahead of ours before its time is not believed."""
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
-_KNOWN = dict(OBSERVED_PROPERTIES)
-_COUNTS = frozenset(known.id for known in OBSERVED_PROPERTIES.values() if known.is_count)
 _DETAILS = 20
 """Refusals of one message for one reason of which each says what was wrong: a payload may hold 64,000."""
 _MORE = {reason: Rejection(reason=reason, detail="and more of the kind") for reason in Reason}
-
-
-class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One believed reading; a struct since it is made a hundred thousand times a second.
-
-    Attributes:
-        thing_id: whose it is.
-        observed_property: id in `OBSERVED_PROPERTIES`, which fixes the unit.
-        phenomenon_time: aware; for counts the end of the period.
-        result: finite, in the property's unit, inside its plausible range.
-        period_s: for counts the seconds that they cover, otherwise None.
-
-    Raises:
-        RejectedError: where one of these does not hold.
-    """
-
-    thing_id: str
-    observed_property: str
-    phenomenon_time: datetime
-    result: float
-    period_s: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.phenomenon_time.tzinfo is None:
-            raise RejectedError(
-                Reason.BAD_TIME, f"time {quote(self.phenomenon_time.isoformat())} has no UTC offset"
-            )
-        known = _KNOWN.get(self.observed_property)
-        if known is None:
-            raise RejectedError(
-                Reason.UNKNOWN_PROPERTY,
-                f"observed property {quote(self.observed_property)} is not one of "
-                + ", ".join(OBSERVED_PROPERTIES),
-            )
-        if not known.low <= self.result <= known.high:  # false for NaN, too
-            raise RejectedError(
-                Reason.IMPLAUSIBLE_VALUE,
-                f"{known.id} {quote(self.result)} {known.unit} is outside "
-                f"{known.low:g} to {known.high:g}",
-            )
-        if known.is_count:
-            self._check_count(known)
-
-    def _check_count(self, known: ObservedProperty) -> None:
-        if self.result != int(self.result):
-            raise RejectedError(
-                Reason.IMPLAUSIBLE_VALUE, f"{known.id} {quote(self.result)} is not a whole number"
-            )
-        if self.period_s is None:
-            raise RejectedError(
-                Reason.MISSING_PERIOD,
-                f'{known.id} is a count and needs "period_s", the seconds that it covers',
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +62,7 @@ class Thing:
 class Decoded:
     """What one payload held: the good observations, and what was refused beside them."""
 
-    observations: list[Observation] = field(default_factory=list)
+    observations: Readings = field(default_factory=Readings)
     rejections: list[Rejection] = field(default_factory=list)
     _counts: dict[Reason, int] = field(default_factory=dict, repr=False, compare=False)
 
@@ -204,6 +151,10 @@ def _decode_object(thing_id: str, one: Any, now: datetime, decoded: Decoded) -> 
     if len(results) > MAX_RESULTS:
         raise RejectedError(Reason.OVERSIZE, f"{len(results)} results at {one['time']}")
     period_s = parse_period(one.get("period_s"))
+    reading = believed(thing_id, time, results, period_s)
+    if reading is not None:
+        decoded.observations.add(reading)
+        return
     for name, value in results.items():
         try:
             decoded.observations.append(observe(thing_id, name, time, value, period_s))
@@ -225,36 +176,6 @@ def parse_period(value: object) -> int | None:
             f'"period_s" must be whole seconds from 1 to {MAX_PERIOD_S}, got {quote(value)}',
         )
     return value
-
-
-def observe(
-    thing_id: str, name: str, time: datetime, value: object, period_s: int | None = None
-) -> Observation:
-    """Believe one value, or not.
-
-    Args:
-        thing_id: whose it is.
-        name: id of the observed property, as it stood in the payload.
-        time: phenomenon time, aware.
-        value: what stood in the payload.
-        period_s: for counts the seconds that they cover; passed over for others.
-
-    Raises:
-        RejectedError: `not_a_number`, `unknown_property`, `implausible_value`, `missing_period`.
-    """
-    if type(value) is not float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise RejectedError(
-                Reason.NOT_A_NUMBER, f"{quote(name)} is {quote(value)}, not a number"
-            )
-        value = float(value)
-    return Observation(
-        thing_id=thing_id,
-        observed_property=name,
-        phenomenon_time=time,
-        result=value,
-        period_s=period_s if name in _COUNTS else None,
-    )
 
 
 def decode_thing(thing_id: str, payload: bytes) -> Thing:

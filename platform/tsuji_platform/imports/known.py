@@ -1,5 +1,6 @@
 """Tells rows of known datastreams from the others, and keeps account of what is refused."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,7 @@ def known_rows(
         judged.periods[known],
         judged.times_us[known],
         judged.results[known],
-        datetime.now(UTC),
+        np.full(int(known.sum()), time.time_ns() // 1_000, np.int64),
         keep=keep,
     )
     return settled, refused

@@ -1,97 +1,107 @@
-"""The rows of a batch as they come from messages, each key once, and the newest of each datastream."""
+"""Gathers the rows of a batch column by column, as messages bring them, and brings them into order."""
 
 from collections.abc import Sequence
-from operator import itemgetter
+from datetime import UTC, datetime
 
-import psycopg
-from psycopg.rows import DictRow
+import numpy as np
+from numpy.typing import NDArray
 
-from tsuji_platform.store import copy_format
-from tsuji_platform.store.changed import note_changed
-from tsuji_platform.store.copy_format import Row
-from tsuji_platform.store.put import Key, text_arrays
-from tsuji_platform.store.records import Tally
+from tsuji_platform.contract.readings import Reading
+from tsuji_platform.contract.rejection import quote
+from tsuji_platform.store.columns import Settled, settle
+from tsuji_platform.store.errors import RowRefusedError
+from tsuji_platform.store.registry import Place
 
-_KEY, _TIME = itemgetter(0), itemgetter(2)
-"""Of a row: its datastream and its phenomenon time."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MISFITS = (TypeError, ValueError, OverflowError)
 
 
-class RowList:
-    """Rows as tuples, one by one (see `Rows`).
+class Gathered:
+    """Rows in the order of their arrival; of two with the same key the later is right."""
 
-    A writer appends to `rows` what is newer than `newest` of its datastream, which is nearly all, and
-    gives the rest to `settle`: that spares a look-up by time for each value.
-
-    Args:
-        rows: each key once.
-
-    Attributes:
-        rows: the rows.
-        newest_rows: the newest of each datastream.
-    """
-
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
-        self.rows: list[Row] = list(rows)
-        self.newest_rows: dict[int, Row] = {}
-        self._places: dict[Key, int] = {}
-        for row in self.rows:
-            self._advance(row)
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._results: list[float] = []
+        self._sizes: list[int] = []
+        self._times: list[datetime] = []
+        self._received: list[datetime] = []
+        self._counts: list[int] = []
+        self._periods: list[int] = []
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self._ids)
 
-    def settle(self, row: Row, tally: Tally) -> None:
-        """Take a row that may be there already; of two with the same key the later is right.
+    def take(self, reading: Reading, place: Place, received_at: datetime) -> None:
+        """Take the values of a reading.
 
         Args:
-            row: to take.
-            tally: where a row that says the same, or corrects another, is counted.
+            reading: to take.
+            place: where they belong.
+            received_at: when they came, aware.
         """
-        for place in range(len(self._places), len(self.rows)):
-            one = self.rows[place]
-            self._places[one[0], one[2]] = place
-        place = self._places.setdefault((row[0], row[2]), len(self.rows))
-        if place == len(self.rows):
-            self.rows.append(row)
-            self._advance(row)
-            return
-        earlier = self.rows[place]
-        if (earlier[1], earlier[3]) == (row[1], row[3]):
-            tally.duplicate += 1
-            return
-        tally.corrected += 1
-        self.rows[place] = row
-        if self.newest_rows[row[0]] is earlier:
-            self.newest_rows[row[0]] = row
+        if place.counts and reading.period_s is not None:
+            start = len(self._ids)
+            for count in place.counts:
+                self._counts.append(start + count)
+                self._periods.append(reading.period_s)
+        self._ids += place.datastream_ids
+        self._results += reading.results
+        self._sizes.append(len(reading.results))
+        self._times.append(reading.phenomenon_time)
+        self._received.append(received_at)
 
-    def _advance(self, row: Row) -> None:
-        held = self.newest_rows.get(row[0])
-        if held is None or held[2] < row[2]:
-            self.newest_rows[row[0]] = row
+    def settled(self) -> Settled:
+        """The rows in order, each key once.
 
-    def observations(self) -> bytes:
-        """See `Rows`."""
-        return copy_format.observations(self.rows)
-
-    def staged(self) -> bytes:
-        """See `Rows`."""
-        return copy_format.staged(self.rows)
-
-    def newest(self) -> dict[str, str]:
-        """See `Rows`."""
-        found = self.newest_rows.values()
-        return text_arrays(
-            self.newest_rows,
-            [row[1] for row in found],
-            [row[2] for row in found],
-            [row[3] for row in found],
-            [row[4] for row in found],
+        Raises:
+            RowRefusedError: where a value does not fit its column.
+        """
+        try:
+            periods = np.zeros(len(self._ids), np.int32)
+            if self._counts:
+                spans = np.array(self._periods, np.int32)
+                if spans.min() <= 0:
+                    raise ValueError("a period must be above 0")
+                periods[self._counts] = spans
+            results = np.array(self._results, np.float64)
+            if None in self._results:  # numpy takes it for NaN
+                raise TypeError("None is no number")
+        except _MISFITS as error:
+            raise self._refused(error) from error
+        return settle(
+            np.array(self._ids, np.int32),
+            periods,
+            np.repeat(_microseconds(self._times), self._sizes),
+            results,
+            np.repeat(_microseconds(self._received), self._sizes),
         )
 
-    def note(self, cursor: psycopg.Cursor[DictRow]) -> None:
-        """See `Rows`."""
-        note_changed(cursor, map(_KEY, self.rows), map(_TIME, self.rows))
+    def _refused(self, error: Exception) -> RowRefusedError:
+        periods = dict(zip(self._counts, self._periods, strict=True))
+        for place, result in enumerate(self._results):
+            period_s = periods.get(place)
+            try:
+                np.array([result], np.float64)
+                np.array([period_s or 0], np.int32)
+            except _MISFITS as misfit:
+                error = misfit
+            else:
+                if result is not None and (period_s is None or period_s > 0):
+                    continue
+            return RowRefusedError(
+                f"result {quote(result)} over {quote(period_s)} s does not fit its columns: {error}"
+            )
+        return RowRefusedError(f"a value does not fit its column: {error}")
 
-    def only(self, keys: set[Key]) -> "RowList":
-        """See `Rows`."""
-        return RowList([row for row in self.rows if (row[0], row[2]) in keys])
+
+def _microseconds(times: Sequence[datetime]) -> NDArray[np.int64]:
+    """Since 1970-01-01T00:00Z; quickest where equal ones stand together."""
+    before, time_us = _EPOCH, 0
+    found = []
+    for time in times:
+        if time is not before:
+            before = time
+            since = time - _EPOCH
+            time_us = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        found.append(time_us)
+    return np.array(found, np.int64)

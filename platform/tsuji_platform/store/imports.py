@@ -179,17 +179,14 @@ class ImportWriter(Writer):
     def keys(self, names: Sequence[tuple[str, str]]) -> list[int | Reason]:
         """For each thing and observed property its datastream, or why there is none."""
         with self._step() as connection:
-            self._forget_if_changed(connection)
-            wanted = {thing for thing, name in names if name not in self._keys.get(thing, {})}
-            if wanted:
-                self._learn_things(connection, wanted)
-        return [self._key_of(thing, name) for thing, name in names]
-
-    def _key_of(self, thing_id: str, observed_property: str) -> int | Reason:
-        keys = self._keys.get(thing_id)
-        if keys is None:
-            return Reason.UNREGISTERED_THING
-        return keys.get(observed_property, Reason.UNDECLARED_DATASTREAM)
+            self._registry.renew(connection)
+            wanted = {
+                thing
+                for thing, name in names
+                if isinstance(self._registry.find(thing, name), Reason)
+            }
+            self._registry.learn(connection, wanted)
+        return [self._registry.find(thing, name) for thing, name in names]
 
     def advance(
         self,

@@ -3,66 +3,15 @@
 Every way in goes through here: `latest` and the log of what has changed follow in the same transaction.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Protocol, Self
-
 import psycopg
 from psycopg.rows import DictRow
 
 from tsuji_platform.store import queries
+from tsuji_platform.store.columns import Columns, Key
 from tsuji_platform.store.database import Connection
 
 _SQL = queries.load("writing")
 _LONGEST_DETOUR = 63
-Key = tuple[int, datetime]
-"""Of an observation: its datastream and its phenomenon time."""
-
-
-class Rows(Protocol):
-    """Rows of which no two have the same key, however they are held."""
-
-    def __len__(self) -> int: ...
-
-    def observations(self) -> bytes:
-        """Their first four columns in the format of `copy_format`."""
-
-    def staged(self) -> bytes:
-        """All their columns in the format of `copy_format`."""
-
-    def newest(self) -> dict[str, str]:
-        """The newest row of each datastream, as the columns of `advance_latest`: texts of arrays."""
-
-    def note(self, cursor: psycopg.Cursor[DictRow]) -> None:
-        """Say that these observations are not what they were."""
-
-    def only(self, keys: set[Key]) -> Self:
-        """Those with one of these keys."""
-
-
-def text_arrays(
-    datastream_ids: Iterable[int],
-    periods: Iterable[int | None],
-    times: Iterable[datetime],
-    results: Iterable[float],
-    received: Iterable[datetime],
-) -> dict[str, str]:
-    """What `Rows.newest` returns.
-
-    As texts, since psycopg looks up how to write each element of a list: nine parts in ten of the
-    time that this takes.
-    """
-    return {
-        "datastream_ids": _array(map(str, datastream_ids)),
-        "periods": _array("null" if period is None else str(period) for period in periods),
-        "times": _array(map(datetime.isoformat, times)),
-        "results": _array(map(repr, map(float, results))),
-        "received": _array(map(datetime.isoformat, received)),
-    }
-
-
-def _array(elements: Iterable[str]) -> str:
-    return "{" + ",".join(elements) + "}"
 
 
 class Putter:
@@ -72,7 +21,7 @@ class Putter:
         self._detour = 0
         self._longest_detour = 0
 
-    def put(self, connection: Connection, rows: Rows, *, keep: bool = False) -> tuple[int, int]:
+    def put(self, connection: Connection, rows: Columns, *, keep: bool = False) -> tuple[int, int]:
         """Insert rows, or correct those that are there; the newer message is right.
 
         Args:
@@ -96,7 +45,7 @@ class Putter:
                 rows.note(cursor)
         return inserted, corrected
 
-    def _copied(self, connection: Connection, rows: Rows) -> bool:
+    def _copied(self, connection: Connection, rows: Columns) -> bool:
         """Copy straight into the table; False, with nothing done, where a row is there already.
 
         After such a conflict the next batches don't try, since duplicates come in crowds.
@@ -118,13 +67,13 @@ class Putter:
         return True
 
 
-def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Rows) -> None:
+def copy_stage(cursor: psycopg.Cursor[DictRow], rows: Columns) -> None:
     """Bring rows to the connection's landing place."""
     with cursor.copy(_SQL["copy_stage"]) as copy:
         copy.write(rows.staged())
 
 
-def insert_waiting(cursor: psycopg.Cursor[DictRow], rows: Rows) -> set[Key]:
+def insert_waiting(cursor: psycopg.Cursor[DictRow], rows: Columns) -> set[Key]:
     """Insert those rows of the stage that are not in the table; `latest` follows. Returns their keys."""
     inserted = {
         (row["datastream_id"], row["phenomenon_time"])

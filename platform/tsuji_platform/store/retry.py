@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tsuji_platform.contract import Reason
+from tsuji_platform.contract import Observation, Reason
+from tsuji_platform.contract.readings import Readings, count_places
 from tsuji_platform.store import queries
-from tsuji_platform.store.copy_format import Row
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import RowRefusedError, StoreError, translated
-from tsuji_platform.store.gather import RowList
+from tsuji_platform.store.gather import Gathered
 from tsuji_platform.store.put import copy_stage, insert_waiting
 from tsuji_platform.store.records import Received, Retried, Tally
 from tsuji_platform.store.refusals import digest, keep, refusals
+from tsuji_platform.store.registry import Place
 from tsuji_platform.store.writer import Writer
 
 _SQL = queries.load("rejected")
@@ -22,6 +23,8 @@ _UNREADABLE = frozenset({Reason.UNKNOWN_TOPIC, Reason.NOT_STORABLE})
 """Says more of who reads than of the message: no reason to give up the one that it was refused for."""
 
 _Key = tuple[int, datetime]
+_Value = tuple[Observation, datetime]
+"""And when it came."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class _Outcome:
     dropped: list[int] = field(default_factory=list)
     left: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)
-    rows: dict[_Key, Row] = field(default_factory=dict)
+    rows: dict[_Key, _Value] = field(default_factory=dict)
     stored: int = 0
 
 
@@ -98,7 +101,7 @@ class RetryWriter(Writer):
                 retried.untouched += 1
             else:
                 work.append((message, rows))
-        self._forget_if_changed(connection)
+        self._registry.renew(connection)
         things = _newly_registered(connection, [message for message, _ in work])
         retried.things_changed = self._register(connection, things)
         self._learn(connection, [message for message, _ in work])
@@ -124,19 +127,11 @@ class RetryWriter(Writer):
         outcome = _Outcome()
         unknown: dict[Reason, list[str]] = {}
         for one in message.observations:
-            key = self._key(one)
-            if key is None:
-                known_thing = one.thing_id in self._keys
-                reason = Reason.UNDECLARED_DATASTREAM if known_thing else Reason.UNREGISTERED_THING
-                unknown.setdefault(reason, []).append(one.observed_property)
+            key = self._registry.find_of(one)
+            if isinstance(key, Reason):
+                unknown.setdefault(key, []).append(one.observed_property)
                 continue
-            outcome.rows[key, one.phenomenon_time] = (
-                key,
-                one.period_s,
-                one.phenomenon_time,
-                one.result,
-                message.received_at,
-            )
+            outcome.rows[key, one.phenomenon_time] = one, message.received_at
         now = {row["reason"]: row for row in refusals(message, unknown, Tally())}
         more = {row["reason"]: _more(row, now.get(row["reason"])) for row in rows}
         given_up = any(count < 0 for count in more.values())
@@ -162,7 +157,13 @@ class RetryWriter(Writer):
         self._insert_waiting(connection, owners)
 
     def _insert_waiting(self, connection: Connection, owners: dict[_Key, _Outcome]) -> None:
-        rows = RowList([outcome.rows[key] for key, outcome in owners.items()])
+        gathered = Gathered()
+        for key, outcome in owners.items():
+            one, received_at = outcome.rows[key]
+            for reading in Readings.of([one]).readings:
+                place = Place([key[0]], count_places(reading.observed_properties))
+                gathered.take(reading, place, received_at)
+        rows = gathered.settled().columns
         with connection.cursor() as cursor:
             copy_stage(cursor, rows)
             for key in insert_waiting(cursor, rows):

@@ -3,22 +3,25 @@
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
-from tsuji_platform.contract import Observation, Reason, Thing
+from tsuji_platform.contract import Reason, Thing
+from tsuji_platform.contract.readings import Reading, Readings
 from tsuji_platform.store import queries
+from tsuji_platform.store.columns import Settled
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
-from tsuji_platform.store.gather import RowList
-from tsuji_platform.store.put import Putter, Rows
+from tsuji_platform.store.gather import Gathered
+from tsuji_platform.store.put import Putter
 from tsuji_platform.store.records import Healable, IngestState, Received, Saved, Tally
 from tsuji_platform.store.refusals import keep, refusals
+from tsuji_platform.store.registry import Registry
 
 _SQL = queries.load("writing")
-_NO_KEYS: Mapping[str, int] = {}
 
 
 class Writer:
@@ -37,8 +40,7 @@ class Writer:
         self._ingest_id = ingest_id
         self._state = state
         self._connection: Connection | None = None
-        self._keys: dict[str, dict[str, int]] = {}
-        self._registry: int | None = None
+        self._registry = Registry()
         self._putter = Putter()
 
     def close(self) -> None:
@@ -46,7 +48,7 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-        self._keys.clear()
+        self._registry.forget()
 
     def save(self, batch: Sequence[Received]) -> Saved:
         """Store a batch in one transaction.
@@ -117,7 +119,7 @@ class Writer:
                         batch = self._claim(connection, healed, tally)
                     else:
                         tally.received = sum(len(m.observations) + len(m.rejections) for m in batch)
-                    self._forget_if_changed(connection)
+                    self._registry.renew(connection)
                     changed = self._register(connection, batch)
                     self._store(connection, batch, tally, waited=bool(healed))
                     if not tally.balanced():
@@ -157,14 +159,6 @@ class Writer:
             tally.received += max(-repeated, 0)  # today's rules find more in it than was counted
         return batch
 
-    def _forget_if_changed(self, connection: Connection) -> None:
-        """Look up anew what others have registered or taken back since the last look."""
-        row = connection.execute(_SQL["registry_version"]).fetchone()
-        version = None if row is None else row["version"]
-        if version != self._registry:
-            self._keys.clear()
-            self._registry = version
-
     def _register(self, connection: Connection, batch: Sequence[Received]) -> bool:
         """Register or update the things of a batch; the last message of each counts."""
         things: dict[str, Thing] = {m.thing.thing_id: m.thing for m in batch if m.thing}
@@ -189,78 +183,70 @@ class Writer:
                 changed = True
         if changed:
             connection.execute(_SQL["registry_changed"])
-            self._keys.clear()
-            self._registry = None
+            self._registry.forget()
         return changed
 
     def _store(
         self, connection: Connection, batch: Sequence[Received], tally: Tally, *, waited: bool
     ) -> None:
-        gathered = RowList()
-        append, newest = gathered.rows.append, gathered.newest_rows
+        gathered = Gathered()
         refused: list[dict[str, Any]] = []
         perhaps_old: list[dict[str, Any]] = []
         learned = False
         for message in batch:
             unknown: dict[Reason, list[str]] = {}
             received_at = message.received_at
-            whose, keys = None, _NO_KEYS
-            for one in message.observations:
-                if one.thing_id != whose:
-                    whose = one.thing_id
-                    keys = self._keys.get(whose, _NO_KEYS)
-                key = keys.get(one.observed_property)
-                if key is None and not learned:
+            for reading in Readings.of(message.observations).readings:
+                place = self._registry.place(reading)
+                if place is None and not learned:
                     learned = True
                     self._learn(connection, batch)
-                    keys = self._keys.get(one.thing_id, _NO_KEYS)
-                    key = keys.get(one.observed_property)
-                if key is None:
-                    known_thing = one.thing_id in self._keys
-                    reason = (
-                        Reason.UNDECLARED_DATASTREAM if known_thing else Reason.UNREGISTERED_THING
-                    )
-                    unknown.setdefault(reason, []).append(one.observed_property)
-                    continue
-                time = one.phenomenon_time
-                row = (key, one.period_s, time, one.result, received_at)
-                held = newest.get(key)
-                if held is None or held[2] < time:
-                    newest[key] = row
-                    append(row)
+                    place = self._registry.place(reading)
+                if place is None:
+                    self._gather_known(gathered, reading, received_at, unknown)
                 else:
-                    gathered.settle(row, tally)
+                    gathered.take(reading, place, received_at)
             if message.rejections or unknown:
                 (perhaps_old if message.retained else refused).extend(
                     refusals(message, unknown, tally)
                 )
         keep(connection, refused, perhaps_old, tally)
         if gathered:
-            self._insert(connection, gathered, tally, waited=waited)
+            self._insert(connection, gathered.settled(), tally, waited=waited)
 
-    def _key(self, one: Observation) -> int | None:
-        keys = self._keys.get(one.thing_id)
-        return None if keys is None else keys.get(one.observed_property)
+    def _gather_known(
+        self,
+        gathered: Gathered,
+        reading: Reading,
+        received_at: datetime,
+        unknown: dict[Reason, list[str]],
+    ) -> None:
+        """Take the values of a reading that have a datastream; the others are listed."""
+        known, others = self._registry.known_part(reading)
+        for reason, names in others.items():
+            unknown.setdefault(reason, []).extend(names)
+        place = self._registry.place(known) if known.results else None
+        if place is not None:
+            gathered.take(known, place, received_at)
 
     def _learn(self, connection: Connection, batch: Sequence[Received]) -> None:
         """Look up the datastreams of things of which nothing, or not this, is known yet."""
-        wanted = {o.thing_id for m in batch for o in m.observations if self._key(o) is None}
-        if wanted:
-            self._learn_things(connection, wanted)
+        wanted = {
+            reading.thing_id
+            for message in batch
+            for reading in Readings.of(message.observations).readings
+            if self._registry.place(reading) is None
+        }
+        self._registry.learn(connection, wanted)
 
-    def _learn_things(self, connection: Connection, wanted: Collection[str]) -> None:
-        for thing_id in wanted:
-            self._keys.pop(thing_id, None)
-        for row in connection.execute(_SQL["datastream_keys"], {"thing_ids": sorted(wanted)}):
-            keys = self._keys.setdefault(row["thing_id"], {})
-            if row["datastream_id"] is not None:
-                keys[row["observed_property"]] = row["datastream_id"]
-
-    def _insert(self, connection: Connection, rows: Rows, tally: Tally, *, waited: bool) -> None:
+    def _insert(
+        self, connection: Connection, settled: Settled, tally: Tally, *, waited: bool
+    ) -> None:
+        rows = settled.columns
         inserted, corrected = self._putter.put(connection, rows, keep=waited)
         tally.stored += inserted
-        tally.corrected += corrected
-        tally.duplicate += len(rows) - inserted - corrected
+        tally.corrected += corrected + settled.replaced
+        tally.duplicate += len(rows) - inserted - corrected + settled.repeated
 
     def _count(self, connection: Connection, tally: Tally) -> None:
         state = None if self._state is None else self._state()

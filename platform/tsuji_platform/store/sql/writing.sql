@@ -52,8 +52,11 @@ COPY observation (datastream_id, period_s, phenomenon_time, result) FROM STDIN (
 -- name: advance_latest
 -- The newest observation of each datastream, of rows that were not there: no time can be there already.
 INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
-SELECT * FROM unnest(%(datastream_ids)s::int4[], %(times)s::timestamptz[], %(results)s::float8[],
-    %(periods)s::int4[], %(received)s::timestamptz[]) AS newest
+SELECT datastream_id, 'epoch'::timestamptz + time_us * '1 microsecond'::interval, result, period_s,
+    'epoch'::timestamptz + received_us * '1 microsecond'::interval
+FROM unnest(%(datastream_ids)s::int4[], %(times_us)s::int8[], %(results)s::float8[],
+    %(periods)s::int4[], %(received_us)s::int8[])
+    AS newest (datastream_id, time_us, result, period_s, received_us)
 ORDER BY 1
 ON CONFLICT (datastream_id) DO UPDATE SET
     phenomenon_time = excluded.phenomenon_time, result = excluded.result,
