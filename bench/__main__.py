@@ -7,9 +7,9 @@ from functools import partial
 
 import psutil
 
-from bench import api, areas, history, imports, ingest, replay, simulate
+from bench import api, areas, faults, history, imports, ingest, replay, simulate
 
-PARTS = ("ingest", "history", "imports", "areas", "replay", "simulate", "api")
+PARTS = ("ingest", "history", "imports", "areas", "replay", "simulate", "faults", "api")
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
         "replay": replay.run,
         "api": api.run,
         "simulate": simulate.run,
+        "faults": faults.run,
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")

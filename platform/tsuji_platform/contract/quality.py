@@ -27,7 +27,8 @@ within 60 minutes: 0.1 °C, 1 %, 0.1 hPa, 0.5 m/s, 10°. Where and why this tabl
   2 hPa (½ρv²).
 - Things report every 1 to 10 minutes, not every minute. `per_minute` widens the limit with the gap,
   by what weather really does over an hour: 12 hPa as a typhoon lands, 6 °C in a thunderstorm's
-  outflow. Beyond `longest_gap` a change says nothing.
+  outflow, and 45 % of humidity within half an hour, which an outflow of 10 °C makes of 50 %.
+  Beyond `longest_gap` a change says nothing.
 - Persistence asks for exact equality over 3 hours and more instead of a smallest change within one
   hour: cheap sensors report whole units, and a foggy night holds them still.
 - Rain, counts, light, sound and directions jump by nature, so no change is asked of them; for PM2.5,
@@ -104,7 +105,7 @@ _TABLE = (
     ),
     QualityRule(
         observed_property="relative_humidity",
-        step=StepLimit(at_once=15, per_minute=2),
+        step=StepLimit(at_once=15, per_minute=1),
         stuck=StuckLimit(after=_hours(6), steady_from=98),  # fog, and sensors that end at 99
     ),
     QualityRule(
