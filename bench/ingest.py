@@ -46,7 +46,8 @@ _PROPERTIES = (
 _THINGS = 100
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _CEILING_ROWS = 600_000
-_CEILING_RUNS = 5
+_ROUNDS = 3
+"""The machine's pace changes within minutes: what is compared is run in turns, and medians are compared."""
 _COPY_ROWS = 10_000
 _TWICE = 20
 """One message in so many is published twice, where some are: 5 %."""
@@ -85,27 +86,43 @@ _CASES = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drained:
+    """One case once: messages a second, CPU seconds per 100,000 rows, peak MiB of each process."""
+
+    rate: float
+    cpu_s: float
+    peak: float
+
+
 def run() -> None:
-    """Print the tables of this part."""
+    """Print the tables of this part: medians of several rounds, in each of which everything is run once."""
+    plain, ready = [], []
+    drained: dict[_Case, list[_Drained]] = {case: [] for case in _CASES}
+    for round_ in range(_ROUNDS):
+        for number, case in enumerate(_CASES):
+            print(f"round {round_ + 1} of {_ROUNDS}: {case.label}", file=sys.stderr, flush=True)
+            with private_database() as database:
+                if number % 2:
+                    ready.append(_ceiling(database, packed=True))
+                else:
+                    plain.append(_ceiling(database, packed=False))
+            drained[case].append(_drain(case))
+    ceiling = statistics.median(plain)
     print(
         f"{'':28}{'messages/s':>12}{'rows/s':>12}{'of ceiling':>12}{'CPU s/100k':>12}{'MiB each':>10}"
+        f"{'rows/s of the rounds':>26}"
     )
-    ceiling = _median_ceiling(packed=False)
-    print(f"{'ceiling: binary COPY':28}{'':12}{ceiling:12,.0f}{1:12.0%}", flush=True)
-    ready = _median_ceiling(packed=True)
-    print(f"{'  of rows packed before':28}{'':12}{ready:12,.0f}{ready / ceiling:12.0%}", flush=True)
-    full = 0.0
-    for case in _CASES:
-        with _Stage(case) as stage:
-            took, cpu_s, peak = stage.drain()
-        sent = len(case.numbers)
-        rows = sent * case.results
+    _print_ceiling("ceiling: binary COPY", plain, ceiling)
+    _print_ceiling("  of rows packed before", ready, ceiling)
+    for case, found in drained.items():
+        rate = statistics.median(one.rate for one in found)
         print(
-            f"{case.label:28}{sent / took:12,.0f}{rows / took:12,.0f}{rows / took / ceiling:12.0%}"
-            f"{cpu_s / rows * 100_000:12.2f}{peak:10.0f}",
-            flush=True,
+            f"{case.label:28}{rate:12,.0f}{rate * case.results:12,.0f}{rate * case.results / ceiling:12.0%}"
+            f"{statistics.median(one.cpu_s for one in found):12.2f}{max(one.peak for one in found):10.0f}"
+            f"{_span([one.rate * case.results for one in found]):>26}"
         )
-        full = full or sent / took
+    full = statistics.median(one.rate for one in drained[_CASES[0]])
     case = _Case(results=8, messages=round(full / 10 * _LIGHT_S), processes=1)
     with _Stage(case) as stage:
         median, p95 = stage.follow(full / 10)
@@ -115,13 +132,20 @@ def run() -> None:
     )
 
 
-def _median_ceiling(*, packed: bool) -> float:
-    """Of several runs, each into a database of its own: one of them alone says half as much again or less."""
-    found = []
-    for _ in range(_CEILING_RUNS):
-        with private_database() as database:
-            found.append(_ceiling(database, packed=packed))
-    return statistics.median(found)
+def _drain(case: _Case) -> _Drained:
+    with _Stage(case) as stage:
+        took, cpu_s, peak = stage.drain()
+    sent = len(case.numbers)
+    return _Drained(rate=sent / took, cpu_s=cpu_s / (sent * case.results) * 100_000, peak=peak)
+
+
+def _print_ceiling(label: str, found: Sequence[float], ceiling: float) -> None:
+    median = statistics.median(found)
+    print(f"{label:28}{'':12}{median:12,.0f}{median / ceiling:12.0%}{'':22}{_span(found):>26}")
+
+
+def _span(found: Sequence[float]) -> str:
+    return f"{min(found):,.0f} to {max(found):,.0f}"
 
 
 def _ceiling(database: PrivateServer, *, packed: bool) -> float:
