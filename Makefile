@@ -9,7 +9,7 @@ WORKERS ?= 3
 FETCH := from tsuji_platform.runtime import broker, database; \
 	database.with_timescaledb() or database.fetch(); broker.find()
 
-.PHONY: run test faults soak check bench clean lock format screenshots help
+.PHONY: run test faults soak check bench clean lock format screenshots comparison help
 
 help:
 	@echo "make run          set up and show a live city; Ctrl-C stops it, its data stays"
@@ -19,6 +19,7 @@ help:
 	@echo "make check        format, lint, types, import rules"
 	@echo "make bench        measure; prints ratios within one run"
 	@echo "make screenshots  take the README's pictures anew, of a hub that runs"
+	@echo "make comparison   draw simulated beside real days anew (docs/comparison.md)"
 	@echo "make lock         resolve the lock files anew"
 	@echo "make clean        remove the virtual environment and caches (the data stays)"
 
@@ -54,6 +55,10 @@ screenshots:
 	@tools/setup dev
 	@echo "browser: $$($(BIN)/python -m tsuji_platform.runtime.browser)"
 	$(BIN)/python docs/make_screenshots.py
+
+comparison:
+	@tools/setup dev
+	$(BIN)/python -m bench.comparison_page
 
 format:
 	@tools/setup dev
