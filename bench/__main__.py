@@ -7,9 +7,19 @@ from functools import partial
 
 import psutil
 
-from bench import api, areas, faults, history, imports, ingest, replay, simulate
+from bench import api, areas, download, faults, history, imports, ingest, replay, simulate
 
-PARTS = ("ingest", "history", "imports", "areas", "replay", "simulate", "faults", "api")
+PARTS = (
+    "ingest",
+    "history",
+    "imports",
+    "areas",
+    "replay",
+    "simulate",
+    "faults",
+    "api",
+    "download",
+)
 
 
 def main() -> None:
@@ -18,19 +28,22 @@ def main() -> None:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default"
     )
     parser.add_argument(
-        "--rows", type=int, default=history.ROWS, help=f"in part history, about ({history.ROWS:,})"
+        "--rows",
+        type=int,
+        help=f"in part history, about ({history.ROWS:,}), and in part download ({download.ROWS:,})",
     )
     arguments = parser.parse_args()
     chosen = arguments.parts or PARTS
     parts = {
         "ingest": ingest.run,
-        "history": partial(history.run, arguments.rows),
+        "history": partial(history.run, arguments.rows or history.ROWS),
         "imports": imports.run,
         "areas": areas.run,
         "replay": replay.run,
         "api": api.run,
         "simulate": simulate.run,
         "faults": faults.run,
+        "download": partial(download.run, arguments.rows or download.ROWS),
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")
