@@ -1,6 +1,7 @@
-"""Shows how a replay fares: one line that stays in its place, and a sentence at the end."""
+"""Shows how a feed fares: one line that stays in its place, and a sentence at the end."""
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,39 +18,65 @@ COMPLETE, STOPPED, UNHEARD = 0, 1, 3
 """Exit codes."""
 
 
-class ReplayLine(Live):
-    """One line: where in the recording, how many messages, how fast.
+class FlowLine(Live):
+    """How messages flow, in one line that stays in its place; nothing where there is no terminal.
 
-    Args:
-        total: messages that there are, as far as that is known.
+    Attributes:
+        is_terminal: whether there is one.
     """
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self) -> None:
         console = Console(stderr=True)
         super().__init__(console=console, auto_refresh=False, transient=True)
-        self._is_terminal = console.is_terminal
-        self._total = total
+        self.is_terminal = console.is_terminal
         self._before = (time.monotonic(), 0)
 
-    def show(self, progress: "PlayProgress") -> None:
-        """Write the line anew; where there is no terminal, nothing."""
-        from tsuji_simulators.tape.message import as_time
+    def show(
+        self,
+        at: datetime | None,
+        messages: int,
+        total: int | None,
+        unacknowledged: int | None,
+        unheard: int | None = None,
+        more: str = "",
+    ) -> None:
+        """Write the line anew.
 
-        if not self._is_terminal:
+        Args:
+            at: where in the recording, or in simulated time.
+            messages: so far.
+            total: that there will be, as far as that is known.
+            unacknowledged: of these by the broker; None without one.
+            unheard: of these that reached nobody, as far as the broker says.
+            more: what else there is to say.
+        """
+        if not self.is_terminal:
             return
         now = time.monotonic()
-        then, sent = self._before
-        rate = (progress.sent - sent) / max(now - then, 1e-3)
-        self._before = (now, progress.sent)
-        at = "" if progress.time_us is None else f"{as_time(progress.time_us):%Y-%m-%d %H:%M:%S}, "
-        of = "" if self._total is None else f" of {self._total:,}"
-        text = (
-            f"{at}{progress.sent:,}{of} messages, {rate:,.0f}/s, "
-            f"{progress.sent - progress.acknowledged:,} unacknowledged"
-        )
-        if progress.unheard:
-            text += f"; {progress.unheard:,} reached no subscriber"
-        self.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+        then, before = self._before
+        rate = (messages - before) / max(now - then, 1e-3)
+        self._before = (now, messages)
+        when = "" if at is None else f"{at:%Y-%m-%d %H:%M:%SZ}, "
+        of = "" if total is None else f" of {total:,}"
+        text = f"{when}{messages:,}{of} messages, {rate:,.0f}/s"
+        if unacknowledged is not None:
+            text += f", {unacknowledged:,} unacknowledged"
+        if unheard:
+            text += f"; {unheard:,} reached no subscriber"
+        self.update(Text(text + more, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def play(self, progress: "PlayProgress", total: int | None) -> None:
+        """The same of a replay.
+
+        Args:
+            progress: how it fares.
+            total: messages that there are, as far as that is known.
+        """
+        from tsuji_simulators.tape.message import as_time
+
+        at = None if progress.time_us is None else as_time(progress.time_us)
+        waiting = progress.sent - progress.acknowledged
+        self.show(at, progress.sent, total, waiting, progress.unheard)
 
 
 def sum_up(final: "PlayProgress", refusal: str, trouble: str, *, to_now: bool, paced: bool) -> int:
@@ -89,6 +116,6 @@ def say_unheard(count: int) -> None:
     typer.echo(
         f"tsuji: {count:,} messages reached no subscriber and are lost: nobody has subscribed to their "
         "topics. Start what is to receive them (`tsuji ingest`: once it has run, the broker keeps "
-        "messages for it) and replay again",
+        "messages for it) and send them again",
         err=True,
     )

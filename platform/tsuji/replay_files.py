@@ -209,7 +209,7 @@ def _print(track: "Track", choice: "Choice") -> None:
 
 
 def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
-    from tsuji.replay_bar import ReplayLine, sum_up
+    from tsuji.replay_bar import FlowLine, sum_up
     from tsuji_simulators.publish import Publisher
     from tsuji_simulators.tape.player import Player, PlayProgress
 
@@ -218,11 +218,12 @@ def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
     on_stop_signal(stop.set)
     whole = how.choice.is_all and how.passes == 1
     span = track.span() if whole else None
-    with ReplayLine(span.messages if span is not None else None) as line:
+    total = None if span is None else span.messages
+    with FlowLine() as line:
         mqtt5 = wait_for_broker(address, stop)
 
         def show(progress: PlayProgress) -> None:
-            line.show(progress)
+            line.play(progress, total)
             if kept is not None and progress.position != how.start:
                 kept.save(progress.position)
 

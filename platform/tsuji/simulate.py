@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from tsuji import wiring
 from tsuji.durations import moment_or_duration, pace
+from tsuji.replay_bar import FlowLine, sum_up
 from tsuji.services import on_stop_signal
 from tsuji_platform.settings import RuntimeSettings
 
@@ -212,7 +210,7 @@ def _record(track: "SimulatedTrack", out: Path, start_s: int) -> int:
     writer = TapeWriter(
         out, filters=(THINGS_FILTER, OBSERVATIONS_FILTER), started_us=start_s * 1_000_000
     )
-    line = _Line()
+    line = FlowLine()
     try:
         with line:
             messages = track.messages()
@@ -231,28 +229,23 @@ def _record(track: "SimulatedTrack", out: Path, start_s: int) -> int:
 
 def _send(track: "SimulatedTrack", speed: float, *, to_now: bool, total: bool) -> int:
     """Publish it."""
-    from tsuji.replay_bar import sum_up
     from tsuji.waiting import wait_for_broker
     from tsuji_simulators.publish import Publisher
-    from tsuji_simulators.tape.message import as_time
-    from tsuji_simulators.tape.player import How, Player, PlayProgress
+    from tsuji_simulators.tape.player import How, Player
 
     address = wiring.broker_address()
     stop = threading.Event()
     on_stop_signal(stop.set)
     how = How(speed=None if speed == math.inf else speed, to_now=to_now)
     of = track.span().messages if total else None
-    line = _Line()
-
-    def show(progress: PlayProgress) -> None:
-        if progress.time_us is not None:
-            waiting = progress.sent - progress.acknowledged
-            line.show(as_time(progress.time_us), progress.sent, of, waiting, progress.unheard)
+    line = FlowLine()
 
     with line:
         mqtt5 = wait_for_broker(address, stop)
         with Publisher(address, client_id="tsuji-simulate", mqtt5=mqtt5, stop=stop) as publisher:
-            player = Player(track, publisher, how, stop=stop, on_progress=show)
+            player = Player(
+                track, publisher, how, stop=stop, on_progress=lambda one: line.play(one, of)
+            )
             final = player.play()
             refusal = publisher.refusal
     return sum_up(final, refusal, player.trouble, to_now=to_now, paced=how.speed is not None)
@@ -278,54 +271,11 @@ def _live(city: "Scenario", seed: int) -> None:
         )
 
 
-class _Line(Live):
-    """How a simulation fares, in one line that stays in its place; nothing where there is no terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        super().__init__(console=console, auto_refresh=False, transient=True)
-        self.is_terminal = console.is_terminal
-        self._before = (time.monotonic(), 0)
-
-    def show(
-        self,
-        at: datetime,
-        messages: int,
-        total: int | None,
-        unacknowledged: int | None,
-        unheard: int | None = None,
-        more: str = "",
-    ) -> None:
-        """Write the line anew.
-
-        Args:
-            at: simulated time.
-            messages: so far.
-            total: that there will be, as far as that is known.
-            unacknowledged: of these by the broker; None without one.
-            unheard: of these that reached nobody, as far as the broker says.
-            more: what else there is to say.
-        """
-        if not self.is_terminal:
-            return
-        now = time.monotonic()
-        then, before = self._before
-        rate = (messages - before) / max(now - then, 1e-3)
-        self._before = (now, messages)
-        of = "" if total is None else f" of {total:,}"
-        text = f"{at:%Y-%m-%d %H:%M:%SZ}, {messages:,}{of} messages, {rate:,.0f}/s"
-        if unacknowledged is not None:
-            text += f", {unacknowledged:,} unacknowledged"
-        if unheard:
-            text += f"; {unheard:,} reached no subscriber"
-        self.update(Text(text + more, no_wrap=True, overflow="ellipsis"), refresh=True)
-
-
 class _Sayer:
     """Says how the live fleet fares: on a terminal at once, in the log now and then."""
 
     def __init__(self) -> None:
-        self.line = _Line()
+        self.line = FlowLine()
         self._due = 0.0
         self._unheard = 0
 

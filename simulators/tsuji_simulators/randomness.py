@@ -62,9 +62,8 @@ def smooth(stream: Stream, time: NDArray[Any], scale_s: float) -> Floats:
     weights keep the variance at 1 all the way.
     """
     left, share = _between(np.asarray(time, dtype=np.float64) / scale_s)
-    knots = _Knots(left)
-    at_left, at_right = knots.of(stream, left, (0, 1))
-    blended = (1.0 - share) * at_left + share * at_right
+    earlier, later = _around(normal, stream, left)
+    blended = (1.0 - share) * earlier + share * later
     wandering: Floats = blended / np.sqrt((1.0 - share) ** 2 + share**2)
     return wandering
 
@@ -92,15 +91,13 @@ def field(
     east, east_share = _between(np.asarray(east_km, dtype=np.float64) / scale_km)
     north, north_share = _between(np.asarray(north_km, dtype=np.float64) / scale_km)
     moment, moment_share = _between(when / scale_s)
-    knots = _Knots(moment)
     # By corner of the cube that holds place and time, each axis mixed into the one before.
     drawn: dict[tuple[int, int, int], Floats] = {}
     for x in (0, 1):
         by_east = _mixed(stream, east + x)
         for y in (0, 1):
             by_north = _mixed(by_east, north + y)
-            earlier, later = knots.mixed(by_north, moment)
-            drawn[x, y, 0], drawn[x, y, 1] = earlier, later
+            drawn[x, y, 0], drawn[x, y, 1] = _around(_normal_of_both, by_north, moment)
     total = np.zeros(when.shape)
     squares = np.zeros(when.shape)
     for z in (0, 1):
@@ -115,42 +112,29 @@ def field(
     return total / np.sqrt(squares)
 
 
-class _Knots:
-    """Draws at the knots of many times: each knot once, where there are fewer of them than times.
+def _around(
+    draw: Callable[[Stream, NDArray[Any]], Floats], stream: Stream, left: Integers
+) -> tuple[Floats, Floats]:
+    """What is drawn at the knots to the left and to the right of many times.
+
+    Each knot once, where there are fewer of them than times.
 
     Args:
+        draw: from a stream and positions.
+        stream: one, or a row for each place, or one for each time.
         left: the knot before each time; times along the last axis.
     """
-
-    def __init__(self, left: Integers) -> None:
-        self._first = int(left.min()) if left.size else 0
-        self._last = int(left.max()) + 1 if left.size else 0
-
-    def of(self, stream: Stream, left: Integers, steps: tuple[int, int]) -> tuple[Floats, Floats]:
-        """Normals of the stream at the knots so many steps behind `left`."""
-        return self._drawn(stream, left, steps, normal)
-
-    def mixed(self, stream: Stream, left: Integers) -> tuple[Floats, Floats]:
-        """The same where the knot is mixed into the stream first, of `left` and the next."""
-        return self._drawn(stream, left, (0, 1), _normal_of_both)
-
-    def _drawn(
-        self,
-        stream: Stream,
-        left: Integers,
-        steps: tuple[int, int],
-        draw: Callable[[Stream, NDArray[Any]], Floats],
-    ) -> tuple[Floats, Floats]:
-        number = self._last - self._first + 1
-        streams = np.ndim(stream) and np.shape(stream)[-1]
-        if streams > 1 or number >= (left.shape[-1] if streams else left.size):
-            return draw(stream, left + steps[0]), draw(stream, left + steps[1])
-        table = draw(stream, np.arange(self._first, self._last + 1))
-        where = left - self._first
-        if table.ndim == 1:
-            return table[where + steps[0]], table[where + steps[1]]
-        rows = np.arange(len(table))[:, None] if len(table) > 1 else 0
-        return table[rows, where + steps[0]], table[rows, where + steps[1]]
+    streams = np.shape(stream)[-1] if np.ndim(stream) else 0
+    times = left.shape[-1] if streams else left.size
+    first, last = (int(left.min()), int(left.max()) + 1) if left.size else (0, 0)
+    if streams > 1 or last - first >= times:
+        return draw(stream, left), draw(stream, left + 1)
+    table = draw(stream, np.arange(first, last + 1))
+    where = left - first
+    if table.ndim == 1:
+        return table[where], table[where + 1]
+    rows = np.arange(len(table))[:, None] if len(table) > 1 else 0
+    return table[rows, where], table[rows, where + 1]
 
 
 def _normal_of_both(stream: Stream, position: NDArray[Any]) -> Floats:
