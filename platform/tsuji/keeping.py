@@ -1,11 +1,12 @@
 """`tsuji retention`: how long history is kept, and drop now what is old enough."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tsuji import wiring
+from tsuji.durations import duration_s
 from tsuji_platform.settings import RetentionSettings
 
 if TYPE_CHECKING:
@@ -51,6 +52,42 @@ def apply(
             _drop(retention)
     finally:
         retention.close()
+
+
+@app.command()
+def columnstore(
+    after: Annotated[
+        str | None,
+        typer.Option(help="Have observations go there at this age, such as 30d.", metavar="LENGTH"),
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Let no more go there.")] = False,
+) -> None:
+    """Show or set at what age observations go to the columnstore of TimescaleDB's community edition.
+
+    Exit code 1 where the database has none.
+    """
+    from tsuji_platform.store.columnstore import Columnstore, NoColumnstoreError
+
+    if off and after is not None:
+        raise typer.BadParameter("--off and --after exclude each other")
+    age = None if after is None else timedelta(seconds=duration_s(after))
+    store = Columnstore(wiring.database_url())
+    try:
+        if off:
+            store.disable()
+        elif age is not None:
+            store.enable(age)
+        held = store.after()
+    except NoColumnstoreError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    finally:
+        store.close()
+    typer.echo(
+        "no observations go to the columnstore"
+        if held is None
+        else f"observations go to the columnstore once they are {held.total_seconds() / 86_400:g} days old"
+    )
 
 
 def _open() -> "HistoryRetention":

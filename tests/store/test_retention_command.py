@@ -1,6 +1,7 @@
 """`tsuji retention` as people type it, on both kinds of database."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,6 +125,17 @@ def test_settings_that_would_lose_sums_are_refused(
     refused = retention("apply", **settings)
     assert refused.returncode == 2
     assert re.search(named, refused.stderr), refused.stderr
+
+
+@pytest.mark.parametrize("asked", [(), ("--after", "30d"), ("--off",)])
+def test_without_a_columnstore_its_command_says_so_and_changes_nothing(
+    asked: tuple[str, ...], sixty_days: None, retention: Run, connection: psycopg.Connection
+) -> None:
+    before = state(connection)
+    refused = retention("columnstore", *asked)
+    assert refused.returncode == 1
+    assert re.search(r"(Apache|PostgreSQL).*has no columnstore", refused.stderr), refused.stderr
+    assert state(connection) == before
 
 
 def test_a_run_that_is_killed_has_done_whole_steps_only(
