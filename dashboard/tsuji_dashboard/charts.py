@@ -134,7 +134,7 @@ def chart(
     colours = THEMES[theme]
     unit = unit_label(series.unit_label, lang)
     hover = [
-        f"{span(series, i)}  <b>{'–' if value is None else number(value, decimals)}</b> {unit}"
+        f"{span(series, i)}  <b>{_said(series, i, value, decimals, lang)}</b> {unit}"
         for i, value in enumerate(series.values)
     ]
     traces = [_trace(series, colours, hover)]
@@ -167,6 +167,12 @@ def chart(
         yaxis=_value_axis(series, usual, colours),
     )
     return figure
+
+
+def _said(series: Series, index: int, value: float | None, decimals: int, lang: Lang) -> str:
+    if value is not None:
+        return number(value, decimals)
+    return text("suppressed", lang) if series.times[index] in series.suppressed else "–"
 
 
 def _trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | go.Scatter:

@@ -29,14 +29,16 @@ class Reading:
     """One figure of an area, or the newest result of one datastream, at a moment.
 
     `quality` names what looks wrong with a result: `step`, `stuck`. Of an estimated figure `away` is how
-    far the nearest and the farthest of its things are, metres.
+    far the nearest and the farthest of its things are, metres. `value` is None where people were counted,
+    too few to be told of; `left_out` is how many such counts are no part of it.
     """
 
-    value: float
+    value: float | None
     time: datetime | None
     n: int | None = None
     quality: tuple[str, ...] = ()
     away: tuple[float, float] | None = None
+    left_out: int = 0
 
 
 def _away(figure: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -77,10 +79,14 @@ class Area:
             things=tuple(body["things"]),
             figures={
                 key: Reading(
-                    value=f["value"], time=instant(f.get("time")), n=f.get("n"), away=_away(f)
+                    value=f["value"],
+                    time=instant(f.get("time")),
+                    n=f.get("n"),
+                    away=_away(f),
+                    left_out=f.get("left_out") or 0,
                 )
                 for key, f in body["figures"].items()
-                if f.get("value") is not None
+                if f.get("value") is not None or f.get("suppressed")
             },
             time=instant(body.get("time")),
         )
@@ -146,7 +152,10 @@ class Thing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Values over time; each time is the end of its step, a gap is None."""
+    """Values over time; each time is the end of its step, a gap is None.
+
+    `suppressed` are the steps of which people were counted, too few to be told of.
+    """
 
     of: str
     unit_label: str
@@ -155,17 +164,27 @@ class Series:
     step_s: int
     times: tuple[datetime, ...]
     values: tuple[float | None, ...]
+    suppressed: frozenset[datetime] = frozenset()
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> Self:
         """Take what the API answered."""
+        hidden = [
+            (datetime.fromisoformat(gap["start"]), datetime.fromisoformat(gap["end"]))
+            for gap in body.get("gaps") or ()
+            if gap["reason"] == "suppressed"
+        ]
+        times = tuple(datetime.fromisoformat(time) for time in body["times"])
         return cls(
+            suppressed=frozenset(
+                time for time in times if any(start < time <= end for start, end in hidden)
+            ),
             of=body.get("figure") or body["observed_property"],
             unit_label=body["unit_label"],
             start=datetime.fromisoformat(body["start"]),
             end=datetime.fromisoformat(body["end"]),
             step_s=body["step_s"],
-            times=tuple(datetime.fromisoformat(t) for t in body["times"]),
+            times=times,
             values=tuple(body["values"]),
         )
 

@@ -11,7 +11,7 @@ from tsuji_dashboard.charts import chart, summary
 from tsuji_dashboard.client import Reading, Series, Typical
 from tsuji_dashboard.detail import Selection
 from tsuji_dashboard.parts import aria, data
-from tsuji_dashboard.texts import text, unit_label
+from tsuji_dashboard.texts import Lang, text, unit_label
 from tsuji_dashboard.usual import Usual, beside
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
@@ -84,7 +84,8 @@ def _tile(
     key, what = measure.key, measure.what
     table = FIGURES if what == "figure" else OBSERVED_PROPERTIES
     unit = table[key].unit_label
-    shown = {what: key, "value": repr(reading.value), "decimals": str(DECIMALS.get(key, 0))}
+    said = "" if reading.value is None else repr(reading.value)
+    shown = {what: key, "value": said, "decimals": str(DECIMALS.get(key, 0))}
     since = reading.time.isoformat() if reading.time else ""
     return html.Div(
         [
@@ -107,6 +108,7 @@ def _tile(
                 ],
                 className="tile-foot",
             ),
+            *_left_out(reading, selection),
             *_doubts(key, reading, selection),
         ],
         className="tile chosen" if large else "tile",
@@ -119,6 +121,14 @@ def _away(reading: Reading) -> dict[str, str]:
         return {}
     near, far = reading.away
     return {"near": f"{near:g}", "far": f"{far:g}"}
+
+
+def _left_out(reading: Reading, selection: Selection) -> list[html.Div]:
+    """How many small counts are no part of a value that is told."""
+    if not reading.left_out or reading.value is None:
+        return []
+    said = text("left_out", selection.lang, n=f"{reading.left_out:,}")
+    return [html.Div(said, className="tile-foot")]
 
 
 def _doubts(key: str, reading: Reading, selection: Selection) -> list[html.Div]:
@@ -151,7 +161,8 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
         decimals = DECIMALS.get(measure.key, 0)
         unit, said = unit_label(series.unit_label, lang), summary(series, decimals, lang)
         if said is None:
-            body = html.P(measure.why, className="why")
+            why = text("suppressed", lang) if series.suppressed else measure.why
+            body = html.P(why, className="why")
         else:
             figure = chart(series, decimals=decimals, lang=lang, theme=selection.theme, usual=usual)
             body = html.Div(
@@ -175,10 +186,19 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
                 ]
             ),
             html.Div(said or "", className="summary"),
+            *_hidden(series, lang, said),
             *(_usually(usual) if usual and said else ()),
         ]
     )
     return html.Figure([caption, body], className="chart", **data(chart=measure.key))
+
+
+def _hidden(series: Series | None, lang: Lang, said: str | None) -> list[html.Div]:
+    """That some steps are withheld, where others are not."""
+    if series is None or not series.suppressed or said is None:
+        return []
+    n = f"{len(series.suppressed):,}"
+    return [html.Div(text("chart.suppressed", lang, n=n), className="usual")]
 
 
 def _usually(usual: Usual) -> list[html.Div]:

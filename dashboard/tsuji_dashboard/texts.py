@@ -213,6 +213,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "estimated.short": ("推定", "estimated"),
     "value.of": ("{age}の値", "value from {age}"),
     "no_value": ("60分以内の値はありません", "No value within the last 60 minutes"),
+    "suppressed": ("少数のため非表示", "withheld: too few people"),
+    "suppressed.short": ("非表示", "withheld"),
+    "left_out": ("少数の計数 {n} 件を含まない", "without {n} small counts"),
     "no_value.past": ("この時点の値はありません", "No value at that moment"),
     "no_value.silent": (
         "{n} 台が無応答(最終受信 {age})",
@@ -403,6 +406,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "usual.saturday": ("土曜", "Saturdays"),
     "usual.holiday": ("日曜・祝日", "Sundays and holidays"),
     "usual.hover": ("通常 {low}–{high}", "usually {low}–{high}"),
+    "chart.suppressed": (
+        "少数のため非表示の区間: {n}",
+        "Steps withheld because too few people were counted: {n}",
+    ),
     "chart.empty": (
         "この24時間のうち集計が済んだ区間に、観測値はありません。",
         "There are no observations in the completed steps of these 24 hours.",

@@ -109,7 +109,7 @@ def steps_of(world: Counts, width: int) -> list[Step]:
 
 
 def published(world: Counts) -> list[Any]:
-    """Everything that is made of counts: of any window and step, of overlapping areas, and what is divided."""
+    """Everything that is made of counts: of any window and step, of areas that overlap, and quotients."""
     said: list[Any] = []
     for first in range(12):
         for last in range(first + 1, 13):

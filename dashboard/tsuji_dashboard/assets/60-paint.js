@@ -26,6 +26,13 @@
     return found && typeof found.value === "number" ? found : null;
   }
 
+  /** What is said of an area in which people were counted, too few to be told of; null of others. */
+  function suppressed(code) {
+    const figure = tsuji.figure();
+    const told = !figure.derived && (tsuji.data.areas.get(code) || {})[figure.id];
+    return told && told.suppressed ? told : null;
+  }
+
   /** How an area looks, as Leaflet path options; `hatched` where the renderer can. */
   function area(properties, { chosen, svg, tiles }) {
     const look = LOOKS[tsuji.state.get().theme];
@@ -93,5 +100,5 @@
     return style;
   }
 
-  tsuji.paint = { bin, colour, reading, spoken, area, thing, SHAPES };
+  tsuji.paint = { bin, colour, reading, suppressed, spoken, area, thing, SHAPES };
 })();

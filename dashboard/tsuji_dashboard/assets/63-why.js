@@ -56,6 +56,7 @@
   tsuji.why = (properties) => {
     const figure = tsuji.figure();
     const at = tsuji.state.get().at;
+    if (tsuji.paint.suppressed(properties.code)) return tsuji.t("suppressed");
     if (!properties.things && !figure.estimates) return tsuji.t("no_sensor");
     const measures = measuring(properties.code, figure);
     const known = members(properties.code).length >= properties.things;

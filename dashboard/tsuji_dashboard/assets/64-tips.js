@@ -48,6 +48,7 @@
       make("div", { class: "tip-label" }, figure.label),
       amount(figure, found.value),
       found.band ? make("div", { class: "tip-band" }, found.band) : null,
+      found.left_out ? make("div", { class: "tip-foot" }, tsuji.t("left_out", { n: tsuji.format.number(found.left_out, 0) })) : null,
       figure.derived ? null : make("div", { class: "tip-foot" }, usual(found)),
       make("div", { class: "tip-foot" }, line(tsuji.format.madeOf(found), rule(found), aged(figure.derived ? tsuji.data.derivedAt : found.time))),
     );
@@ -80,7 +81,11 @@
       const what = tsuji.page.properties[property];
       if (!latest || !what) continue;
       rows.push(make("div", { class: "tip-label" }, what.label));
-      rows.push(amount({ ...what, turns: figure.turns }, latest.result));
+      rows.push(
+        latest.suppressed
+          ? make("div", { class: "tip-why" }, tsuji.t("suppressed"))
+          : amount({ ...what, turns: figure.turns }, latest.result),
+      );
     }
     return make(
       "div",

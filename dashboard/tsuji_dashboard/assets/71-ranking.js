@@ -70,10 +70,11 @@
     const figure = tsuji.figure();
     const known = [];
     for (const [code, properties] of tsuji.catalogue.area) {
-      const found = tsuji.paint.reading(code);
+      const found = tsuji.paint.reading(code) || tsuji.paint.suppressed(code);
       if (found) known.push({ code, properties, found });
     }
-    known.sort((a, b) => b.found.value - a.found.value || a.code.localeCompare(b.code));
+    const rank = ({ found }) => (found.suppressed ? -Infinity : found.value); // withheld ones come last
+    known.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)) || a.code.localeCompare(b.code));
     const order = [];
     for (const { code, properties, found } of known) {
       const parts = row(code);
@@ -81,10 +82,11 @@
       const name = near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties);
       write(parts.name, name);
       parts.name.title = name;
-      write(parts.value, `${found.estimated ? "≈ " : ""}${tsuji.format.value(figure, found.value)}`);
-      parts.value.title = found.estimated ? tsuji.format.madeOf(found) : "";
+      const amount = found.suppressed ? tsuji.t("suppressed.short") : tsuji.format.value(figure, found.value);
+      write(parts.value, `${found.estimated ? "≈ " : ""}${amount}`);
+      parts.value.title = found.suppressed ? tsuji.t("suppressed") : found.estimated ? tsuji.format.madeOf(found) : "";
       write(parts.n, found.n ? tsuji.format.number(found.n, 0) : "");
-      parts.swatch.style.background = tsuji.paint.colour(figure, found.value);
+      parts.swatch.style.background = found.suppressed ? "transparent" : tsuji.paint.colour(figure, found.value);
       parts.element.classList.toggle("chosen", tsuji.state.get().area === code);
       order.push(parts.element);
     }

@@ -80,9 +80,11 @@
     for (const element of body.querySelectorAll("[data-value]")) {
       const key = element.dataset.figure || element.dataset.property;
       const now = readings[key];
-      const value = now ? (now.value === undefined ? now.result : now.value) : Number(element.dataset.value);
+      const held = element.dataset.value === "" ? null : Number(element.dataset.value);
+      const value = now ? (now.value === undefined ? now.result : now.value) : held;
+      element.parentElement.classList.toggle("suppressed", value === null);
       const what = { decimals: Number(element.dataset.decimals), turns: key === "wind_from_direction" };
-      write(element, tsuji.format.value(what, value));
+      write(element, value === null ? tsuji.t("suppressed") : tsuji.format.value(what, value));
     }
     for (const element of body.querySelectorAll("[data-figure-n]")) {
       const now = readings[element.dataset.figureN];
