@@ -143,9 +143,7 @@ def export(
     from tsuji_platform.exports.about import about as describe
     from tsuji_platform.store.export import Choice, exporting
 
-    chosen = format_ or (
-        Format.CSV if target == "-" or target.lower().endswith(".csv") else Format.PARQUET
-    )
+    chosen = format_ or _format_of(target)
     if chosen is Format.PARQUET and target == "-":
         raise typer.BadParameter("Parquet is a folder of files: name one")
     if suppress < 0 or 0 < suppress < LEAST_SMALL_COUNT:
@@ -182,6 +180,19 @@ def export(
         rows = _write(found, target, chosen, about, bom=bom, force=force)
     if target != "-":
         typer.echo(f"{rows:,} rows of {len(found.streams)} datastreams in {target}")
+
+
+def _format_of(target: str) -> Format:
+    """What a target's name says: a file of CSV, or a folder of Parquet."""
+    ending = Path(target).suffix
+    if target == "-" or ending.lower() == ".csv":
+        return Format.CSV
+    if ending.lower() in ("", ".parquet") or not ending[1:].isalnum() or ending[1:].isdigit():
+        return Format.PARQUET
+    raise typer.BadParameter(
+        f"{target!r}: files of {ending} can't be written. Name a file that ends with .csv, or a folder "
+        "for Parquet without such an ending; --format parquet makes a folder of any name"
+    )
 
 
 def _write(

@@ -41,7 +41,11 @@ def _encoding(text: str) -> str:
 
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Files; - is standard input.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Files, and folders of files such as `tsuji export` makes; - is standard input.",
+        ),
     ],
     form: Annotated[
         str | None,
@@ -127,6 +131,7 @@ def import_(
     (--keep leaves it). An import that was stopped or killed goes on where it was when the same
     command is given again. Exit codes: 0 all rows are in, 3 some are kept apart, 1 it failed.
     """
+    from tsuji_platform.imports.folders import files_of
     from tsuji_platform.imports.names import Names, load_names
     from tsuji_platform.imports.rows import ImportFileError
     from tsuji_platform.imports.things import load_things
@@ -149,11 +154,18 @@ def import_(
         rejected=rejected,
         described=load_things(register) if register else {},
     )
+    paths: list[Path] = []
+    worst = ALL_IN
+    for path in files:
+        try:
+            paths += files_of(path, by_name=form is None)
+        except ImportFileError as error:  # the others may be well
+            typer.echo(f"tsuji: {error}", err=True)
+            worst = FAILED
     writer, stop = ImportWriter(wiring.database_url()), threading.Event()
     on_stop_signal(stop.set)
-    worst = ALL_IN
     try:
-        for number, path in enumerate(files, 1):
+        for number, path in enumerate(paths, 1):
             try:
                 code = (
                     rehearse_file(writer, path, job)
@@ -164,8 +176,8 @@ def import_(
                 typer.echo(f"tsuji: {error}", err=True)
                 code = FAILED
             worst = max(worst, code, key=_WORST.index)
-            if stop.is_set() and number < len(files):
-                typer.echo(f"tsuji: stopped, {len(files) - number} files were not begun", err=True)
+            if stop.is_set() and number < len(paths):
+                typer.echo(f"tsuji: stopped, {len(paths) - number} files were not begun", err=True)
                 worst = FAILED
                 break
     finally:

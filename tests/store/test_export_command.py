@@ -197,6 +197,9 @@ def test_spans_exclude_their_start_and_include_their_end(
 def test_what_can_not_be_exported_is_said_and_leaves_nothing(
     city: None, tsuji: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
+    strange = tsuji("export", "t.xlsx")
+    assert strange.returncode == 2
+    assert "files of .xlsx can't be written" in " ".join(strange.stderr.decode().split())
     # who has begun to look for rows has a draft, of one kind or the other
     for target in ("out", "out.csv")[: 2 if code == 3 else 1]:
         done = tsuji("export", target, *arguments)
@@ -235,7 +238,8 @@ def test_what_was_exported_goes_in_again(
     before = rows(connection)
     assert tsuji("export", "all.csv", "--bom").returncode == 0
     assert tsuji("export", "out").returncode == 0
-    for files in (["all.csv"], sorted((tmp_path / "out").rglob("*.parquet"))):
+    (tmp_path / "out" / "all.csv.rejected.csv").write_text("thing\n")
+    for files in (["all.csv"], sorted((tmp_path / "out").rglob("*.parquet")), ["out", "--again"]):
         with connection.transaction(), connection.cursor() as cursor:
             gone = cursor.execute(
                 "DELETE FROM observation RETURNING datastream_id, phenomenon_time"
@@ -245,6 +249,13 @@ def test_what_was_exported_goes_in_again(
         done = tsuji("import", *files)
         assert done.returncode == 0, done.stderr
         assert rows(connection) == before
+    assert tsuji("export", "hours", "--step", "1h").returncode == 0
+    (tmp_path / "empty").mkdir()
+    done = tsuji("import", "hours", "empty", "all.csv")
+    assert done.returncode == 1
+    assert b"hours holds sums by 1h, which are no observations" in done.stderr
+    assert b"empty holds no file to import: their names end with .csv" in done.stderr
+    assert b"all.csv is in already" in done.stdout
     assert tsuji("export", "-").stdout == (tmp_path / "all.csv").read_bytes()[3:]
 
 

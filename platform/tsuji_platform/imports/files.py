@@ -27,6 +27,10 @@ _BY_SUFFIX = {
 }  # fmt: skip
 
 
+ENDINGS = tuple(_BY_SUFFIX)
+"""By which names say the format."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingOptions:
     """How files are read; another way to read a file makes another import of it.
@@ -156,6 +160,18 @@ def identity(paths: Sequence[Path], how: str) -> str:
     return whole.hexdigest()
 
 
+def is_named(path: Path) -> bool:
+    """Whether a file's name says its format."""
+    return _named(path) is not None
+
+
+def _named(path: Path) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
 def format_of(path: Path) -> str:
     """The format by the file's name; `-` is CSV.
 
@@ -164,10 +180,7 @@ def format_of(path: Path) -> str:
     """
     if str(path) == STDIN:
         return "csv"
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in _PACKED:
-        suffixes.pop()
-    form = _BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+    form = _named(path)
     if form is None:
         raise ImportFileError(
             f"{path}: its name doesn't say what it is; name it with --format "
