@@ -231,18 +231,22 @@ def rows_of(
         start: `lines` is the number of parts that are done.
     """
     from tsuji_platform.imports.rows import JudgedRows, Place
-    from tsuji_simulators.signals import results
+    from tsuji_simulators.crew import crews
+    from tsuji_simulators.signals import results_of
 
+    together = crews(scenario.members)
     rows = 0
     for part, (ends, step_s, by_the_second) in enumerate(_parts(span), start=1):
         names, periods, times, values = [], [], [], []
-        for member in scenario.members:
-            end = ends + member.offset_s if by_the_second else ends
-            for name, found in results(scenario, seed, member, end, step_s).items():
-                names.append((member.id, name))
-                periods.append(step_s if OBSERVED_PROPERTIES[name].is_count else 0)
-                times.append(end * 1_000_000)
-                values.append(found)
+        for crew in together:
+            end = ends + crew.offset_s[:, None] * by_the_second
+            reported = results_of(scenario, seed, crew, end, step_s)
+            for row, member in enumerate(crew.members):
+                for name, found in reported.items():
+                    names.append((member.id, name))
+                    periods.append(step_s if OBSERVED_PROPERTIES[name].is_count else 0)
+                    times.append(end[row] * 1_000_000)
+                    values.append(found[row])
         width = len(ends)
         rows += width * len(names)
         if part <= start.lines:

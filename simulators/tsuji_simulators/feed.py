@@ -16,6 +16,7 @@ import orjson
 
 from tsuji_platform.contract import OBSERVED_PROPERTIES, encode_thing
 from tsuji_platform.contract.topics import observations_topic, thing_topic
+from tsuji_simulators.ahead import ahead
 from tsuji_simulators.crew import Crew, crews
 from tsuji_simulators.randomness import Floats, Integers
 from tsuji_simulators.scenario import Scenario
@@ -25,7 +26,7 @@ from tsuji_simulators.tape.message import Carried, Span
 Report = dict[str, Any]
 """`time` (aware, UTC), `results` (number by observed property) and, of counts, `period_s`: the members of
 one object of a payload (docs/messages.md)."""
-_ROWS = 20_000
+_ROWS = 10_000
 """Reports that are made together: so many that a call costs little, so few that memory does not matter."""
 _LONGEST_WINDOW_S = 3_600
 _COUNTS = frozenset(one.id for one in OBSERVED_PROPERTIES.values() if one.is_count)
@@ -70,9 +71,9 @@ class SimulatedTrack:
         )
 
     def messages(self) -> Iterator[Carried]:
-        """All of it, encoded."""
+        """All of it, encoded, and made ahead by a thread, which is also the one that tells the truth."""
         scene = (self._scenario, self._seed, self._start_s, self._end_s)
-        return map(carried, stream(*scene, self._truth))
+        return ahead(map(carried, stream(*scene, self._truth)))
 
 
 class Simulated(msgspec.Struct, frozen=True, kw_only=True):
