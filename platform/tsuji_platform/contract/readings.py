@@ -138,13 +138,18 @@ class _Shape(NamedTuple):
     counts: tuple[int, ...]
 
 
-@lru_cache(_SHAPES)
+_shapes: dict[tuple[str, ...], _Shape] = {}
+
+
 def _shape(names: tuple[str, ...]) -> _Shape | None:
-    """None where one of them is unknown."""
-    known = [KNOWN[name] for name in names if name in KNOWN]
-    if len(known) < len(names):
-        return None
-    return _Shape(tuple((one.low, one.high) for one in known), count_places(names))
+    """None where one of them is unknown: of those nothing is remembered, they may be long and many."""
+    shape = _shapes.get(names)
+    if shape is None and all(name in KNOWN for name in names):
+        if len(_shapes) >= _SHAPES:
+            _shapes.clear()
+        ranges = tuple((KNOWN[name].low, KNOWN[name].high) for name in names)
+        shape = _shapes[names] = _Shape(ranges, count_places(names))
+    return shape
 
 
 @lru_cache(_SHAPES)
