@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from linked import bare
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
@@ -27,7 +28,7 @@ def test_figures_are_listed_in_order_with_their_methods(api: TestClient) -> None
 def test_observed_properties_are_listed_with_their_ranges(api: TestClient) -> None:
     items = {it["id"]: it for it in api.get("/v1/observed-properties").json()["items"]}
     assert list(items) == list(OBSERVED_PROPERTIES)
-    assert items["air_temperature"] == {
+    assert bare(items["air_temperature"]) == {
         "id": "air_temperature",
         "label": "Air temperature",
         "label_ja": "気温",
@@ -83,6 +84,8 @@ def test_the_document_describes_every_path(api: TestClient) -> None:
         "/v1/alerts/{alert}",
         "/v1/things.geojson",
         "/v1/latest",
+        "/v1/datastreams",
+        "/v1/area-sets/{area_set}",
         "/v1/area-sets",
         "/v1/area-sets/{area_set}/areas",
         "/v1/area-sets/{area_set}/areas/{code}",

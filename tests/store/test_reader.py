@@ -46,7 +46,7 @@ def test_latest_can_be_narrowed(writer: Writer, reader: Reader) -> None:
     writer.save([message(i, wind_speed=1, pm2_5=2) for i in ("a", "b")])
     assert len(reader.latest()) == 4
     assert {it.observed_property for it in reader.latest(thing_id="a")} == {"wind_speed", "pm2_5"}
-    assert {it.thing_id for it in reader.latest(observed_property="pm2_5")} == {"a", "b"}
+    assert {it.thing_id for it in reader.latest(observed_properties=["pm2_5"])} == {"a", "b"}
     assert reader.latest(thing_id="' OR true --") == []
 
 

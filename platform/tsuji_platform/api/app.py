@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from tsuji_platform.api import errors
+from tsuji_platform.api.asked import only_what_is_known
 from tsuji_platform.api.connections import PatientProtocol, allow_many
+from tsuji_platform.api.formats import Format, media_type
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.live import LiveFeed
@@ -39,6 +41,7 @@ from tsuji_platform.api.routers import (
     typical,
     vocabulary,
 )
+from tsuji_platform.api.validation import Validation
 from tsuji_platform.settings import (
     ApiSettings,
     DatabaseSettings,
@@ -96,10 +99,17 @@ def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> Fa
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        dependencies=[Depends(only_what_is_known)],
     )
     app.state.hub = hub
     app.state.live = LiveFeed(hub)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    app.add_middleware(Validation)
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=1_000,
+        compresslevel=5,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, media_type(Format.PARQUET)),
+    )
     if kept_s:
         app.add_middleware(Kept, seconds=kept_s)
     if doors is not None:
@@ -109,12 +119,23 @@ def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> Fa
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
-        allow_headers=["Authorization", "X-API-Key", "Last-Event-ID"],
+        allow_headers=[
+            "Authorization",
+            "If-None-Match",
+            "Last-Event-ID",
+            "X-API-Key",
+            "X-Request-ID",
+        ],
+        max_age=86_400,
         expose_headers=[
+            "Content-Disposition",
+            "Deprecation",
             "ETag",
+            "Link",
             "RateLimit",
             "RateLimit-Policy",
             "Retry-After",
+            "Sunset",
             "Tsuji-Kept-Since",
             "X-Request-ID",
         ],

@@ -1,9 +1,8 @@
 """Answers of any length with flat memory: rows are read, written as the caller wants them, and sent."""
 
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -16,16 +15,17 @@ from starlette.types import Send
 
 from tsuji_platform.api.errors import BadParameterError, BusyError
 from tsuji_platform.api.formats import MEDIA_TYPES, Format
+from tsuji_platform.api.room import Room
+from tsuji_platform.exports import csvw
 from tsuji_platform.exports.about import about, text_of
 from tsuji_platform.exports.files import CsvSink, as_text
 from tsuji_platform.exports.rows import Columns
+from tsuji_platform.exports.tables import Column, unit_of_name
 from tsuji_platform.store import StoreError
 from tsuji_platform.store.export import BehindError, Choice, Export, ExportError, exporting
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 4
-"""Downloads that one worker serves at a time: each holds a connection and the database's view of a moment."""
 _STALLED_S = 60.0
 """Who takes nothing for so long has gone, or means harm."""
 _SENT_AT_ONCE = 1 << 18
@@ -41,14 +41,30 @@ class Downloads:
     Args:
         database_url: PostgreSQL address.
         licence: under which the observations may be used; empty where that is not said.
+        room: for how many at once, and for how long.
     """
 
-    def __init__(self, database_url: str, licence: str = "") -> None:
+    def __init__(
+        self,
+        database_url: str,
+        licence: str = "",
+        room: Room | None = None,
+    ) -> None:
         self._url = database_url
         self._licence = licence
-        self._room = threading.BoundedSemaphore(_AT_ONCE)
+        self._room = Room() if room is None else room
 
-    def answer(self, choice: Choice, format_: Format, name: str, *, bom: bool = False) -> Response:
+    def answer(
+        self,
+        choice: Choice,
+        format_: Format,
+        name: str,
+        *,
+        bom: bool = False,
+        address: str = "",
+        link: str = "",
+        caller: str | None = None,
+    ) -> Response:
         """What was chosen, as it is now; the answer is cut off in the middle where it can't be ended.
 
         Args:
@@ -56,13 +72,17 @@ class Downloads:
             format_: how it is written.
             name: of the file, without its ending.
             bom: CSV begins with a mark, by which spreadsheets know UTF-8.
+            address: of the same as CSV, for what describes that.
+            link: header `Link`.
+            caller: whose download it is; None where nobody counts.
 
         Raises:
             BadParameterError: there is no such thing, area set, area or observed property.
+            TooManyError: too many of this caller at once.
             BusyError: too many at once, or rollups are behind.
         """
         with ExitStack() as opened:
-            opened.enter_context(self._one_of_few())
+            opened.enter_context(self._room.place(caller))
             try:
                 found = opened.enter_context(
                     exporting(self._url, choice, patience_s=_ROLLED_UP_WITHIN_S, only_read=True)
@@ -74,29 +94,22 @@ class Downloads:
                 ) from error
             except ExportError as error:
                 raise BadParameterError(str(error)) from error
-            headers = {
-                "Content-Disposition": f'attachment; filename="{name}.{format_.value}"',
-                "Vary": "Accept",
-            }
+            headers = {"Cache-Control": "no-store"} | ({"Link": link} if link else {})
+            if format_ is not Format.CSV_METADATA:
+                file = f"{name}.{format_.value}"
+                headers["Content-Disposition"] = f'attachment; filename="{file}"'
             if found.kept_since is not None:
                 headers["Tsuji-Kept-Since"] = text_of(found.kept_since)
-            parts = _WRITERS[format_](found, about(found, self._licence), bom)
+            told = about(found, self._licence)
+            if format_ is Format.CSV_METADATA:
+                parts = _csv_metadata(found, told, address)
+            else:
+                parts = _WRITERS[format_](found, told, bom)
             opened.callback(
                 parts.close
             )  # first of all: a copy that is under way can't be left otherwise
             kept = opened.pop_all()
-        return _Stream(parts, kept.close, MEDIA_TYPES[format_], headers)
-
-    @contextmanager
-    def _one_of_few(self) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise BusyError(
-                f"{_AT_ONCE} downloads are under way here, as many as are served at once: try again"
-            )
-        try:
-            yield
-        finally:
-            self._room.release()
+        return _Stream(parts, kept.close, MEDIA_TYPES[format_], headers, self._room.seconds)
 
 
 class _Stream(StreamingResponse):
@@ -112,7 +125,9 @@ class _Stream(StreamingResponse):
         close: Callable[[], object],
         media_type: str,
         headers: dict[str, str],
+        longest_s: float = 3_600.0,
     ) -> None:
+        self._longest_s = longest_s
         self._made = _asked_for(parts)
         super().__init__(self._made, headers=headers, media_type=media_type)
         self._give_back = close
@@ -125,10 +140,15 @@ class _Stream(StreamingResponse):
             with anyio.fail_after(_STALLED_S):
                 await send(message)
 
+        ends = anyio.current_time() + self._longest_s
         try:
-            await super().stream_response(patiently)
+            with anyio.fail_after(self._longest_s):
+                await super().stream_response(patiently)
         except TimeoutError:
-            _log.info("a download is cut off: nothing of it was taken for %.0f s", _STALLED_S)
+            if anyio.current_time() >= ends:
+                _log.info("a download is cut off: it took longer than %.0f s", self._longest_s)
+            else:
+                _log.info("a download is cut off: nothing of it was taken for %.0f s", _STALLED_S)
         except StoreError as error:
             _log.warning("a download is cut off: %s", error)
 
@@ -197,6 +217,23 @@ def _csv(found: Export, told: dict[str, Any], bom: bool) -> Generator[bytes, Non
     for batch in batches:
         sink.write(found.days[0], batch)
         yield buffer.taken()
+
+
+def _csv_metadata(
+    found: Export, told: dict[str, Any], address: str
+) -> Generator[bytes, None, None]:
+    schema = Columns(found.streams, found.width, told).schema
+    columns = [
+        Column(
+            name=one.name,
+            kind=one.type.value_type if pa.types.is_dictionary(one.type) else one.type,
+            meaning=(one.metadata or {}).get(b"meaning", b"").decode(),
+            unit=unit_of_name(one.name),
+        )
+        for one in schema
+    ]
+    said = {"licence": told["licence"], "publisher": ", ".join(told["owners_of_the_things"])}
+    yield orjson.dumps(csvw.document(address, columns, told | said))
 
 
 def _parquet(found: Export, told: dict[str, Any], _bom: bool) -> Generator[bytes, None, None]:

@@ -1,15 +1,17 @@
 """One table from what can go wrong to what the caller reads (RFC 9457 problem details)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from tsuji_platform.api.parameters import parameters
 from tsuji_platform.store import (
     DatabaseAwayError,
     RowRefusedError,
@@ -40,12 +42,25 @@ class NotAcceptableError(Exception):
     """None of the formats that the caller takes is one of ours; the text lists ours."""
 
 
+class TooManyError(Exception):
+    """This caller has as much under way as one may have; the text says of what."""
+
+
 class BusyError(Exception):
     """Not now; the text says why."""
 
 
 class BadParameterError(ValueError):
-    """A parameter can't be used; the text names it, its value and a good one."""
+    """A parameter can't be used; the text names it, its value and a good one.
+
+    Args:
+        text: what the caller reads; begins with the parameter's name, where nothing else is said.
+        parameter: its name.
+    """
+
+    def __init__(self, text: str, *, parameter: str = "") -> None:
+        super().__init__(text)
+        self.parameter = parameter or text.partition(" ")[0].rstrip(":")
 
 
 _TABLE: dict[type[Exception], HTTPStatus] = {
@@ -56,6 +71,7 @@ _TABLE: dict[type[Exception], HTTPStatus] = {
     BadParameterError: HTTPStatus.UNPROCESSABLE_ENTITY,
     RowRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,  # nothing is written here: it is a parameter
     TooMuchError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     TookTooLongError: HTTPStatus.GATEWAY_TIMEOUT,
     BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseAwayError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -67,10 +83,27 @@ _SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "always about:blank: the status says which kind it is",
+        },
         "title": {"type": "string", "description": "the status in words"},
-        "status": {"type": "integer"},
+        "status": {"type": "integer", "description": "of HTTP"},
         "detail": {"type": "string", "description": "what is wrong, and what would be right"},
+        "errors": {
+            "type": "array",
+            "description": "the parameters that can't be used; left out where it is none",
+            "items": {
+                "type": "object",
+                "required": ["parameter", "detail"],
+                "properties": {
+                    "parameter": {"type": "string", "description": "its name"},
+                    "detail": {"type": "string", "description": "what is wrong with it"},
+                    "example": {"description": "a value that has the right form"},
+                },
+            },
+        },
     },
 }
 
@@ -82,7 +115,7 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
         (404, "there is nothing under this id"),
         (406, "none of the formats that the caller takes is one of ours"),
         (422, "a parameter can't be used"),
-        (429, "more requests than the caller may make in a minute"),
+        (429, "more requests or downloads at once than the caller may have; see `Retry-After`"),
         (503, "the database can't serve now; try again"),
         (504, "it took too long; ask for less"),
     )
@@ -90,10 +123,23 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {
 """The same table for the OpenAPI document."""
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """An `application/problem+json` answer."""
+def problem(
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
+) -> Response:
+    """An `application/problem+json` answer.
+
+    Args:
+        status: of HTTP.
+        detail: what is wrong, and what would be right.
+        headers: besides those that all answers have.
+        errors: the parameters that are wrong, each with what is wrong and an example.
+    """
     title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    body |= {"detail": detail} | ({"errors": list(errors)} if errors else {})
     return Response(
         orjson.dumps(body), status, headers=headers, media_type="application/problem+json"
     )
@@ -109,8 +155,11 @@ def install(app: FastAPI) -> None:
 
 
 def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
-    def handle(_request: Request, error: Exception) -> Response:
-        if isinstance(error, BusyError):
+    def handle(request: Request, error: Exception) -> Response:
+        if isinstance(error, BadParameterError):
+            wrong = _wrong(request, error.parameter, str(error))
+            return problem(status, str(error), errors=[wrong] if wrong else [])
+        if isinstance(error, BusyError | TooManyError):
             return problem(status, str(error), {"Retry-After": "5"})
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             _log.warning("%s", error)
@@ -134,15 +183,28 @@ def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
     return handle
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
-    details = []
+def _wrong(request: Request, name: str, detail: str) -> dict[str, Any]:
+    """One wrong parameter; empty where it is none of the resource's, and was not in the query."""
+    route = request.scope.get("route")
+    known = parameters(route) if isinstance(route, APIRoute) else {}
+    if name not in known and name not in request.query_params:
+        return {}
+    example = known.get(name)
+    return {"parameter": name[:80], "detail": detail} | ({"example": example} if example else {})
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    details, wrong = [], []
     if isinstance(error, RequestValidationError):
         for one in error.errors():
             name = ".".join(str(part) for part in one["loc"][1:])
             details.append(
                 f"{one['loc'][0]} parameter {name!r}: {one['msg']}, got {one.get('input')!r:.80}"
             )
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(details))
+            wrong.append(_wrong(request, str(one["loc"][1]), details[-1]))
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(details), errors=[it for it in wrong if it]
+    )
 
 
 def _http(_request: Request, error: Exception) -> Response:

@@ -7,10 +7,12 @@ from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.estimate import Estimate
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.readings import FigureValue
-from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
-from tsuji_platform.api import models, shape
+from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA, PROFILED
+from tsuji_platform.api import links, models, shape
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
+
+_PROFILED = {one.id for one in FIGURES.values() if set(one.properties) <= set(PROFILED)}
 
 
 def explained(
@@ -18,6 +20,7 @@ def explained(
     usual: Mapping[str, TypicalNow],
     time: datetime,
     made_of: timedelta | None,
+    area: tuple[str, str],
 ) -> dict[str, models.ExplainedFigure]:
     """Figures by id, each with age and method; what does not apply is left unset.
 
@@ -26,11 +29,15 @@ def explained(
         usual: what is usual for it, by figure id.
         time: the moment in question.
         made_of: length of the sums that stand in for observations that are gone; none where they are kept.
+        area: set and code, to lead on from.
     """
     of_sums = shape.of_sums(made_of) if made_of else ("", "")
-    return {
+    figures = {
         name: _explained(name, it, usual.get(name), time, of_sums) for name, it in values.items()
     }
+    for name, figure in figures.items():
+        figure.links = links.figure(*area, name, is_profiled=name in _PROFILED)
+    return figures
 
 
 def _explained(

@@ -1,5 +1,6 @@
-"""The formats that downloads come in, and which of them a caller likes best."""
+"""The formats that answers come in, and which of them a caller likes best."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 
@@ -10,53 +11,85 @@ class Format(StrEnum):
     """How rows are written."""
 
     JSON = "json"
+    GEOJSON = "geojson"
     JSON_LINES = "jsonl"
     CSV = "csv"
+    CSV_METADATA = "csvw"
     PARQUET = "parquet"
 
 
 MEDIA_TYPES = {
     Format.JSON: "application/json",
+    Format.GEOJSON: "application/geo+json",
     Format.JSON_LINES: "application/jsonl",
     Format.CSV: "text/csv; charset=utf-8; header=present",
+    Format.CSV_METADATA: "application/csvm+json",
     Format.PARQUET: "application/vnd.apache.parquet",
 }
 _NAMES = {
     "application/json": Format.JSON,
+    "application/geo+json": Format.GEOJSON,
     "application/jsonl": Format.JSON_LINES,
     "application/x-ndjson": Format.JSON_LINES,
     "application/x-jsonlines": Format.JSON_LINES,
     "text/csv": Format.CSV,
+    "application/csvm+json": Format.CSV_METADATA,
     "application/vnd.apache.parquet": Format.PARQUET,
 }
 
 
-def choose(wanted: Format | None, accept: str) -> Format:
-    """The format that was asked for by name, or that the caller likes best of ours (RFC 9110, 12.5.1).
+ROWS = (Format.JSON, Format.JSON_LINES, Format.CSV, Format.PARQUET, Format.CSV_METADATA)
+"""What any table comes in."""
+PLACES = (*ROWS, Format.GEOJSON)
+"""What a table of places comes in; its Parquet has geometry."""
 
-    Raises:
-        NotAcceptableError: none of ours will do.
+
+def media_type(format_: Format) -> str:
+    """Its name without parameters."""
+    return MEDIA_TYPES[format_].partition(";")[0]
+
+
+def weight(accept: str, name: str) -> tuple[float, int]:
+    """How much a media type is liked by a header `Accept`, and its place there (RFC 9110, 12.5.1).
+
+    The most exact range speaks for a name: "application/json;q=0, */*" is anything but JSON.
+
+    Returns:
+        0 to 1, 0 for not at all; and the place of the range that speaks, smaller ones first.
     """
-    if wanted is not None:
-        return wanted
     ranges: dict[str, tuple[float, int]] = {}
     for place, one in enumerate(accept.split(",") if accept.strip() else ["*/*"]):
         kind, *parameters = (part.strip().lower() for part in one.split(";"))
-        weight = 1.0
+        liked = 1.0
         for parameter in parameters:
             if parameter.startswith("q="):
                 with suppress(ValueError):
-                    weight = float(parameter[2:])
-        ranges.setdefault(kind, (weight, place))
+                    liked = float(parameter[2:])
+        ranges.setdefault(kind, (liked, place))
+    of_its_kind = name.partition("/")[0] + "/*"
+    said = [ranges[one] for one in (name, of_its_kind, "*/*") if one in ranges]
+    return said[0] if said else (0.0, 0)
+
+
+def choose(wanted: Format | None, accept: str, offered: Sequence[Format] = ROWS) -> Format:
+    """The format that was asked for by name, or that the caller likes best of those offered.
+
+    Args:
+        wanted: by name.
+        accept: the header.
+        offered: the first is what a caller gets to whom all are alike.
+
+    Raises:
+        NotAcceptableError: none of them will do.
+    """
+    if wanted is not None:
+        return wanted
     liked: list[tuple[float, int, int, Format]] = []
-    for order, (name, format_) in enumerate(_NAMES.items()):
-        # the most exact range speaks for a name: "application/json;q=0, */*" is anything but JSON
-        of_its_kind = name.partition("/")[0] + "/*"
-        said = [ranges[one] for one in (name, of_its_kind, "*/*") if one in ranges]
-        if said and said[0][0] > 0:
-            liked.append((-said[0][0], said[0][1], order, format_))
+    for name, format_ in _NAMES.items():
+        much, place = weight(accept, name)
+        if format_ in offered and much > 0:
+            liked.append((-much, place, offered.index(format_), format_))
     if not liked:
-        raise NotAcceptableError(
-            f"none of {accept!r:.120} can be sent; there are: {', '.join(_NAMES)}"
-        )
+        there = ", ".join(name for name, one in _NAMES.items() if one in offered)
+        raise NotAcceptableError(f"none of {accept!r:.120} can be sent; there are: {there}")
     return min(liked)[-1]

@@ -6,19 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import ciso8601
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.api.downloads import Downloads
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
 from tsuji_platform.api.nearby import Nearby
+from tsuji_platform.api.room import Room
 from tsuji_platform.api.usual import UsualNow
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.datasets import Datasets
 from tsuji_platform.store.day_inputs import DayInputs
+from tsuji_platform.store.finding import Finding
 from tsuji_platform.store.history_moment import Moment
 from tsuji_platform.store.neighbours import Neighbours
 from tsuji_platform.store.profiles import Profiles
@@ -50,6 +52,7 @@ class Hub:
     typical_weeks: int = 8
     publisher: str = ""
     licence: str = ""
+    room: Room = field(default_factory=Room)
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
     rejected: Rejected = field(init=False)
@@ -62,6 +65,7 @@ class Hub:
     downloads: Downloads = field(init=False)
     neighbours: Neighbours = field(init=False)
     nearby: Nearby = field(init=False)
+    finding: Finding = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reader", Reader(self.database))
@@ -71,11 +75,14 @@ class Hub:
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
         object.__setattr__(self, "profiles", Profiles(self.database))
         object.__setattr__(self, "datasets", Datasets(self.database))
-        object.__setattr__(self, "downloads", Downloads(self.database.url, self.licence))
+        object.__setattr__(
+            self, "downloads", Downloads(self.database.url, self.licence, room=self.room)
+        )
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
         object.__setattr__(self, "day_inputs", DayInputs(self.database))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))
+        object.__setattr__(self, "finding", Finding(self.database))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.
@@ -186,3 +193,6 @@ def _span(
 HubDep = Annotated[Hub, Depends(_hub)]
 At = Annotated[datetime | None, Depends(_at)]
 SpanDep = Annotated[Span, Depends(_span)]
+ThingPath = Annotated[str, Path(description="id of a thing", examples=["pole-01"])]
+SetPath = Annotated[str, Path(description="id of an area set", examples=["mesh500-central"])]
+CodePath = Annotated[str, Path(description="code of an area", examples=["533945373"])]

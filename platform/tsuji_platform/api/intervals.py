@@ -2,6 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Query
 
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import parse_moment
@@ -11,6 +14,15 @@ _DURATION = re.compile(
     r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,8})M)?(?:(?P<seconds>\d{1,9})S)?)?)"
 )
 _EXAMPLES = "PT24H, 2026-04-01T00:00:00+09:00/PT6H or 2026-04-01T00:00:00Z/2026-04-02T00:00:00Z"
+
+IntervalQuery = Annotated[
+    str | None,
+    Query(
+        description="instead of start and end, ISO 8601: two moments, a moment and a length, or a length "
+        "that ends now; the beginning is excluded, the end included",
+        examples=["PT24H", "2026-04-01T00:00:00+09:00/PT6H"],
+    ),
+]
 
 
 def parse_duration(text: str) -> timedelta | None:
@@ -57,6 +69,21 @@ def parse_interval(text: str, name: str, now: datetime) -> tuple[datetime, datet
     if start >= end:
         raise BadParameterError(f"{name} {text!r:.120} ends before it begins")
     return start, end
+
+
+def bounds(
+    interval: str | None, start: str | None, end: str | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """The two ends of a span that is given as an interval, or by one or both of its ends.
+
+    Raises:
+        BadParameterError: it is given in both ways, or something of it is none.
+    """
+    if interval is None:
+        return parse_moment(start, "start"), parse_moment(end, "end")
+    if start is not None or end is not None:
+        raise BadParameterError("interval says it all: leave out start and end")
+    return parse_interval(interval, "interval", now)
 
 
 def _moment(text: str, name: str) -> datetime:

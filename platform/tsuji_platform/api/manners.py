@@ -1,4 +1,4 @@
-"""What HTTP clients expect of every resource: HEAD, OPTIONS, and an id to find a request again by."""
+"""What HTTP clients expect of every resource: HEAD, OPTIONS, Vary, and an id to find a request again by."""
 
 import re
 from uuid import uuid4
@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _ALLOW = "GET, HEAD, OPTIONS"
+_VARIES = "Accept, Accept-Encoding, Authorization, X-API-Key"
+"""What an answer depends on besides its address: who has a key may see more than others."""
 
 
 class _HeadersAreEnoughError(Exception):
@@ -43,6 +45,9 @@ class Manners:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                headers["Vary"] = _VARIES
+                if message["status"] >= 400:
+                    headers.setdefault("Cache-Control", "no-store")
                 if message["status"] == 405:
                     headers["Allow"] = _ALLOW
                 await send(message)

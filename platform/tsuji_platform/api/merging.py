@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tsuji_platform.analytics import merged
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import WINDOW
-from tsuji_platform.api import models, shape
+from tsuji_platform.api import links, models, shape
 from tsuji_platform.api.derived_now import DerivedNow, Situation, of_areas, situation_of
 from tsuji_platform.api.explain import explained
 from tsuji_platform.api.hub import Hub
@@ -155,7 +155,14 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
             method=_SIZE_METHOD,
             method_ja=_SIZE_METHOD_JA,
         ),
-        figures=explained(figures, moment.usual.get(code, {}), moment.time, moment.made_of),
+        figures=explained(
+            figures,
+            moment.usual.get(code, {}),
+            moment.time,
+            moment.made_of,
+            (known.area_set.area_set_id, code),
+        ),
+        links=links.area(known.area_set.area_set_id, code),
         derived={
             name: profile.ExplainedDerived(**_derived(it), **kind_of(name))
             for name, it in known.derived[code].items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from tsuji_platform.analytics import freshness
 from tsuji_platform.analytics.readings import FigureValue, Reading
-from tsuji_platform.api import models
+from tsuji_platform.api import links, models
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.contract import OBSERVED_PROPERTIES
@@ -34,6 +34,7 @@ def thing(row: ThingRow, now: datetime) -> models.Thing:
         datastreams=list(it.datastreams),
         state=freshness.state(row.last_observed_at, row.period_s, now).value,
         last_observed_at=row.last_observed_at,
+        links=links.thing(it.thing_id),
     )
 
 
@@ -117,6 +118,7 @@ def area_set(row: AreaSet) -> models.AreaSet:
         licence=row.licence,
         areas=row.areas,
         bbox=row.bbox,
+        links=links.area_set(row.area_set_id),
     )
 
 

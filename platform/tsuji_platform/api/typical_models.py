@@ -5,6 +5,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tsuji_platform.api.fields import (
+    AreaCode,
+    AreaSetId,
+    FigureId,
+    Linked,
+    PropertyId,
+    ThingId,
+    Unit,
+    UnitLabel,
+)
+
 Day = date
 Kind = Literal["weekday", "saturday", "holiday"]
 
@@ -13,8 +24,8 @@ class TypicalNow(BaseModel):
     """What is usual for the last hour, from past days of the same kind."""
 
     q1: float = Field(description="lower quartile, in the figure's unit")
-    median: float
-    q3: float = Field(description="upper quartile")
+    median: float = Field(description="in the figure's unit")
+    q3: float = Field(description="upper quartile, in the figure's unit")
     days: int = Field(description="how many days stand behind it")
     n: int = Field(
         description="how many things are compared: they have counted for at least 45 of the last 60 "
@@ -32,14 +43,14 @@ class ExplainedTypicalNow(TypicalNow):
     method_ja: str = Field(description="how it is made, Japanese")
 
 
-class Typical(BaseModel):
+class Typical(Linked):
     """Median and quartiles of each step of a day, from past days of the same kind."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    unit: str = Field(description="UCUM code")
-    unit_label: str
-    date: Day
+    unit: Unit
+    unit_label: UnitLabel
+    date: Day = Field(description="the day in Tokyo, ISO 8601", examples=["2026-04-01"])
     kind: Kind = Field(
         description="of the date: `holiday` is a Sunday or a Japanese public holiday; only days of this "
         "kind are looked at"
@@ -53,9 +64,13 @@ class Typical(BaseModel):
         description="length of a step, seconds: 900, longer where things count over a longer period"
     )
     times: list[datetime] = Field(description="the END of each step, RFC 3339, UTC")
-    q1: list[float | None] = Field(description="lower quartile; null where there are too few days")
-    median: list[float | None]
-    q3: list[float | None] = Field(description="upper quartile")
+    q1: list[float | None] = Field(
+        description="lower quartile, in `unit`; null where there are too few days"
+    )
+    median: list[float | None] = Field(description="in `unit`; null where there are too few days")
+    q3: list[float | None] = Field(
+        description="upper quartile, in `unit`; null where there are too few days"
+    )
     days: list[int] = Field(description="how many days stand behind each step")
     method: str = Field(description="how it is made, English")
     method_ja: str = Field(description="how it is made, Japanese")
@@ -64,16 +79,16 @@ class Typical(BaseModel):
 class ThingTypical(Typical):
     """What is usual for one datastream."""
 
-    thing: str
-    observed_property: str
+    thing: ThingId
+    observed_property: PropertyId
 
 
 class AreaTypical(Typical):
     """What is usual for a figure of an area."""
 
-    area_set: str
-    code: str
-    figure: str
+    area_set: AreaSetId
+    code: AreaCode
+    figure: FigureId
     things: list[str] = Field(
         description="the things that it is made of: those that spoke within the 24 hours up to the end of "
         "the date, or up to now"

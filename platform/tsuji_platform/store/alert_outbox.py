@@ -8,6 +8,7 @@ from typing import Any
 
 from tsuji_platform.analytics.alert_rules import AreaScope, ThingScope
 from tsuji_platform.store import queries
+from tsuji_platform.store.counting import Way, count
 from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.session import Session
 
@@ -176,23 +177,14 @@ class Alerts:
         after: tuple[datetime, int] | None = None,
     ) -> list[AlertRow]:
         """Alerts, the newest first, beginning behind the start and number `after`."""
-        rows = self._database.rows(
-            _SQL["alerts"],
-            {
-                "alert_id": which.alert_id,
-                "on": which.on,
-                "rule_id": which.rule_id,
-                "thing_id": which.thing_id,
-                "area_set_id": which.area_set_id,
-                "area_code": which.area_code,
-                "start": which.start,
-                "end": which.end,
-                "after_time": None if after is None else after[0],
-                "after_no": None if after is None else after[1],
-                "limit": limit,
-            },
-        )
-        return [_alert_row(row) for row in rows]
+        values = _asked(which) | {"limit": limit}
+        if after is not None:
+            values |= {"after_time": after[0], "after_no": after[1]}
+        return [_alert_row(row) for row in self._database.rows(_SQL["alerts"], values)]
+
+    def count(self, which: AlertFilter, way: Way) -> int:
+        """How many alerts there are of these."""
+        return count(self._database, _SQL["alerts"], _asked(which), way)
 
     def rules(self) -> list[dict[str, Any]]:
         """The rules in force in the order of their file, each as `document` and `problem`."""
@@ -236,6 +228,21 @@ class Alerts:
     def messages_on(self) -> list[str]:
         """What was said when the alerts began that are on."""
         return [row["body"] for row in self._database.rows(_SQL["messages_on"])]
+
+
+def _asked(which: AlertFilter) -> dict[str, Any]:
+    return {
+        "alert_id": which.alert_id,
+        "on": which.on,
+        "rule_id": which.rule_id,
+        "thing_id": which.thing_id,
+        "area_set_id": which.area_set_id,
+        "area_code": which.area_code,
+        "start": which.start,
+        "end": which.end,
+        "after_time": None,
+        "after_no": None,
+    }
 
 
 def _alert_row(row: dict[str, Any]) -> AlertRow:

@@ -16,6 +16,7 @@ from tsuji_platform.contract.features import (
 )
 from tsuji_platform.store import places, queries
 from tsuji_platform.store.assigning import Assign
+from tsuji_platform.store.counting import Way, count
 from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.dataset_records import (
     CountedRow,
@@ -99,7 +100,20 @@ class Datasets:
         after: int = 0,
     ) -> list[FeatureRow]:
         """Rows of a dataset in their order, beginning behind the number `after`."""
-        wanted = wanted or FeatureFilter()
+        values = self._asked(dataset_id, wanted or FeatureFilter(), limit, after)
+        if values is None:
+            return []
+        return [_feature(row) for row in self._database.rows(_SQL["features"], values)]
+
+    def count_features(self, dataset_id: str, wanted: FeatureFilter, way: Way) -> int:
+        """How many rows of a dataset are wanted."""
+        values = self._asked(dataset_id, wanted, 1, 0)
+        return 0 if values is None else count(self._database, _SQL["features"], values, way)
+
+    def _asked(
+        self, dataset_id: str, wanted: FeatureFilter, limit: int, after: int
+    ) -> dict[str, Any] | None:
+        """The query's parameters; None where its area is not there."""
         values: dict[str, Any] = {
             "dataset_id": dataset_id,
             "limit": limit,
@@ -116,12 +130,12 @@ class Datasets:
             named = {"area_set_id": area_set_id, "code": code}
             found = self._database.rows(_SQL["area_id"], named)
             if not found:
-                return []
+                return None
             if wanted.join == "code":
                 values["area_code"] = code
             else:
                 values["area_id"] = found[0]["area_id"]
-        return [_feature(row) for row in self._database.rows(_SQL["features"], values)]
+        return values
 
     def contradicting(self, dataset_id: str | None = None) -> dict[str, int]:
         """How many features lie elsewhere than their code says, of each dataset that has such."""

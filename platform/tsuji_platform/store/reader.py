@@ -9,6 +9,7 @@ from tsuji_platform.analytics.readings import Combined, Reading, Step
 from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract import Thing
 from tsuji_platform.store import queries
+from tsuji_platform.store.counting import Way, count
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.history import History
 from tsuji_platform.store.history_moment import Moment, moment_of, reading_of
@@ -43,23 +44,40 @@ class Reader:
         self._history = History(database, gate)
 
     def things(
-        self, *, limit: int = 1000, after: str | None = None, thing_id: str | None = None
+        self,
+        *,
+        limit: int = 1000,
+        after: str | None = None,
+        thing_id: str | None = None,
+        thing_ids: Sequence[str] | None = None,
     ) -> list[ThingRow]:
-        """Things by id, beginning behind `after`."""
+        """Things by id, beginning behind `after`; of `thing_ids` only, where these are given."""
+        named = None if thing_ids is None else list(thing_ids)
         rows = self._database.rows(
-            _SQL["things"], {"limit": limit, "after": after, "thing_id": thing_id}
+            _SQL["things"],
+            {"limit": limit, "after": after, "thing_id": thing_id, "thing_ids": named},
         )
         return [_thing_row(row) for row in rows]
 
+    def count_things(self, way: Way) -> int:
+        """How many things there are."""
+        asked = dict.fromkeys(("after", "thing_id", "thing_ids"))
+        return count(self._database, _SQL["things"], asked, way)
+
     def latest(
-        self, *, thing_id: str | None = None, observed_property: str | None = None
+        self,
+        *,
+        thing_id: str | None = None,
+        thing_ids: Sequence[str] | None = None,
+        observed_properties: Sequence[str] = (),
     ) -> list[Reading]:
         """The newest observation of every declared datastream."""
         rows = self._database.rows(
             _SQL["latest"],
             {
                 "thing_id": thing_id,
-                "observed_property": observed_property,
+                "thing_ids": None if thing_ids is None else list(thing_ids),
+                "observed_properties": list(observed_properties) or None,
                 **self._gate.parameters(),
             },
         )

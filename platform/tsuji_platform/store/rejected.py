@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tsuji_platform.store import queries
+from tsuji_platform.store.counting import Way, count
 from tsuji_platform.store.database import Database
 from tsuji_platform.store.imports import INGEST_ID as IMPORT_ID
 from tsuji_platform.store.records import (
@@ -79,19 +80,13 @@ class Rejected:
             reason: only of this reason.
             thing_id: only of this thing.
         """
-        after_thing, after_reason = after or (None, None)
-        rows = self._database.rows(
-            _SQL["rejected_counts"],
-            {
-                "limit": limit,
-                "after_thing_id": after_thing,
-                "after_reason": after_reason,
-                "after_the_last_thing": after is not None and after_thing is None,
-                "reason": reason,
-                "thing_id": thing_id,
-            },
-        )
+        values = _asked(after, reason, thing_id) | {"limit": limit}
+        rows = self._database.rows(_SQL["rejected_counts"], values)
         return [RejectedCount(**row) for row in rows]
+
+    def count_counts(self, way: Way, *, reason: str | None, thing_id: str | None) -> int:
+        """How many rows `counts` has."""
+        return count(self._database, _SQL["rejected_counts"], _asked(None, reason, thing_id), way)
 
     def in_files(self) -> int:
         """How many values that are counted as rejected imports keep in files of rejected rows."""
@@ -134,3 +129,16 @@ class Rejected:
             }
             page = {(row["topic"], row["payload"]): Retryable(**row) for row in reversed(rows)}
             yield list(page.values())
+
+
+def _asked(
+    after: tuple[str | None, str] | None, reason: str | None, thing_id: str | None
+) -> dict[str, Any]:
+    after_thing, after_reason = after or (None, None)
+    return {
+        "after_thing_id": after_thing,
+        "after_reason": after_reason,
+        "after_the_last_thing": after is not None and after_thing is None,
+        "reason": reason,
+        "thing_id": thing_id,
+    }

@@ -1,7 +1,18 @@
 """The shapes of the answers, each field with its meaning and unit: what the OpenAPI page shows."""
 
+from tsuji_platform.api.fields import (
+    Count,
+    Flags,
+    GeoJson,
+    Linked,
+    Page,
+    Time,
+    Value,
+)
 from tsuji_platform.api.models.areas import (
     AreaDetail,
+    AreaItem,
+    AreaList,
     AreaSet,
     AreaSets,
     Estimated,
@@ -12,7 +23,6 @@ from tsuji_platform.api.models.areas import (
     ThingState,
     ThingValue,
 )
-from tsuji_platform.api.models.fields import Flags, GeoJson, Time, Value
 from tsuji_platform.api.models.health import (
     DatabaseHealth,
     Health,
@@ -41,6 +51,8 @@ from tsuji_platform.api.models.rejected import (
 from tsuji_platform.api.models.series import AreaSeries, Gap, Series, ThingSeries
 from tsuji_platform.api.models.things import (
     AreaOfThing,
+    Datastream,
+    Datastreams,
     Point,
     RejectedOfThing,
     Thing,
@@ -60,11 +72,16 @@ from tsuji_platform.api.models.vocabulary import (
 
 __all__ = [
     "AreaDetail",
+    "AreaItem",
+    "AreaList",
     "AreaOfThing",
     "AreaSeries",
     "AreaSet",
     "AreaSets",
+    "Count",
     "DatabaseHealth",
+    "Datastream",
+    "Datastreams",
     "Estimated",
     "ExplainedFigure",
     "Figure",
@@ -79,9 +96,11 @@ __all__ = [
     "IngestProcess",
     "Latest",
     "LatestItem",
+    "Linked",
     "Observations",
     "ObservedProperties",
     "ObservedProperty",
+    "Page",
     "Point",
     "Quality",
     "QualityHealth",

@@ -1,33 +1,65 @@
 """Areas: their sets, and their figures at one moment."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from tsuji_platform.api.models.fields import Time, Value
+from tsuji_platform.api.fields import (
+    AreaCode,
+    AreaSetId,
+    Linked,
+    Name,
+    NameEn,
+    Time,
+    Told,
+    Unit,
+    UnitLabel,
+)
+from tsuji_platform.api.models.things import LastObserved, State
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow
 
 
-class AreaSet(BaseModel):
+class AreaSet(Linked):
     """A set of areas."""
 
-    id: str = Field(examples=["mesh500-central"])
-    name: str
-    name_en: str
+    id: AreaSetId
+    name: Name
+    name_en: NameEn
     kind: str = Field(description="municipality, mesh or polygon", examples=["mesh"])
     source: str = Field(description="credit to show wherever the areas are shown")
-    licence: str
+    licence: str = Field(description="terms of use of the boundaries", examples=["CC BY 4.0"])
     areas: int = Field(description="how many areas it has")
     bbox: tuple[float, float, float, float] | None = Field(
-        description="west, south, east, north; degrees, WGS 84"
+        description="west, south, east, north; degrees, WGS 84",
+        examples=[(139.69, 35.68, 139.71, 35.7)],
     )
 
 
-class AreaSets(BaseModel):
+class AreaSets(Linked):
     """All area sets."""
 
-    items: list[AreaSet]
+    items: list[AreaSet] = Field(description="municipalities first, then other polygons, meshes")
+
+
+class AreaItem(Linked):
+    """One area without its shape."""
+
+    code: AreaCode
+    name: Name
+    name_en: NameEn
+    things: int = Field(description="how many things stand in it")
+    bbox: tuple[float, float, float, float] = Field(
+        description="west, south, east, north; degrees, WGS 84",
+        examples=[(139.69, 35.68, 139.71, 35.7)],
+    )
+
+
+class AreaList(Linked):
+    """The areas of a set."""
+
+    area_set: AreaSetId
+    source: str = Field(description="credit to show wherever the areas are shown")
+    items: list[AreaItem] = Field(description="by code")
 
 
 class Estimated(BaseModel):
@@ -42,7 +74,7 @@ class Estimated(BaseModel):
 class FigureValue(BaseModel):
     """A figure of an area."""
 
-    value: Value
+    value: Told
     n: int = Field(description="how many things contribute")
     time: Time
     typical: TypicalNow | None = Field(
@@ -59,39 +91,42 @@ class FigureValue(BaseModel):
 class SnapshotArea(BaseModel):
     """The figures of one area; what is missing has no data in the window."""
 
-    code: str
+    code: AreaCode
     figures: dict[str, FigureValue] = Field(description="by figure id")
 
 
 class ThingValue(BaseModel):
     """The newest result of one datastream, without what the vocabulary says."""
 
-    result: Value
+    result: Told
     time: Time
 
 
 class ThingState(BaseModel):
     """What a thing said last."""
 
-    id: str
-    state: Literal["live", "silent", "waiting"]
-    last_observed_at: datetime | None
+    id: str = Field(description="of the thing", examples=["pole-01"])
+    state: State
+    last_observed_at: LastObserved
     latest: dict[str, ThingValue] = Field(description="by observed property")
 
 
-class Snapshot(BaseModel):
+class Snapshot(Linked):
     """The figures of all areas of a set at one moment; areas without any are left out."""
 
-    area_set: str
+    area_set: AreaSetId
     time: Time
-    window_s: int = Field(description="totals cover this many seconds up to `time`")
-    areas: list[SnapshotArea]
+    window_s: int = Field(
+        description="totals cover this many seconds up to `time`", examples=[3600]
+    )
+    areas: list[SnapshotArea] = Field(description="by code; areas without any figure are left out")
     things: list[ThingState] | None = Field(
         None, description="all things as they were then; only where they were asked for"
     )
     kept_since: datetime | None = Field(
         None,
-        description="for moments of which observations are no longer kept: from when on they are. "
+        description="for moments of which observations are no longer kept: from when on they are "
+        "(RFC 3339, UTC). "
         "Figures are then made of sums (`sums_s`), or missing where these are gone, too. Otherwise left out",
     )
     sums_s: int | None = Field(
@@ -102,24 +137,27 @@ class Snapshot(BaseModel):
     method_ja: str | None = Field(None, description="how they are, Japanese; or left out")
 
 
-class ExplainedFigure(FigureValue):
+class ExplainedFigure(FigureValue, Linked):
     """A figure with how it was made."""
 
-    typical: ExplainedTypicalNow | None = None
+    typical: ExplainedTypicalNow | None = Field(
+        None,
+        description="what is usual, and how that is made; left out where there are too few days",
+    )
     age_s: float = Field(description="seconds from the newest observation in it to `time`")
-    unit: str = Field(description="UCUM code")
-    unit_label: str
+    unit: Unit
+    unit_label: UnitLabel
     method: str = Field(description="how it is made, English")
     method_ja: str = Field(description="how it is made, Japanese")
 
 
-class AreaDetail(BaseModel):
+class AreaDetail(Linked):
     """One area at one moment."""
 
-    area_set: str
-    code: str
-    name: str
-    name_en: str
+    area_set: AreaSetId
+    code: AreaCode
+    name: Name
+    name_en: NameEn
     time: Time
     things: list[str] = Field(description="ids of the things that stand in it")
     figures: dict[str, ExplainedFigure] = Field(description="by figure id")

@@ -6,28 +6,31 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from tsuji_platform.api.alert_models import AlertsHealth
-from tsuji_platform.api.models.fields import Time
+from tsuji_platform.api.fields import Time
 from tsuji_platform.api.models.rejected import RejectedAmount
 
 
 class DatabaseHealth(BaseModel):
     """The database."""
 
-    ok: bool
-    edition: str | None = Field(examples=["TimescaleDB 2.19.3 (Apache) on PostgreSQL 17.6"])
+    ok: bool = Field(description="whether it serves")
+    edition: str | None = Field(
+        description="what it is; null while it is away",
+        examples=["TimescaleDB 2.19.3 (Apache) on PostgreSQL 17.6"],
+    )
 
 
 class IngestProcess(BaseModel):
     """One ingest that has shown itself in the last day."""
 
-    id: str
+    id: str = Field(description="its MQTT client id", examples=["tsuji-ingest"])
     state: Literal["ok", "silent"] = Field(
         description="silent: it has not shown itself for half a minute; what the broker keeps for it "
         "waits for its return"
     )
     waiting: int = Field(description="values received and not committed when it last showed itself")
     lag_s: float | None = Field(
-        description="from arrival to commit: 95 % of its messages of a minute were quicker"
+        description="from arrival to commit, seconds: 95 % of its messages of a minute were quicker"
     )
     seen_at: Time
 
@@ -35,15 +38,17 @@ class IngestProcess(BaseModel):
 class IngestHealth(BaseModel):
     """Values since the beginning: received = stored + duplicate + corrected + rejected + waiting."""
 
-    messages: int
-    received: int
-    stored: int
-    duplicate: int
-    corrected: int
-    rejected: int
+    messages: int = Field(description="that came")
+    received: int = Field(description="values in them")
+    stored: int = Field(description="values that were new")
+    duplicate: int = Field(description="values that were there already")
+    corrected: int = Field(description="values that replaced others of the same time")
+    rejected: int = Field(description="values that were not believed")
     waiting: int = Field(description="received and not committed; the broker keeps their messages")
-    processes: list[IngestProcess]
-    last_stored_at: datetime | None
+    processes: list[IngestProcess] = Field(description="by id")
+    last_stored_at: datetime | None = Field(
+        description="when something new was stored last, RFC 3339, UTC"
+    )
     age_s: float | None = Field(description="seconds since something new was stored")
 
 
@@ -58,10 +63,10 @@ class RejectedHealth(BaseModel):
 class ThingsHealth(BaseModel):
     """Things by state."""
 
-    total: int
-    live: int
-    silent: int
-    waiting: int
+    total: int = Field(description="registered things")
+    live: int = Field(description="heard of lately")
+    silent: int = Field(description="not heard of lately")
+    waiting: int = Field(description="never heard of")
 
 
 class QualityHealth(BaseModel):
@@ -74,9 +79,11 @@ class QualityHealth(BaseModel):
 class HistoryHealth(BaseModel):
     """Since when history is kept; null where all of it is."""
 
-    observations_since: datetime | None
-    five_minutes_since: datetime | None = Field(description="rollups")
-    hours_since: datetime | None = Field(description="rollups; those of a Tokyo day are all kept")
+    observations_since: datetime | None = Field(description="RFC 3339, UTC")
+    five_minutes_since: datetime | None = Field(description="rollups; RFC 3339, UTC")
+    hours_since: datetime | None = Field(
+        description="rollups; RFC 3339, UTC; those of a Tokyo day are all kept"
+    )
     too_late: int = Field(
         description="observations that came when those of their time were no longer kept, and are in "
         "no rollup; counted when they were dropped"
@@ -91,11 +98,11 @@ class Health(BaseModel):
         "database is away"
     )
     time: Time
-    version: str
-    database: DatabaseHealth
-    ingest: IngestHealth | None
-    things: ThingsHealth | None
-    rejected: RejectedHealth | None = None
-    quality: QualityHealth | None = None
-    history: HistoryHealth | None = None
-    alerts: AlertsHealth | None = None
+    version: str = Field(description="of the hub", examples=["0.1.0"])
+    database: DatabaseHealth = Field(description="whether it serves")
+    ingest: IngestHealth | None = Field(description="what became of values; null while it is down")
+    things: ThingsHealth | None = Field(description="by state; null while it is down")
+    rejected: RejectedHealth | None = Field(None, description="messages that were not believed")
+    quality: QualityHealth | None = Field(None, description="what looks wrong")
+    history: HistoryHealth | None = Field(None, description="since when history is kept")
+    alerts: AlertsHealth | None = Field(None, description="how alerts are")

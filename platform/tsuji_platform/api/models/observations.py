@@ -4,67 +4,78 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from tsuji_platform.api.models.fields import Flags, Time, Value
+from tsuji_platform.api.fields import (
+    Flags,
+    Linked,
+    Page,
+    PropertyId,
+    ThingId,
+    Time,
+    Told,
+    Unit,
+    Value,
+)
 from tsuji_platform.contract.quality import Flag
 
 
 class LatestItem(BaseModel):
     """The newest observation of one datastream."""
 
-    thing: str
-    observed_property: str
+    thing: ThingId
+    observed_property: PropertyId
     time: Time
-    result: Value
-    unit: str = Field(description="UCUM code")
+    result: Told
+    unit: Unit
     quality: Flags
 
 
-class Latest(BaseModel):
+class Latest(Linked):
     """The newest observations; what looks wrong about those of all things is up to 30 s old."""
 
-    items: list[LatestItem]
+    items: list[LatestItem] = Field(description="by thing")
 
 
 class RawObservation(BaseModel):
     """One observation as it was stored."""
 
-    observed_property: str
+    observed_property: PropertyId
     time: Time
-    result: Value
-    unit: str = Field(description="UCUM code")
-    period_s: int | None = Field(description="for counts: the seconds that end at `time`")
+    result: Told
+    unit: Unit
+    period_s: int | None = Field(
+        description="for counts: the seconds that end at `time`", examples=[300]
+    )
     quality: Flags
 
 
-class Observations(BaseModel):
+class Observations(Page):
     """One page of a thing's observations."""
 
-    thing: str
-    items: list[RawObservation]
-    next: str | None = Field(description="address of the next page; null on the last")
+    thing: ThingId
+    items: list[RawObservation] = Field(description="in order of time")
     kept_since: datetime | None = Field(
-        description="observations up to this moment are no longer kept, only their rollups (see the "
-        "series); null where all are kept"
+        description="RFC 3339, UTC: observations up to this moment are no longer kept, only their rollups "
+        "(see the series); null where all are kept"
     )
 
 
 class QualityItem(BaseModel):
     """A datastream whose newest observation looks wrong."""
 
-    thing: str
-    observed_property: str
-    flag: Flag
+    thing: ThingId
+    observed_property: PropertyId
+    flag: Flag = Field(description="what looks wrong")
     since: Time = Field(
-        description="of a stuck value its first reading, looked for up to 7 days back; "
+        description="RFC 3339, UTC: of a stuck value its first reading, looked for up to 7 days back; "
         "of a step its time"
     )
     time: Time
     result: Value
-    unit: str = Field(description="UCUM code")
+    unit: Unit
 
 
-class Quality(BaseModel):
+class Quality(Linked):
     """What looks wrong now."""
 
-    time: Time = Field(description="when it was looked up")
-    items: list[QualityItem]
+    time: Time = Field(description="when it was looked up, RFC 3339, UTC")
+    items: list[QualityItem] = Field(description="by thing")

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from tsuji_platform.api.models.fields import Time
+from tsuji_platform.api.fields import Linked, Page, Time
 
 
 class RejectedAmount(BaseModel):
@@ -15,25 +15,26 @@ class RejectedAmount(BaseModel):
 class RejectedCount(RejectedAmount):
     """What is kept of one thing's messages that were rejected for one reason."""
 
-    thing: str | None = Field(description="id as in the topic; null where it names none")
-    reason: str = Field(examples=["unregistered_thing"])
+    thing: str | None = Field(
+        description="id as in the topic; null where it names none", examples=["pole-01"]
+    )
+    reason: str = Field(description="why", examples=["unregistered_thing"])
     last_received_at: Time
 
 
-class RejectedCounts(BaseModel):
+class RejectedCounts(Page):
     """One page of counts."""
 
-    items: list[RejectedCount]
-    next: str | None = Field(description="address of the next page; null on the last")
+    items: list[RejectedCount] = Field(description="by thing and reason")
 
 
-class RejectedMessage(BaseModel):
+class RejectedMessage(Linked):
     """One message that was not believed, or not as a whole."""
 
-    id: int
-    topic: str
+    id: int = Field(description="of the message", examples=[17])
+    topic: str = Field(description="MQTT topic", examples=["tsuji/v1/things/pole-01/observations"])
     thing: str | None = Field(description="id as in the topic; null where it names none")
-    reason: str = Field(examples=["unregistered_thing"])
+    reason: str = Field(description="why", examples=["unregistered_thing"])
     detail: str = Field(description="what was wrong, and what would be right")
     values: int = Field(description="what it stands for, repetitions included")
     seen: int = Field(description="how often the same came")
@@ -45,7 +46,7 @@ class RejectedMessage(BaseModel):
     )
 
 
-class RejectedMessages(BaseModel):
+class RejectedMessages(Linked):
     """Rejected messages, the newest first."""
 
-    items: list[RejectedMessage]
+    items: list[RejectedMessage] = Field(description="the newest first")

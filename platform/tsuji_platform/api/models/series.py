@@ -5,8 +5,18 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from tsuji_platform.analytics.gaps import Absence
+from tsuji_platform.api.fields import (
+    AreaCode,
+    AreaSetId,
+    FigureId,
+    Linked,
+    PropertyId,
+    ThingId,
+    Time,
+    Unit,
+    UnitLabel,
+)
 from tsuji_platform.api.models.areas import Estimated
-from tsuji_platform.api.models.fields import Time
 
 
 class Gap(BaseModel):
@@ -21,11 +31,11 @@ class Gap(BaseModel):
     )
 
 
-class Series(BaseModel):
+class Series(Linked):
     """Values over time; a step without observations is null."""
 
-    unit: str = Field(description="UCUM code")
-    unit_label: str
+    unit: Unit
+    unit_label: UnitLabel
     start: Time
     end: Time
     step_s: int = Field(description="length of a step, seconds")
@@ -39,9 +49,9 @@ class Series(BaseModel):
 class AreaSeries(Series):
     """A figure of an area over time."""
 
-    area_set: str
-    code: str
-    figure: str
+    area_set: AreaSetId
+    code: AreaCode
+    figure: FigureId
     estimated: Estimated | None = Field(
         None,
         description="where nothing in the area measures it: made of things near by, those that have "
@@ -52,5 +62,5 @@ class AreaSeries(Series):
 class ThingSeries(Series):
     """Observations of one datastream over time."""
 
-    thing: str
-    observed_property: str
+    thing: ThingId
+    observed_property: PropertyId

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from tsuji_platform.api import alert_models as models
-from tsuji_platform.api import shape
+from tsuji_platform.api import links, shape
+from tsuji_platform.api.answers import RowsDep, offered
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
-from tsuji_platform.api.hub import Hub, HubDep, parse_moment
+from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.api.intervals import IntervalQuery, bounds
+from tsuji_platform.api.paging import CountQuery, counted
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.store.alert_outbox import AlertFilter, AlertRow, Alerts
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -17,44 +20,74 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 _SILENT_AFTER = timedelta(seconds=30)
 
 
-@router.get("", summary="Alerts, page by page")
+@router.get(
+    "", summary="Alerts, page by page", response_model=models.AlertList, responses=offered()
+)
 def alerts(
     hub: HubDep,
+    wanted: RowsDep,
     state: Annotated[
-        Literal["on", "ended", "all"], Query(description="on now, ended, or all")
+        Literal["on", "ended", "all"],
+        Query(description="on now, ended, or all", examples=["on"]),
     ] = "all",
-    rule: Annotated[str | None, Query(max_length=64, description="only of this rule")] = None,
+    rule: Annotated[
+        str | None, Query(max_length=64, description="only of this rule", examples=["heat"])
+    ] = None,
     area_set: Annotated[
         str | None,
         Query(
             max_length=64,
             description="only about areas of this set, and about things that stand in one now",
+            examples=["mesh500-central"],
         ),
     ] = None,
     area: Annotated[
         str | None,
-        Query(max_length=64, description="only of the area with this code; needs area_set"),
+        Query(
+            max_length=64,
+            description="only of the area with this code; needs area_set",
+            examples=["533945373"],
+        ),
     ] = None,
-    thing: Annotated[str | None, Query(max_length=64, description="only about this thing")] = None,
+    thing: Annotated[
+        str | None,
+        Query(max_length=64, description="only about this thing", examples=["pole-01"]),
+    ] = None,
+    interval: IntervalQuery = None,
     start: Annotated[
-        str | None, Query(description="RFC 3339 with offset: only those that had not ended before")
+        str | None,
+        Query(
+            description="RFC 3339 with offset: only those that had not ended before",
+            examples=["2026-04-01T00:00:00Z"],
+        ),
     ] = None,
     end: Annotated[
-        str | None, Query(description="RFC 3339 with offset: only those that had begun by then")
+        str | None,
+        Query(
+            description="RFC 3339 with offset: only those that had begun by then",
+            examples=["2026-04-01T09:00:00+09:00"],
+        ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="alerts on a page")] = 100,
+    count: CountQuery = None,
+    limit: Annotated[
+        int, Query(ge=1, le=1_000, description="alerts on a page", examples=[100])
+    ] = 100,
     after: Annotated[
         str | None,
-        Query(max_length=64, description="id of the alert before the page, as `next` has it"),
+        Query(
+            max_length=64,
+            description="id of the alert before the page, as `next` has it",
+            examples=["a1b2c3"],
+        ),
     ] = None,
-) -> models.AlertList:
+) -> Response:
     """Newest start first. An alert ends by itself; nobody has to acknowledge it.
 
     They say what sensors measured by rules that this hub's operator chose, and are no official warning.
     """
     if area is not None and area_set is None:
         raise BadParameterError(f"area {area!r:.80} needs area_set, the set that it is of")
-    since, until = parse_moment(start, "start"), parse_moment(end, "end")
+    since, until = bounds(interval, start, end, hub.clock())
     if since is not None and until is not None and since > until:
         raise BadParameterError(
             f"start {shape.iso(since)} must not be after end {shape.iso(until)}"
@@ -66,29 +99,31 @@ def alerts(
         if not before:
             raise BadParameterError(f"after {after!r:.80} is not the id of an alert; take `next`")
         place = before[0].start, before[0].alert_no
-    rows = found.find(
-        AlertFilter(
-            on=None if state == "all" else state == "on",
-            rule_id=rule,
-            thing_id=thing,
-            area_set_id=area_set,
-            area_code=area,
-            start=since,
-            end=until,
-        ),
-        limit=limit + 1,
-        after=place,
+    which = AlertFilter(
+        on=None if state == "all" else state == "on",
+        rule_id=rule,
+        thing_id=thing,
+        area_set_id=area_set,
+        area_code=area,
+        start=since,
+        end=until,
     )
+    rows = found.find(which, limit=limit + 1, after=place)
     page, more = rows[:limit], None
     if len(rows) > limit:
-        asked = {
-            "state": state, "rule": rule, "area_set": area_set, "area": area, "thing": thing,
-            "start": None if since is None else shape.iso(since),
-            "end": None if until is None else shape.iso(until),
-            "limit": limit, "after": page[-1].alert_id,
-        }  # fmt: skip
-        more = "/v1/alerts?" + urlencode({k: v for k, v in asked.items() if v is not None})
-    return models.AlertList(items=[_alert(row) for row in page], next=more)
+        more = wanted.address(
+            interval=None,
+            start=None if since is None else shape.iso(since),
+            end=None if until is None else shape.iso(until),
+            after=page[-1].alert_id,
+        )
+    body = models.AlertList(
+        items=[_alert(row) for row in page],
+        next=more,
+        count=counted(count, lambda way: found.count(which, way)),
+        links={"self": wanted.address(), "rules": links.to("alerts", "rules")},
+    )
+    return wanted.answer(body, lambda: of_items(models.Alert, body.items))
 
 
 @router.get("/rules", summary="The rules in force")
@@ -101,15 +136,18 @@ def rules(hub: HubDep) -> models.AlertRules:
                 label=models.AlertLabel(**one["document"]["label"]),
                 definition=one["document"],
                 problem=one["problem"],
+                links={"alerts": links.to("alerts", rule=one["document"]["id"])},
             )
             for one in Alerts(hub.database).rules()
-        ]
+        ],
+        links={"alerts": links.to("alerts")},
     )
 
 
 @router.get("/{alert}", summary="One alert")
 def alert(
-    hub: HubDep, alert: Annotated[str, Path(max_length=64, description="its id")]
+    hub: HubDep,
+    alert: Annotated[str, Path(max_length=64, description="its id", examples=["a1b2c3"])],
 ) -> models.Alert:
     """An alert of now or of the past."""
     for row in Alerts(hub.database).find(AlertFilter(alert_id=alert), limit=1):
@@ -136,7 +174,17 @@ def _alert(row: AlertRow) -> models.Alert:
         value=row.value,
         value_time=row.value_at,
         definition=row.rule,
+        links=_links(row),
     )
+
+
+def _links(row: AlertRow) -> dict[str, str]:
+    found = {"self": links.to("alerts", row.alert_id), "collection": links.to("alerts")}
+    if row.thing_id is not None:
+        found["thing"] = links.to("things", row.thing_id)
+    if row.area_set_id is not None and row.area_code is not None:
+        found["area"] = links.area(row.area_set_id, row.area_code)["self"]
+    return found
 
 
 def _without_host(target: str) -> str:

@@ -1,34 +1,48 @@
 """Area sets, their areas, and the figures of areas now, then and over time."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics import combine, estimate
 from tsuji_platform.analytics.estimate import Neighbour
 from tsuji_platform.analytics.figures import FIGURES, WINDOW
-from tsuji_platform.analytics.readings import FigureValue
-from tsuji_platform.api import models, shape
+from tsuji_platform.analytics.readings import Combined, FigureValue
+from tsuji_platform.api import links, models, shape
+from tsuji_platform.api.answers import SELDOM, SHAPES, PlacesDep, RowsDep, ShapesDep, offered
+from tsuji_platform.api.area_tables import of_areas, of_snapshot
+from tsuji_platform.api.bbox import BBox, parse_bbox
+from tsuji_platform.api.choosing import AreaQuery, BoxQuery, check_areas
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.explain import explained as explained_figures
+from tsuji_platform.api.formats import PLACES, Format
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import At, Hub, HubDep, Readings, SpanDep
+from tsuji_platform.api.hub import At, CodePath, Hub, HubDep, Readings, SetPath, SpanDep
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
+from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.api.typical_models import TypicalNow
-from tsuji_platform.store.records import Area
+from tsuji_platform.store.records import Area, AreaSet
 
 router = APIRouter(prefix="/area-sets", tags=["areas"])
 
 
-@router.get("", summary="Area sets")
-def area_sets(hub: HubDep) -> models.AreaSets:
+@router.get("", summary="Area sets", response_model=models.AreaSets, responses=offered())
+def area_sets(hub: HubDep, wanted: RowsDep) -> Response:
     """Municipalities first, then other polygons, then meshes."""
-    return models.AreaSets(items=[shape.area_set(row) for row in hub.areas.sets()])
+    body = models.AreaSets(
+        items=[shape.area_set(row) for row in hub.areas.sets()], links={"self": wanted.address()}
+    )
+    return wanted.answer(body, lambda: of_items(models.AreaSet, body.items), cache=SELDOM)
+
+
+@router.get("/{area_set}", summary="One area set")
+def one_area_set(hub: HubDep, area_set: SetPath) -> models.AreaSet:
+    """Its name, source and extent, and where its areas are."""
+    return shape.area_set(hub.area_set(area_set))
 
 
 @router.get(
@@ -36,19 +50,69 @@ def area_sets(hub: HubDep) -> models.AreaSets:
     summary="Areas as GeoJSON",
     response_model=models.GeoJson,
     response_class=GeoJsonResponse,
+    responses=offered(SHAPES),
 )
 def areas(
-    hub: HubDep, area_set: str, if_none_match: Annotated[str | None, Header()] = None
+    hub: HubDep, wanted: ShapesDep, area_set: SetPath, area: AreaQuery = None, bbox: BoxQuery = None
 ) -> Response:
-    """A FeatureCollection (RFC 7946) of the areas' display shapes."""
+    """A FeatureCollection (RFC 7946) of the areas' display shapes; in rows when asked for."""
     known = hub.area_set(area_set)
-    features = [_feature(area) for area in hub.areas.areas(area_set)]
-    body = orjson.dumps({"type": "FeatureCollection", "source": known.source, "features": features})
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
-    if if_none_match is not None and etag in if_none_match:
-        return Response(status_code=304, headers=headers)
-    return GeoJsonResponse(body, headers=headers)
+    found = _chosen(hub, area_set, area, bbox)
+    if wanted.format is Format.GEOJSON:
+        body = {
+            "type": "FeatureCollection",
+            "source": known.source,
+            "licence": known.licence,
+            "links": links.area_set(area_set),
+            "features": [_feature(one) for one in found],
+        }
+        return GeoJsonResponse(orjson.dumps(body), headers={"Cache-Control": SELDOM})
+    listed = models.AreaList(
+        area_set=area_set,
+        source=known.source,
+        items=[
+            models.AreaItem(
+                code=one.code,
+                name=one.name,
+                name_en=one.name_en,
+                things=one.things,
+                bbox=one.bbox,
+                links=links.area(area_set, one.code),
+            )
+            for one in found
+        ],
+        links=links.area_set(area_set),
+    )
+    return wanted.answer(listed, lambda: of_areas(listed, found, _credit(known)), cache=SELDOM)
+
+
+def _chosen(hub: Hub, area_set: str, codes: list[str] | None, bbox: str | None) -> list[Area]:
+    """The areas of a set with these codes that touch a box.
+
+    Raises:
+        BadParameterError: it has no area of such a code, or there is no such box.
+    """
+    box = parse_bbox(bbox)
+    if codes:
+        check_areas(hub, area_set, codes)
+    return [
+        area
+        for area in hub.areas.areas(area_set)
+        if (not codes or area.code in codes) and (box is None or _touch(area.bbox, box))
+    ]
+
+
+def _touch(one: BBox, other: BBox) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
+
+
+def _credit(area_set: AreaSet) -> dict[str, str]:
+    return {
+        "area_set": area_set.area_set_id,
+        "title": area_set.name,
+        "source": area_set.source,
+        "licence": area_set.licence,
+    }
 
 
 def _feature(area: Area) -> dict[str, object]:
@@ -69,17 +133,27 @@ def _feature(area: Area) -> dict[str, object]:
 @router.get(
     "/{area_set}/snapshot",
     summary="Figures of all areas, now or at a past moment",
+    response_model=models.Snapshot,
     response_model_exclude_unset=True,
+    responses=offered(PLACES),
 )
 def snapshot(
     hub: HubDep,
-    area_set: str,
+    wanted: PlacesDep,
+    area_set: SetPath,
     at: At,
-    things: Annotated[bool, Query(description="also what every thing said last")] = False,
-) -> models.Snapshot:
-    """Figures by area; what is left out has no data in the hour before the moment."""
+    things: Annotated[
+        bool, Query(description="JSON: also what every thing said last", examples=[True])
+    ] = False,
+    area: AreaQuery = None,
+    bbox: BoxQuery = None,
+) -> Response:
+    """Figures by area; what is left out has no data in the hour before the moment.
+
+    In rows and as GeoJSON all areas are there, with their shapes and figures side by side.
+    """
     with hub.database.held():
-        hub.area_set(area_set)
+        known = hub.area_set(area_set)
         readings = hub.readings(at)
         membership = hub.areas.membership(area_set)
         figures = hub.nearby.figures(area_set, readings.newest, readings.totals, membership)
@@ -89,6 +163,7 @@ def snapshot(
         area_set=area_set,
         time=time,
         window_s=int(WINDOW.total_seconds()),
+        links=links.area_set(area_set) | {"self": wanted.address()},
         areas=[
             models.SnapshotArea(
                 code=code,
@@ -113,7 +188,18 @@ def snapshot(
         answer.method, answer.method_ja = shape.of_sums(readings.made_of)
     if things:
         answer.things = [models.ThingState(**state) for state in _states(hub, at, readings)]
-    return answer
+    if wanted.format is not Format.JSON:
+        about = _credit(known) | {"time": shape.iso(time), "window_s": answer.window_s}
+        shapes = _chosen(hub, area_set, area, bbox)
+        return wanted.answer(answer, lambda: of_snapshot(answer, shapes, about))
+    if area or bbox is not None:
+        asked = {one.code for one in _chosen(hub, area_set, area, bbox)}
+        answer.areas = [one for one in answer.areas if one.code in asked]
+    return wanted.answer(
+        answer,
+        is_sparse=True,
+        moves="" if at is not None else f'"time":"{shape.iso(time)}"',
+    )
 
 
 def _states(hub: Hub, at: datetime | None, readings: Readings) -> Iterable[dict[str, Any]]:
@@ -150,7 +236,7 @@ def area_of(hub: Hub, area_set: str, code: str) -> Area:
     summary="One area with its figures and how they were made",
     response_model_exclude_unset=True,
 )
-def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail:
+def one_area(hub: HubDep, area_set: SetPath, code: CodePath, at: At) -> models.AreaDetail:
     """An area at one moment: figures, each with its age and method, and its things."""
     area = area_of(hub, area_set, code)
     membership = hub.areas.membership(area_set, code)
@@ -167,7 +253,10 @@ def one_area(hub: HubDep, area_set: str, code: str, at: At) -> models.AreaDetail
         name_en=area.name_en,
         time=time,
         things=membership.get(code, []),
-        figures=explained_figures(values, usual.get(code, {}), time, readings.made_of),
+        figures=explained_figures(
+            values, usual.get(code, {}), time, readings.made_of, (area_set, code)
+        ),
+        links=links.area(area_set, code),
     )
 
 
@@ -178,14 +267,20 @@ def _span_of(near: Sequence[Neighbour]) -> models.Estimated | None:
     return models.Estimated(distance_m=min(reach), farthest_m=max(reach))
 
 
-@router.get("/{area_set}/areas/{code}/series", summary="A figure of an area over time")
+@router.get(
+    "/{area_set}/areas/{code}/series",
+    summary="A figure of an area over time",
+    response_model=models.AreaSeries,
+    responses=offered(),
+)
 def area_series(
     hub: HubDep,
-    area_set: str,
-    code: str,
+    wanted: RowsDep,
+    area_set: SetPath,
+    code: CodePath,
     figure: Annotated[str, Query(examples=["footfall"], description="id of a figure")],
     span: SpanDep,
-) -> models.AreaSeries:
+) -> Response:
     """The figure of each step: people are counted per step, weather is the mean of the step.
 
     Weather that nothing in the area measures is `estimated`.
@@ -198,12 +293,14 @@ def area_series(
     things = [one.thing_id for one in near] or hub.areas.membership(area_set, code).get(code, [])
     resolved = resolve(hub, span, things, known.properties)
     asked = things, known.properties, resolved.start, resolved.end, resolved.step
+    steps: list[Combined] = []
     if near:
         found = estimate.series(known, hub.reader.steps(*asked), near)
     else:
-        found = combine.series(known, hub.reader.combined(*asked))
+        steps = hub.reader.combined(*asked)
+        found = combine.series(known, steps)
     times, values = fill(resolved, found)
-    return models.AreaSeries(
+    body = models.AreaSeries(
         area_set=area_set,
         code=code,
         figure=figure,
@@ -216,4 +313,7 @@ def area_series(
         times=times,
         values=values,
         gaps=explained(hub, resolved, things, known.properties, times, found),
+        links=links.area(area_set, code) | {"self": wanted.address()},
     )
+    said = {"area_set": area_set, "code": code, "figure": figure}
+    return wanted.answer(body, lambda: of_series(said, body))

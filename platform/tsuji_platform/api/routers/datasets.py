@@ -4,15 +4,20 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
+from tsuji_platform.api import links
+from tsuji_platform.api.answers import SELDOM, PlacesDep, RowsDep, offered
 from tsuji_platform.api.bbox import parse_bbox
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
+from tsuji_platform.api.formats import PLACES
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.api.hub import CodePath, Hub, HubDep, SetPath
 from tsuji_platform.api.models import GeoJson
 from tsuji_platform.api.models import datasets as models
+from tsuji_platform.api.paging import CountQuery, counted
 from tsuji_platform.api.routers.area_sets import area_of
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.contract.features import FeatureFlag, PopulationCount
 from tsuji_platform.store.dataset_records import (
     DatasetRow,
@@ -24,20 +29,37 @@ from tsuji_platform.store.dataset_records import (
 
 router = APIRouter(tags=["datasets"])
 
-Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="rows on a page", examples=[1000])]
 After = Annotated[
-    int, Query(ge=0, le=2**62, description="the number before the page; take it from `next`")
+    int,
+    Query(
+        ge=0,
+        le=2**62,
+        description="the number before the page; take it from `next`",
+        examples=[1000],
+    ),
+]
+DatasetPath = Annotated[
+    str, Path(description="id of a dataset", examples=["130001-evacuation-center"])
 ]
 
 
-@router.get("/datasets", summary="Datasets of administrative open data")
-def datasets(hub: HubDep) -> models.Datasets:
+@router.get(
+    "/datasets",
+    summary="Datasets of administrative open data",
+    response_model=models.Datasets,
+    responses=offered(),
+)
+def datasets(hub: HubDep, wanted: RowsDep) -> Response:
     """What was imported, each with publisher, licence, source and date, which go wherever it is shown."""
-    return models.Datasets(items=[_dataset(row) for row in hub.datasets.datasets()])
+    body = models.Datasets(
+        items=[_dataset(row) for row in hub.datasets.datasets()], links={"self": wanted.address()}
+    )
+    return wanted.answer(body, lambda: of_items(models.Dataset, body.items), cache=SELDOM)
 
 
 @router.get("/datasets/{dataset}", summary="One dataset with what its import did")
-def one_dataset(hub: HubDep, dataset: str) -> models.DatasetDetail:
+def one_dataset(hub: HubDep, dataset: DatasetPath) -> models.DatasetDetail:
     """Where it is from, which columns were recognised, and which rows were repaired or refused."""
     row = _found(hub, dataset)
     return models.DatasetDetail(
@@ -60,8 +82,13 @@ def _filter(
             examples=["139.69,35.68,139.71,35.70"],
         ),
     ] = None,
-    area_set: Annotated[str | None, Query(max_length=64, description="with `area`")] = None,
-    area: Annotated[str | None, Query(max_length=64, description="code of an area")] = None,
+    area_set: Annotated[
+        str | None,
+        Query(max_length=64, description="with `area`", examples=["municipalities-13"]),
+    ] = None,
+    area: Annotated[
+        str | None, Query(max_length=64, description="code of an area", examples=["13104"])
+    ] = None,
     join: Annotated[
         Join,
         Query(
@@ -70,9 +97,13 @@ def _filter(
         ),
     ] = "position",
     flagged: Annotated[
-        bool | None, Query(description="only what has a flag, or only what has none")
+        bool | None,
+        Query(description="only what has a flag, or only what has none", examples=[True]),
     ] = None,
-    flag: Annotated[FeatureFlag | None, Query(description="only what has this flag")] = None,
+    flag: Annotated[
+        FeatureFlag | None,
+        Query(description="only what has this flag", examples=["position_contradicts_code"]),
+    ] = None,
 ) -> FeatureFilter:
     if (area_set is None) != (area is None):
         raise BadParameterError("area_set and area name an area together: give both or neither")
@@ -90,15 +121,41 @@ def _filter(
 Filter = Annotated[FeatureFilter, Depends(_filter)]
 
 
-@router.get("/datasets/{dataset}/features", summary="Features of a dataset, page by page")
+@router.get(
+    "/datasets/{dataset}/features",
+    summary="Features of a dataset, page by page",
+    response_model=models.Features,
+    responses=offered(PLACES),
+)
 def features(
-    hub: HubDep, dataset: str, wanted: Filter, limit: Limit = 1_000, after: After = 0
-) -> models.Features:
+    hub: HubDep,
+    shown: PlacesDep,
+    dataset: DatasetPath,
+    wanted: Filter,
+    count: CountQuery = None,
+    limit: Limit = 1_000,
+    after: After = 0,
+) -> Response:
     """Rows in their order in the file, with the columns that were recognised and all as published."""
     row = _found(hub, dataset)
-    page, more = _page(hub, dataset, wanted, limit, after, "features")
-    return models.Features(
-        dataset=_credit(row), items=[_feature(feature) for feature in page], next=more
+    rows = hub.datasets.features(dataset, wanted, limit=limit + 1, after=after)
+    page = rows[:limit]
+    body = models.Features(
+        dataset=_credit(row),
+        items=[_feature(feature) for feature in page],
+        next=shown.address(after=page[-1].number) if len(rows) > limit else None,
+        count=counted(count, lambda way: hub.datasets.count_features(dataset, wanted, way)),
+        links=links.dataset(dataset),
+    )
+    return shown.answer(
+        body,
+        lambda: of_items(
+            models.Feature,
+            body.items,
+            about=body.dataset.model_dump(),
+            points=[one.coordinates for one in body.items],
+        ),
+        cache=SELDOM,
     )
 
 
@@ -109,7 +166,7 @@ def features(
     response_class=GeoJsonResponse,
 )
 def features_geojson(
-    hub: HubDep, dataset: str, wanted: Filter, limit: Limit = 1_000, after: After = 0
+    hub: HubDep, dataset: DatasetPath, wanted: Filter, limit: Limit = 1_000, after: After = 0
 ) -> Response:
     """A FeatureCollection (RFC 7946) with the dataset's publisher and licence beside its features.
 
@@ -121,34 +178,43 @@ def features_geojson(
         "type": "FeatureCollection",
         "dataset": _credit(row).model_dump(),
         "next": more,
+        "links": links.dataset(dataset),
         "features": [_geojson(feature) for feature in page],
     }
-    return GeoJsonResponse(orjson.dumps(body))
+    link = {"Link": f'<{more}>; rel="next"'} if more else {}
+    return GeoJsonResponse(orjson.dumps(body), headers={"Cache-Control": SELDOM, **link})
 
 
 @router.get(
-    "/area-sets/{area_set}/areas/{code}/population", summary="Who lives in an area, by age and sex"
+    "/area-sets/{area_set}/areas/{code}/population",
+    summary="Who lives in an area, by age and sex",
+    response_model=models.Population,
+    responses=offered(),
 )
 def population(
     hub: HubDep,
-    area_set: str,
-    code: str,
-    dataset: Annotated[str | None, Query(max_length=64, description="only of this dataset")] = None,
+    wanted: RowsDep,
+    area_set: SetPath,
+    code: CodePath,
+    dataset: Annotated[
+        str | None,
+        Query(
+            max_length=64, description="only of this dataset", examples=["population-tokyo-2023"]
+        ),
+    ] = None,
     limit: Limit = 1_000,
     after: After = 0,
-) -> models.Population:
+) -> Response:
     """The newest numbers of people and households, and page by page all that is counted."""
     area = area_of(hub, area_set, code)
+    if dataset is not None:
+        _found(hub, dataset)
     rows = hub.datasets.counts(code, dataset_id=dataset, limit=limit + 1, after=after)
     page = rows[:limit]
     people = hub.datasets.population(area_set, code=code).get(code)
     households = hub.datasets.population(area_set, code=code, measure="households").get(code)
-    more = None
-    if len(rows) > limit:
-        asked = {"dataset": dataset, "limit": limit, "after": page[-1].key}
-        more = f"/v1/area-sets/{area_set}/areas/{code}/population?" + _query(asked)
     named = {it.dataset_id for it in page} | {it.dataset_id for it in (people, households) if it}
-    return models.Population(
+    body = models.Population(
         area_set=area_set,
         code=code,
         name=area.name,
@@ -157,8 +223,11 @@ def population(
         households=_total(households),
         items=[_counted(it.dataset_id, it.counted) for it in page],
         datasets=[_credit(row) for row in hub.datasets.datasets() if row.dataset_id in named],
-        next=more,
+        next=wanted.address(after=page[-1].key) if len(rows) > limit else None,
+        links=links.area(area_set, code)
+        | {it.dataset_id: links.to("datasets", it.dataset_id) for it in (people, households) if it},
     )
+    return wanted.answer(body, lambda: of_items(models.PopulationCount, body.items), cache=SELDOM)
 
 
 def _found(hub: Hub, dataset: str) -> DatasetRow:
@@ -207,7 +276,10 @@ def _credit(row: DatasetRow) -> models.Credit:
 
 def _dataset(row: DatasetRow) -> models.Dataset:
     return models.Dataset(
-        **_credit(row).model_dump(), features=row.features, imported_at=row.imported_at
+        **_credit(row).model_dump(),
+        features=row.features,
+        imported_at=row.imported_at,
+        links=links.dataset(row.dataset_id),
     )
 
 

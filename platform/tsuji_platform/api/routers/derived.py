@@ -11,9 +11,9 @@ from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.api import shape
 from tsuji_platform.api.derived_now import of_areas, situation_of
 from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.fields import Time
 from tsuji_platform.api.hub import At, HubDep
 from tsuji_platform.api.merged_geojson import derived_value
-from tsuji_platform.api.models.fields import Time
 from tsuji_platform.api.models.profile import DerivedValue
 
 router = APIRouter(tags=["areas"])

@@ -3,13 +3,16 @@
 import re
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from tsuji_platform.api import models, shape
+from tsuji_platform.api import links, models, shape
+from tsuji_platform.api.answers import RowsDep, offered
 from tsuji_platform.api.errors import BadParameterError
-from tsuji_platform.api.hub import HubDep, parse_moment
+from tsuji_platform.api.hub import HubDep, ThingPath, parse_moment
+from tsuji_platform.api.intervals import IntervalQuery, bounds
+from tsuji_platform.api.paging import CountQuery, counted
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.store.cover import RAW
@@ -21,28 +24,43 @@ _LENGTH = timedelta(hours=24)
 _PROPERTY = re.compile(r"[a-z0-9_]{1,64}")
 
 
-@router.get("/things/{thing_id}/observations", summary="Raw observations of a thing, page by page")
+@router.get(
+    "/things/{thing_id}/observations",
+    summary="Raw observations of a thing, page by page",
+    response_model=models.Observations,
+    responses=offered(),
+)
 def observations(
     hub: HubDep,
-    thing_id: str,
+    wanted: RowsDep,
+    thing_id: ThingPath,
     observed_property: Annotated[
         str | None, Query(max_length=64, description="only of this", examples=["air_temperature"])
     ] = None,
+    interval: IntervalQuery = None,
     start: Annotated[
         str | None,
-        Query(description="RFC 3339 with offset, excluded; a day before `end` where left out"),
+        Query(
+            description="RFC 3339 with offset, excluded; a day before `end` where left out",
+            examples=["2026-04-01T00:00:00Z"],
+        ),
     ] = None,
     end: Annotated[
         str | None,
         Query(
             description="RFC 3339 with offset, included; where left out now, and the few minutes by "
-            "which clocks may run ahead"
+            "which clocks may run ahead",
+            examples=["2026-04-01T09:00:00+09:00"],
         ),
     ] = None,
     quality: Annotated[
-        Wanted, Query(description="all observations, those with flags or those without")
+        Wanted,
+        Query(description="all observations, those with flags or those without", examples=["good"]),
     ] = "all",
-    limit: Annotated[int, Query(ge=1, le=10_000, description="observations on a page")] = 1_000,
+    count: CountQuery = None,
+    limit: Annotated[
+        int, Query(ge=1, le=10_000, description="observations on a page", examples=[1000])
+    ] = 1_000,
     after: Annotated[
         str | None,
         Query(
@@ -51,7 +69,7 @@ def observations(
             examples=["2026-04-01T00:00:00Z,air_temperature"],
         ),
     ] = None,
-) -> models.Observations:
+) -> Response:
     """Observations in order of time, then of observed property; later pages may be followed live.
 
     `quality` lists what looks wrong about each: `step`, it leaps away from the readings before it;
@@ -64,8 +82,7 @@ def observations(
             f"observed_property {observed_property!r:.80} is not one of "
             + ", ".join(OBSERVED_PROPERTIES)
         )
-    until = parse_moment(end, "end")
-    since = parse_moment(start, "start")
+    since, until = bounds(interval, start, end, hub.clock())
     if until is None:
         now = hub.clock()
         until, since = now + FUTURE_TOLERANCE, since or now - _LENGTH
@@ -82,19 +99,17 @@ def observations(
         after=None if place is None or place[0] <= since else place,
         wanted=quality,
     )
+    if count is not None and quality != "all":
+        raise BadParameterError("count: only all observations are counted; leave out quality")
     more = None
     if page.after is not None:
-        asked = {
-            "observed_property": observed_property,
-            "start": shape.iso(since),
-            "end": shape.iso(until),
-            "quality": quality,
-            "limit": limit,
-            "after": f"{shape.iso(page.after[0])},{page.after[1]}",
-        }
-        named = urlencode({k: v for k, v in asked.items() if v is not None}, safe=":,")
-        more = f"/v1/things/{quote(thing_id, safe='')}/observations?{named}"
-    return models.Observations(
+        more = wanted.address(
+            interval=None,
+            start=shape.iso(since),
+            end=shape.iso(until),
+            after=f"{shape.iso(page.after[0])},{page.after[1]}",
+        )
+    body = models.Observations(
         thing=thing_id,
         items=[
             models.RawObservation(
@@ -109,7 +124,16 @@ def observations(
         ],
         next=more,
         kept_since=None if (kept := hub.reader.horizons().get(RAW)) is None else kept.since,
+        count=counted(
+            count,
+            lambda way: hub.finding.count_observations(
+                thing_id, since, until, way, observed_property
+            ),
+        ),
+        links=links.thing(thing_id) | {"self": wanted.address()},
     )
+    about = {"thing": thing_id, "kept_since": body.kept_since and shape.iso(body.kept_since)}
+    return wanted.answer(body, lambda: of_items(models.RawObservation, body.items, about=about))
 
 
 def _parse_after(text: str) -> tuple[datetime, str]:

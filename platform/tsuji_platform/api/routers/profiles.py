@@ -9,14 +9,16 @@ from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import FIGURES
-from tsuji_platform.api import merging, models, shape
+from tsuji_platform.api import links, merging, models, shape
+from tsuji_platform.api.answers import FIXED, RowsDep, offered
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import At, HubDep
+from tsuji_platform.api.hub import At, CodePath, HubDep, SetPath
 from tsuji_platform.api.merged_geojson import feature
 from tsuji_platform.api.merging import Join
 from tsuji_platform.api.models import profile
 from tsuji_platform.api.routers.area_sets import area_of
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.store.records import AreaSet
 
 router = APIRouter(tags=["areas"])
@@ -39,12 +41,20 @@ def _check(area_set: AreaSet, join: Join | None) -> None:
         )
 
 
-@router.get("/derived-figures", summary="Derived figures and how each is made", tags=["vocabulary"])
-def derived_figures() -> profile.DerivedFigures:
+@router.get(
+    "/derived-figures",
+    summary="Derived figures and how each is made",
+    tags=["vocabulary"],
+    response_model=profile.DerivedFigures,
+    responses=offered(),
+)
+def derived_figures(wanted: RowsDep) -> Response:
     """What is computed from figures, by which formula and from which source."""
-    return profile.DerivedFigures(
-        items=[profile.DerivedFigureKind(**merging.kind_of(name)) for name in DERIVED]
+    body = profile.DerivedFigures(
+        items=[profile.DerivedFigureKind(**merging.kind_of(name)) for name in DERIVED],
+        links={"self": wanted.address(), "figures": links.to("figures")},
     )
+    return wanted.answer(body, lambda: of_items(profile.DerivedFigureKind, body.items), cache=FIXED)
 
 
 @router.get(
@@ -52,7 +62,7 @@ def derived_figures() -> profile.DerivedFigures:
     summary="All that is known of one area at one moment",
 )
 def area_profile(
-    hub: HubDep, area_set: str, code: str, at: At, join: JoinDep = None
+    hub: HubDep, area_set: SetPath, code: CodePath, at: At, join: JoinDep = None
 ) -> profile.AreaProfile:
     """Figures, derived figures, residents, shelters, facilities and sensors, each with its source.
 
@@ -73,12 +83,15 @@ def area_profile(
 )
 def profiles_geojson(
     hub: HubDep,
-    area_set: str,
+    area_set: SetPath,
     at: At,
     join: JoinDep = None,
-    limit: Annotated[int, Query(ge=1, le=5_000, description="areas on a page")] = 2_000,
+    limit: Annotated[
+        int, Query(ge=1, le=5_000, description="areas on a page", examples=[2000])
+    ] = 2_000,
     after: Annotated[
-        str | None, Query(max_length=64, description="the code before the page")
+        str | None,
+        Query(max_length=64, description="the code before the page", examples=["533945373"]),
     ] = None,
 ) -> Response:
     """A FeatureCollection (RFC 7946), in order of codes; `sources` and `methods` stand beside the features.
@@ -109,6 +122,8 @@ def profiles_geojson(
             name: {"unit": it.unit, "method": it.method, "method_ja": it.method_ja}
             for name, it in FIGURES.items()
         },
+        "links": links.area_set(area_set),
         "features": [feature(known, area) for area in areas],
     }
-    return GeoJsonResponse(orjson.dumps(body))
+    link = {"Link": f'<{body["next"]}>; rel="next"'} if body["next"] else {}
+    return GeoJsonResponse(orjson.dumps(body), headers=link)

@@ -6,13 +6,15 @@ operators (`tsuji rejected`).
 
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from tsuji_platform.api import models
+from tsuji_platform.api import links, models
+from tsuji_platform.api.answers import RowsDep, offered
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.api.paging import CountQuery, counted
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.contract import Reason
 from tsuji_platform.store.records import Amount, RejectedCount
 
@@ -21,12 +23,26 @@ router = APIRouter(tags=["rejected messages"])
 _LATELY = timedelta(hours=24)
 
 
-@router.get("/rejected", summary="Rejected messages, counted by thing and reason, page by page")
+@router.get(
+    "/rejected",
+    summary="Rejected messages, counted by thing and reason, page by page",
+    response_model=models.RejectedCounts,
+    responses=offered(),
+)
 def rejected(
     hub: HubDep,
-    reason: Annotated[Reason | None, Query(description="only of this reason")] = None,
-    thing: Annotated[str | None, Query(max_length=64, description="only of this thing")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="counts on a page")] = 1_000,
+    wanted: RowsDep,
+    reason: Annotated[
+        Reason | None, Query(description="only of this reason", examples=["future_time"])
+    ] = None,
+    thing: Annotated[
+        str | None,
+        Query(max_length=64, description="only of this thing", examples=["pole-01"]),
+    ] = None,
+    count: CountQuery = None,
+    limit: Annotated[
+        int, Query(ge=1, le=10_000, description="counts on a page", examples=[1000])
+    ] = 1_000,
     after: Annotated[
         str | None,
         Query(
@@ -35,7 +51,7 @@ def rejected(
             examples=["pole-01/future_time"],
         ),
     ] = None,
-) -> models.RejectedCounts:
+) -> Response:
     """How many rejected messages are kept of each thing for each reason, in order of their ids.
 
     Things need not be registered to be listed here: that may be the very reason. Messages are kept for
@@ -48,11 +64,18 @@ def rejected(
         thing_id=thing,
     )
     page = rows[:limit]
-    more = None
-    if len(rows) > limit:
-        asked = {"limit": limit, "reason": reason, "thing": thing, "after": _after(page[-1])}
-        more = "/v1/rejected?" + urlencode({k: v for k, v in asked.items() if v is not None})
-    return models.RejectedCounts(items=[_count(row) for row in page], next=more)
+    body = models.RejectedCounts(
+        items=[_count(row) for row in page],
+        next=wanted.address(after=_after(page[-1])) if len(rows) > limit else None,
+        count=counted(
+            count,
+            lambda way: hub.rejected.count_counts(
+                way, reason=None if reason is None else reason.value, thing_id=thing
+            ),
+        ),
+        links={"self": wanted.address(), "messages": links.to("rejected", "messages")},
+    )
+    return wanted.answer(body, lambda: of_items(models.RejectedCount, body.items))
 
 
 def _after(row: RejectedCount) -> str:

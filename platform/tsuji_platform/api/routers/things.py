@@ -7,33 +7,127 @@ import orjson
 from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics import combine
-from tsuji_platform.api import models, shape
+from tsuji_platform.analytics.typical import PROFILED
+from tsuji_platform.api import links, models, shape
+from tsuji_platform.api.answers import PlacesDep, RowsDep, offered
+from tsuji_platform.api.choosing import ChosenDep
 from tsuji_platform.api.errors import BadParameterError
+from tsuji_platform.api.formats import PLACES
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import At, HubDep, SpanDep
+from tsuji_platform.api.hub import At, HubDep, SpanDep, ThingPath
+from tsuji_platform.api.paging import CountQuery, counted
 from tsuji_platform.api.routers import rejected
 from tsuji_platform.api.routers.series import explained, fill, resolve
+from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.contract import OBSERVED_PROPERTIES
-from tsuji_platform.contract.topics import THING_ID
+from tsuji_platform.store.finding import DatastreamRow
+from tsuji_platform.store.quality import Wanted
 from tsuji_platform.store.records import ThingRow
 
 router = APIRouter(tags=["things"])
 
 
-@router.get("/things", summary="Things, page by page")
+@router.get(
+    "/things",
+    summary="Things, page by page",
+    response_model=models.Things,
+    responses=offered(PLACES),
+)
 def things(
     hub: HubDep,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="things on a page")] = 1_000,
-    after: Annotated[str | None, Query(max_length=64, description="the id before the page")] = None,
-) -> models.Things:
+    wanted: PlacesDep,
+    chosen: ChosenDep,
+    count: CountQuery = None,
+    limit: Annotated[
+        int, Query(ge=1, le=10_000, description="things on a page", examples=[1000])
+    ] = 1_000,
+    after: Annotated[
+        str | None,
+        Query(
+            max_length=64,
+            description="the id before the page; take it from `next`",
+            examples=["pole-01"],
+        ),
+    ] = None,
+) -> Response:
     """Registered things in order of their ids."""
-    rows = hub.reader.things(limit=limit + 1, after=after)
-    page = rows[:limit]
-    more = (
-        f"/v1/things?limit={limit}&after={page[-1].thing.thing_id}" if len(rows) > limit else None
+    rows = hub.reader.things(limit=limit + 1, after=after, thing_ids=chosen.thing_ids)
+    page, now = rows[:limit], hub.clock()
+    body = models.Things(
+        items=[shape.thing(row, now) for row in page],
+        next=wanted.address(after=page[-1].thing.thing_id) if len(rows) > limit else None,
+        count=counted(
+            count,
+            lambda way: (
+                hub.reader.count_things(way) if chosen.thing_ids is None else len(chosen.thing_ids)
+            ),
+        ),
+        links={"self": wanted.address(), "geojson": links.to("things.geojson"), "front": "/v1"},
     )
-    now = hub.clock()
-    return models.Things(items=[shape.thing(row, now) for row in page], next=more)
+    return wanted.answer(
+        body,
+        lambda: of_items(
+            models.Thing, body.items, points=[one.location.coordinates for one in body.items]
+        ),
+    )
+
+
+@router.get(
+    "/datastreams",
+    summary="What things measure, page by page",
+    response_model=models.Datastreams,
+    responses=offered(),
+)
+def datastreams(
+    hub: HubDep,
+    wanted: RowsDep,
+    chosen: ChosenDep,
+    limit: Annotated[
+        int, Query(ge=1, le=10_000, description="datastreams on a page", examples=[1000])
+    ] = 1_000,
+    after: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="thing and observed property before the page; take it from `next`",
+            examples=["pole-01,air_temperature"],
+        ),
+    ] = None,
+) -> Response:
+    """Each with its unit and newest observation, in order of things, then of observed properties."""
+    thing_id, _, name = (after or "").partition(",")
+    rows = hub.finding.datastreams(
+        limit=limit + 1,
+        after=None if after is None else (thing_id, name),
+        thing_ids=chosen.thing_ids,
+        observed_properties=chosen.observed_properties,
+    )
+    page = rows[:limit]
+    more = f"{page[-1].thing_id},{page[-1].observed_property}" if len(rows) > limit else None
+    body = models.Datastreams(
+        items=[_datastream(row) for row in page],
+        next=None if more is None else wanted.address(after=more),
+        links={"self": wanted.address(), "observed_properties": links.to("observed-properties")},
+    )
+    return wanted.answer(body, lambda: of_items(models.Datastream, body.items))
+
+
+def _datastream(row: DatastreamRow) -> models.Datastream:
+    known = OBSERVED_PROPERTIES.get(row.observed_property)
+    return models.Datastream(
+        thing=row.thing_id,
+        observed_property=row.observed_property,
+        label=known.label if known else row.observed_property,
+        label_ja=known.label_ja if known else row.observed_property,
+        unit=known.unit if known else "",
+        unit_label=known.unit_label if known else "",
+        time=row.phenomenon_time,
+        result=row.result,
+        period_s=row.period_s,
+        links=links.datastream(
+            row.thing_id, row.observed_property, is_profiled=row.observed_property in PROFILED
+        ),
+    )
 
 
 @router.get(
@@ -77,7 +171,7 @@ def _feature(row: ThingRow, state: dict[str, Any]) -> dict[str, Any]:
 
 
 @router.get("/things/{thing_id}", summary="One thing with its newest observations")
-def one_thing(hub: HubDep, thing_id: str) -> models.ThingDetail:
+def one_thing(hub: HubDep, thing_id: ThingPath) -> models.ThingDetail:
     """A thing, what it said last, the areas that it stands in, and what of it was rejected."""
     row = hub.thing(thing_id)
     marks = hub.flags.marks(thing_id)
@@ -90,20 +184,31 @@ def one_thing(hub: HubDep, thing_id: str) -> models.ThingDetail:
         )
         for it in hub.reader.latest(thing_id=thing_id)
     }
-    areas = [models.AreaOfThing(**area) for area in hub.areas.of_thing(thing_id)]
+    areas = [
+        models.AreaOfThing(**area, links=links.area(area["area_set"], area["code"]))
+        for area in hub.areas.of_thing(thing_id)
+    ]
     thing = shape.thing(row, hub.clock())
     return models.ThingDetail(
         **thing.model_dump(), latest=latest, areas=areas, rejected=rejected.of_thing(hub, thing_id)
     )
 
 
-@router.get("/things/{thing_id}/series", summary="One observed property of a thing over time")
+@router.get(
+    "/things/{thing_id}/series",
+    summary="One observed property of a thing over time",
+    response_model=models.ThingSeries,
+    responses=offered(),
+)
 def thing_series(
     hub: HubDep,
-    thing_id: str,
-    observed_property: Annotated[str, Query(examples=["air_temperature"])],
+    wanted: RowsDep,
+    thing_id: ThingPath,
+    observed_property: Annotated[
+        str, Query(description="id of an observed property", examples=["air_temperature"])
+    ],
     span: SpanDep,
-) -> models.ThingSeries:
+) -> Response:
     """Observations combined into steps; one without any is null, and `gaps` says why there are none."""
     hub.thing(thing_id)
     known = OBSERVED_PROPERTIES.get(observed_property)
@@ -116,7 +221,7 @@ def thing_series(
     steps = hub.reader.steps([thing_id], [observed_property], full.start, full.end, full.step)
     values = {it.end: combine.step_value(it, known.aggregation) for it in steps}
     times, filled = fill(full, values)
-    return models.ThingSeries(
+    body = models.ThingSeries(
         thing=thing_id,
         observed_property=observed_property,
         unit=known.unit,
@@ -127,29 +232,51 @@ def thing_series(
         times=times,
         values=filled,
         gaps=explained(hub, full, [thing_id], [observed_property], times, {it.end for it in steps}),
+        links=links.datastream(
+            thing_id, observed_property, is_profiled=observed_property in PROFILED
+        ),
     )
+    said = {"thing": thing_id, "observed_property": observed_property}
+    return wanted.answer(body, lambda: of_series(said, body))
 
 
-@router.get("/latest", summary="Newest observations")
+@router.get(
+    "/latest",
+    summary="Newest observations",
+    response_model=models.Latest,
+    responses=offered(),
+)
 def latest(
     hub: HubDep,
-    thing: Annotated[
-        str | None, Query(pattern=f"^{THING_ID.pattern}$", description="only of this")
-    ] = None,
-    observed_property: Annotated[str | None, Query(max_length=64, description="only this")] = None,
-) -> models.Latest:
+    wanted: RowsDep,
+    chosen: ChosenDep,
+    quality: Annotated[
+        Wanted, Query(description="all, those with flags or those without", examples=["good"])
+    ] = "all",
+) -> Response:
     """The newest observation of every datastream."""
-    marks = hub.flags.marks(thing)
-    return models.Latest(
+    marks = hub.flags.marks(None)
+    items = [
+        models.LatestItem(
+            thing=it.thing_id,
+            observed_property=it.observed_property,
+            time=it.time,
+            result=it.result,
+            unit=shape.unit_of(it.observed_property),
+            quality=marks.of(it),
+        )
+        for it in hub.reader.latest(
+            thing_ids=chosen.thing_ids, observed_properties=chosen.observed_properties
+        )
+    ]
+    body = models.Latest(
         items=[
-            models.LatestItem(
-                thing=it.thing_id,
-                observed_property=it.observed_property,
-                time=it.time,
-                result=it.result,
-                unit=shape.unit_of(it.observed_property),
-                quality=marks.of(it),
-            )
-            for it in hub.reader.latest(thing_id=thing, observed_property=observed_property)
-        ]
+            it for it in items if quality == "all" or bool(it.quality) == (quality == "flagged")
+        ],
+        links={
+            "self": wanted.address(),
+            "things": links.to("things"),
+            "quality": links.to("quality"),
+        },
     )
+    return wanted.answer(body, lambda: of_items(models.LatestItem, body.items))

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.typical import (
@@ -28,10 +28,13 @@ from tsuji_platform.analytics.typical import (
     quarters_per_step,
     values_of,
 )
+from tsuji_platform.api import links
+from tsuji_platform.api.answers import RowsDep, offered
 from tsuji_platform.api.errors import BadParameterError
-from tsuji_platform.api.hub import Hub, HubDep
+from tsuji_platform.api.hub import CodePath, Hub, HubDep, SetPath, ThingPath
 from tsuji_platform.api.routers.area_sets import area_of
 from tsuji_platform.api.routers.series import per_step
+from tsuji_platform.api.tables import of_typical
 from tsuji_platform.api.typical_models import AreaTypical, ThingTypical
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 
@@ -51,14 +54,21 @@ Date = Annotated[
 
 
 @router.get(
-    "/things/{thing_id}/typical", summary="What is usual for a thing on a day", tags=["things"]
+    "/things/{thing_id}/typical",
+    summary="What is usual for a thing on a day",
+    tags=["things"],
+    response_model=ThingTypical,
+    responses=offered(),
 )
 def thing_typical(
     hub: HubDep,
-    thing_id: str,
-    observed_property: Annotated[str, Query(examples=["pedestrians_in"])],
+    wanted: RowsDep,
+    thing_id: ThingPath,
+    observed_property: Annotated[
+        str, Query(description="id of an observed property", examples=["pedestrians_in"])
+    ],
     date: Date = None,
-) -> ThingTypical:
+) -> Response:
     """Median and quartiles over the past days of the same kind, by quarter hour of the Tokyo day."""
     hub.thing(thing_id)
     if observed_property not in PROFILED:
@@ -69,27 +79,33 @@ def thing_typical(
     day = _day(hub, date)
     known = OBSERVED_PROPERTIES[observed_property]
     found, quarters = _usual(hub, [thing_id], [observed_property], known.aggregation, day)
-    return ThingTypical(
+    body = ThingTypical(
         thing=thing_id,
         observed_property=observed_property,
         unit=known.unit,
         unit_label=known.unit_label,
         **_shared(hub, day, found, quarters),
+        links=links.datastream(thing_id, observed_property, is_profiled=True),
     )
+    said = {"thing": thing_id, "observed_property": observed_property}
+    return wanted.answer(body, lambda: of_typical(said, body))
 
 
 @router.get(
     "/area-sets/{area_set}/areas/{code}/typical",
     summary="What is usual for an area on a day",
     tags=["areas"],
+    response_model=AreaTypical,
+    responses=offered(),
 )
 def area_typical(
     hub: HubDep,
-    area_set: str,
-    code: str,
+    wanted: RowsDep,
+    area_set: SetPath,
+    code: CodePath,
     figure: Annotated[str, Query(examples=["footfall"], description="id of a figure")],
     date: Date = None,
-) -> AreaTypical:
+) -> Response:
     """Median and quartiles of the things that speak now, combined day by day before any quartile is taken.
 
     A day counts where all of them were counted, but for a tenth, which is stood in for by their own medians.
@@ -106,7 +122,7 @@ def area_typical(
     steps = hub.reader.steps(members, known.properties, start, end, _DAY)
     things = sorted({step.thing_id for step in steps})
     found, quarters = _usual(hub, things, known.properties, known.over_things, day)
-    return AreaTypical(
+    body = AreaTypical(
         area_set=area_set,
         code=code,
         figure=figure,
@@ -114,7 +130,10 @@ def area_typical(
         unit=known.unit,
         unit_label=per_step(figure, known.unit_label, quarters * QUARTER),
         **_shared(hub, day, found, quarters),
+        links=links.area(area_set, code),
     )
+    said = {"area_set": area_set, "code": code, "figure": figure}
+    return wanted.answer(body, lambda: of_typical(said, body))
 
 
 def _day(hub: Hub, text: str | None) -> date:

@@ -1,9 +1,11 @@
 """The tables that fix what words mean: observed properties and figures."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from tsuji_platform.analytics.figures import FIGURES
-from tsuji_platform.api import models
+from tsuji_platform.api import links, models
+from tsuji_platform.api.answers import FIXED, RowsDep, offered
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.quality import QUALITY_RULES, QualityRule
 
@@ -11,11 +13,15 @@ router = APIRouter(tags=["vocabulary"])
 
 
 @router.get(
-    "/observed-properties", summary="Observed properties, units, plausible ranges and limits"
+    "/observed-properties",
+    summary="Observed properties, units, plausible ranges and limits",
+    response_model=models.ObservedProperties,
+    responses=offered(),
 )
-def observed_properties() -> models.ObservedProperties:
+def observed_properties(wanted: RowsDep) -> Response:
     """What things can measure."""
-    return models.ObservedProperties(
+    body = models.ObservedProperties(
+        links={"self": wanted.address(), "figures": links.to("figures")},
         items=[
             models.ObservedProperty(
                 id=it.id,
@@ -27,10 +33,15 @@ def observed_properties() -> models.ObservedProperties:
                 high=it.high,
                 aggregation=it.aggregation.value,
                 quality=_limits(QUALITY_RULES[it.id]),
+                links={
+                    "datastreams": links.to("datastreams", observed_property=it.id),
+                    "latest": links.to("latest", observed_property=it.id),
+                },
             )
             for it in OBSERVED_PROPERTIES.values()
-        ]
+        ],
     )
+    return wanted.answer(body, lambda: of_items(models.ObservedProperty, body.items), cache=FIXED)
 
 
 def _limits(rule: QualityRule) -> models.QualityLimits:
@@ -52,10 +63,16 @@ def _limits(rule: QualityRule) -> models.QualityLimits:
     )
 
 
-@router.get("/figures", summary="Figures of areas and how each is made")
-def figures() -> models.Figures:
+@router.get(
+    "/figures",
+    summary="Figures of areas and how each is made",
+    response_model=models.Figures,
+    responses=offered(),
+)
+def figures(wanted: RowsDep) -> Response:
     """What areas can be coloured by."""
-    return models.Figures(
+    body = models.Figures(
+        links={"self": wanted.address(), "derived_figures": links.to("derived-figures")},
         items=[
             models.Figure(
                 id=it.id,
@@ -68,5 +85,6 @@ def figures() -> models.Figures:
                 method_ja=it.method_ja,
             )
             for it in FIGURES.values()
-        ]
+        ],
     )
+    return wanted.answer(body, lambda: of_items(models.Figure, body.items), cache=FIXED)

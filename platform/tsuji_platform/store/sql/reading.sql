@@ -10,6 +10,7 @@ SELECT thing.*,
 FROM thing
 WHERE (%(after)s::text IS NULL OR thing_id > %(after)s)
     AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
+    AND (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
 ORDER BY thing_id
 LIMIT %(limit)s;
 
@@ -29,7 +30,8 @@ SELECT thing_id, observed_property, phenomenon_time, result, latest.period_s, re
 FROM latest JOIN datastream USING (datastream_id)
 WHERE declared
     AND (%(thing_id)s::text IS NULL OR thing_id = %(thing_id)s)
-    AND (%(observed_property)s::text IS NULL OR observed_property = %(observed_property)s)
+    AND (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
+    AND (%(observed_properties)s::text[] IS NULL OR observed_property = ANY (%(observed_properties)s))
 ORDER BY thing_id, datastream_id;
 
 -- name: newest_at
