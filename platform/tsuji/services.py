@@ -3,12 +3,20 @@
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
 
 from tsuji import wiring
-from tsuji_platform.settings import AlertSettings, ApiSettings, DashboardSettings, IngestSettings
+from tsuji_platform.settings import (
+    AlertSettings,
+    ApiSettings,
+    DashboardSettings,
+    IngestSettings,
+    LiveSettings,
+    SmallCountSettings,
+)
 
 if TYPE_CHECKING:
     from tsuji_ingest.ledger import Ledger
@@ -56,7 +64,9 @@ def ingest(
     """Take in messages from the broker until stopped; keep rollups up to date, and evaluate alert rules."""
     from tsuji.area_sets import assign_all
     from tsuji_ingest.alerting.service import alerts_evaluated
+    from tsuji_ingest.live_topics import live_topics_published
     from tsuji_ingest.service import Ingest
+    from tsuji_platform.analytics.suppression import Gate
     from tsuji_platform.store import Areas, Database, kept_fresh
 
     wiring.set_up_logging()
@@ -66,6 +76,15 @@ def ingest(
         Database(url, size=2) as database,
         kept_fresh(url),
         alerts_evaluated(url, broker, settings.ingest_id, alerts),
+        nullcontext()
+        if leave
+        else live_topics_published(
+            url,
+            broker,
+            settings.ingest_id,
+            LiveSettings(),
+            Gate(SmallCountSettings().small_count),
+        ),
     ):
         areas = Areas(database)
         service = Ingest(url, broker, settings, lambda: assign_all(areas), leave=leave)

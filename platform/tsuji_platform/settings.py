@@ -282,6 +282,17 @@ class SmallCountSettings(BaseSettings):
         return small
 
 
+class LiveSettings(BaseSettings):
+    """What is told as it happens."""
+
+    model_config = _CONFIG
+    live_topics: bool = Field(
+        False,
+        description="whether ingest publishes the newest observations over MQTT, retained, for everybody "
+        "who may subscribe there (docs/live.md)",
+    )
+
+
 class ApiSettings(BaseSettings):
     """The data API."""
 
@@ -379,6 +390,7 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     AlertSettings,
     TypicalSettings,
     SmallCountSettings,
+    LiveSettings,
     ApiSettings,
     DashboardSettings,
     SharedSecretSettings,

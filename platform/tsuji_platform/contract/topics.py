@@ -162,6 +162,11 @@ def parse_uplink_topic(topic: str) -> UplinkTopic:
     return UplinkTopic(application=application, tenant=tenant, device=parts[3])
 
 
+def latest_topic(thing_id: str, observed_property: str) -> str:
+    """Topic on which the hub keeps the newest observation of a datastream, retained."""
+    return f"tsuji/v1/latest/{check_thing_id(thing_id)}/{observed_property}"
+
+
 def alert_topic(alert_id: str) -> str:
     """Topic on which the hub says that an alert has begun (retained while it is on) or ended."""
     return f"tsuji/v1/alerts/{alert_id}"
