@@ -29,6 +29,7 @@ from tsuji import (
     up,
     wiring,
 )
+from tsuji.mistakes import is_mendable, lines_of
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
@@ -118,53 +119,15 @@ def main() -> None:
     try:
         app(prog_name="tsuji")
     except ValidationError as error:
-        for one in error.errors():
-            name = "_".join(["TSUJI", *(str(part) for part in one["loc"])]).upper()
-            shown = (
-                "" if name.endswith(("_URL", "_KEY")) else f", got {one['input']!r}"
-            )  # may hold a password
-            _fail(f"{name}: {one['msg']}{shown}", last=False)
+        for line in lines_of(error):
+            _fail(line, last=False)
         sys.exit(2)
     except (SetupError, wiring.NotRunningError) as error:
         _fail(str(error))
     except Exception as error:
-        if not _is_mendable(error):
+        if not is_mendable(error):
             raise
         _fail(str(error))
-
-
-def _is_mendable(error: Exception) -> bool:
-    """Whether the error is one of the packages' own, whose text says what to do."""
-    from tsuji_geo.areas import AreaError
-    from tsuji_geo.opendata.errors import DatasetError
-    from tsuji_ingest.alerting.webhooks import WebhookError
-    from tsuji_ingest.decoders import DecoderError
-    from tsuji_ingest.metrics import EndpointError
-    from tsuji_platform.analytics.alert_rules import RulesError
-    from tsuji_platform.exports.files import ExportFileError
-    from tsuji_platform.imports.rows import ImportFileError
-    from tsuji_platform.store import StoreError
-    from tsuji_simulators.recorded.recording import RecordingError
-    from tsuji_simulators.scenario_files import ScenarioError
-    from tsuji_simulators.tape.message import TapeError
-
-    return isinstance(
-        error,
-        (
-            StoreError,
-            AreaError,
-            DatasetError,
-            DecoderError,
-            EndpointError,
-            ExportFileError,
-            ImportFileError,
-            RecordingError,
-            RulesError,
-            ScenarioError,
-            TapeError,
-            WebhookError,
-        ),
-    )
 
 
 def _fail(text: str, *, last: bool = True) -> None:

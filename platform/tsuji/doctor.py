@@ -1,30 +1,40 @@
 """`tsuji doctor`: says what was found, chosen and why."""
 
+import os
+from contextlib import suppress
+
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tsuji.mistakes import is_mendable, lines_of
+from tsuji.up import check_settings
+from tsuji_platform.runtime.doctor import Finding, examine
 from tsuji_platform.settings import (
     ApiSettings,
     BrokerSettings,
     DashboardSettings,
     DatabaseSettings,
+    IngestSettings,
     RuntimeSettings,
+    describe,
 )
 
 
 def doctor() -> None:
     """Say what was found, chosen and why; nothing is changed. Exit code 1 where something is wrong."""
-    from tsuji_platform.runtime.doctor import examine
-
-    findings = examine(
-        runtime=RuntimeSettings(),
-        database_settings=DatabaseSettings(),
-        broker_settings=BrokerSettings(),
-        api=ApiSettings(),
-        dashboard=DashboardSettings(),
-    )
+    findings = [_settings()]
+    with suppress(ValidationError):  # is said; without these settings nothing else can be looked at
+        findings += examine(
+            runtime=RuntimeSettings(),
+            database_settings=DatabaseSettings(),
+            broker_settings=BrokerSettings(),
+            ingest=IngestSettings(),
+            api=ApiSettings(),
+            dashboard=DashboardSettings(),
+        )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for finding in findings:
         mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
@@ -35,3 +45,24 @@ def doctor() -> None:
     Console(highlight=False).print(table)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _settings() -> Finding:
+    """Whether `tsuji up` would take the settings."""
+    what, chosen = "settings", ", ".join(_set_ones()) or "none is set"
+    try:
+        check_settings()
+    except ValidationError as error:
+        said = "\n".join(lines_of(error))
+    except Exception as error:
+        if not is_mendable(error):
+            raise
+        said = str(error)
+    else:
+        return Finding(what=what, chosen=chosen, why="`tsuji --help` lists all")
+    return Finding(what=what, chosen=chosen, why="`tsuji up` refuses them", ok=False, advice=said)
+
+
+def _set_ones() -> list[str]:
+    known = {name for name, _, _ in describe()}
+    return sorted(name for name in os.environ if name.upper() in known)

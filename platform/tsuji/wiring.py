@@ -54,9 +54,11 @@ def _running(name: str, setting: str) -> str:
     try:
         return str(orjson.loads(_addresses_file(home).read_bytes())[name])
     except (OSError, ValueError, KeyError):
+        named = "TSUJI_HOME" if RuntimeSettings().home else f"the folder {Path.cwd()}"
         raise NotRunningError(
-            f"{setting} is not set and no hub runs for this folder ({home}): start one with "
-            f"`tsuji up`, or set {setting}"
+            f"no hub runs for {named} (its data is in {home}), and {setting} is not set. Start one with "
+            "`tsuji up` there; or give this command in the folder in which one runs, or with that one's "
+            f"TSUJI_HOME (`tsuji doctor` shows it); or set {setting}"
         ) from None
 
 

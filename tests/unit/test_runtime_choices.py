@@ -51,11 +51,18 @@ def test_a_database_of_yours_comes_first(instance):
     assert choice.child is None
 
 
-def test_a_broker_of_yours_comes_first(instance):
-    choice = broker.choose(BrokerSettings(broker_url="mqtt://user:secret@b.example"), instance)
-    assert choice.url == "mqtt://user:secret@b.example"
-    assert choice.child is None
+def test_a_broker_of_yours_comes_first_and_one_that_is_away_is_said(instance, taken_port):
+    url = f"mqtt://user:secret@127.0.0.1:{taken_port}"
+    choice = broker.choose(BrokerSettings(broker_url=url), instance)
+    assert (choice.url, choice.child, choice.notice) == (url, None, None)
     assert "secret" not in choice.description + choice.why
+    away = f"mqtt://user:secret@127.0.0.1:{mqtt.free_port()}"
+    choice = broker.choose(BrokerSettings(broker_url=away), instance)
+    assert choice.url == away
+    assert choice.notice is not None
+    assert choice.notice.startswith("Nothing answers at TSUJI_BROKER_URL (127.0.0.1:")
+    assert "unset TSUJI_BROKER_URL" in choice.notice
+    assert "secret" not in choice.notice
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import socket
 from pathlib import Path
 
 import pytest
+import typer
 
+from tsuji.doctor import doctor as doctor_command
 from tsuji_platform.runtime import doctor
 from tsuji_platform.runtime.account import own_account
 from tsuji_platform.runtime.doctor import Finding
@@ -15,6 +17,7 @@ from tsuji_platform.settings import (
     BrokerSettings,
     DashboardSettings,
     DatabaseSettings,
+    IngestSettings,
     RuntimeSettings,
 )
 
@@ -34,6 +37,7 @@ def examine(home: object, **settings: object) -> dict[str, Finding]:
         broker_settings=BrokerSettings(
             broker_url=settings.get("broker_url"), broker_port=settings.get("broker_port")
         ),
+        ingest=IngestSettings(ingest_port=settings.get("ingest_port")),
         api=ApiSettings(**{k: v for k, v in settings.items() if k == "api_port"}),
         dashboard=DashboardSettings(),
     )
@@ -43,6 +47,34 @@ def examine(home: object, **settings: object) -> dict[str, Finding]:
 def test_nothing_is_changed(tmp_path):
     examine(tmp_path / "home")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TSUJI_LOG_LEVEL", "loud", "TSUJI_LOG_LEVEL: "),
+        ("TSUJI_ALERTS", "/nowhere/rules.toml", "rules.toml can't be read"),
+        ("TSUJI_WEBHOOK_URLS", "ftp://x", "webhook address 1 must look like"),
+    ],
+)
+def test_the_doctor_says_which_settings_up_refuses(
+    tmp_path, monkeypatch, capsys, variable: str, value: str, said: str
+):
+    monkeypatch.setenv("TSUJI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(typer.Exit) as ended:
+        doctor_command()
+    assert ended.value.exit_code == 1
+    told = capsys.readouterr().out
+    assert "✗  settings" in told
+    assert said in told
+    assert variable in told
+
+
+def test_a_port_of_ingest_that_was_asked_for_is_looked_at(tmp_path, taken_port):
+    found = examine(tmp_path / "home", ingest_port=taken_port)["ingest port"]
+    assert (found.ok, "TSUJI_INGEST_PORT" in found.advice) == (False, True)
 
 
 def test_every_finding_says_what_and_why(tmp_path):

@@ -17,7 +17,7 @@ from tsuji_platform.runtime.files import write
 from tsuji_platform.runtime.home import Instance, programs_folder
 from tsuji_platform.runtime.mosquitto import MAX_PACKET_BYTES, Mosquitto
 from tsuji_platform.runtime.process import Child, Remains
-from tsuji_platform.settings import BrokerSettings
+from tsuji_platform.settings import BrokerAddress, BrokerSettings
 
 STANDARD_PORT = 1883
 _PORT_FILE = "port"
@@ -54,10 +54,19 @@ def choose(settings: BrokerSettings, instance: Instance, progress: Progress = qu
         SetupError: where no broker can be had, or the port that was asked for is taken.
     """
     if settings.broker_url:
+        address = BrokerAddress.parse(settings.broker_url)
+        notice = (
+            None
+            if mqtt.listens(address.port, address.host)
+            else f"Nothing answers at TSUJI_BROKER_URL ({address.host}:{address.port}): no message comes in "
+            "until it does. Start that broker or mend the address, or unset TSUJI_BROKER_URL for a private "
+            "broker."
+        )
         return Choice(
             url=settings.broker_url,
             description="the broker of TSUJI_BROKER_URL",
             why="TSUJI_BROKER_URL is set",
+            notice=notice,
         )
     program, why, notice = find(progress)
     before = last_port(instance.broker_folder)

@@ -22,6 +22,7 @@ from tsuji_platform.settings import (
     BrokerSettings,
     DashboardSettings,
     DatabaseSettings,
+    IngestSettings,
     RuntimeSettings,
     check_database_address,
 )
@@ -54,6 +55,7 @@ def examine(
     runtime: RuntimeSettings,
     database_settings: DatabaseSettings,
     broker_settings: BrokerSettings,
+    ingest: IngestSettings,
     api: ApiSettings,
     dashboard: DashboardSettings,
 ) -> list[Finding]:
@@ -68,6 +70,7 @@ def examine(
         _database(database_settings, instance),
         _broker(broker_settings),
         _broker_port(broker_settings, instance, runs),
+        *_ingest_port(ingest, runs),
         _port(
             "API port",
             api.api_host,
@@ -266,6 +269,14 @@ def _broker_port(settings: BrokerSettings, instance: Instance, runs: bool) -> Fi
         return _port(what, "127.0.0.1", settings.broker_port, "TSUJI_BROKER_PORT", runs)
     port, why = next(_port_candidates(last, runs))
     return Finding(what=what, chosen=f"127.0.0.1:{port}", why=why)
+
+
+def _ingest_port(settings: IngestSettings, runs: bool) -> list[Finding]:
+    """That of /metrics, where it is asked for; otherwise `tsuji up` takes a free one."""
+    if settings.ingest_port is None:
+        return []
+    port = settings.ingest_port
+    return [_port("ingest port", settings.ingest_host, port, "TSUJI_INGEST_PORT", runs)]
 
 
 def _port_candidates(last: int | None, runs: bool) -> Iterator[tuple[str, str]]:
