@@ -13,6 +13,8 @@ from tsuji_platform.contract.features import Precision, StatedDate
 from tsuji_platform.store import Refresher
 from tsuji_platform.store.dataset_records import DatasetRow
 
+_POWDER = "http://www.w3.org/2007/05/powder-s#"
+
 
 def test_people_get_a_page_and_programs_get_addresses(api: TestClient, hub_url: str) -> None:
     Refresher(hub_url).refresh()
@@ -52,6 +54,10 @@ def test_the_catalogue_is_dcat_whose_addresses_answer(api: TestClient) -> None:
             assert answer.status_code == 200
             media = str(graph.value(one, DCAT.mediaType)).split("media-types/")[1]
             assert answer.headers["content-type"].split(";")[0] == media
+            if media == "text/csv":
+                said = str(graph.value(one, URIRef(f"{_POWDER}describedby")))
+                described = api.get(said.removeprefix("http://testserver"))
+                assert described.headers["content-type"] == "application/csvm+json"
 
 
 def _dataset(*, features: int = 1, licence: str = "", date: StatedDate | None = None) -> DatasetRow:
@@ -86,7 +92,8 @@ def _catalogue_of(dataset: DatasetRow) -> Graph:
 def test_only_what_is_whole_is_called_a_download(rows: int, is_whole: bool) -> None:
     graph = _catalogue_of(_dataset(features=rows))
     addresses = {str(it) for it in graph.objects(predicate=DCAT.accessURL)}
-    assert {it.partition("?")[2] for it in addresses} == {"limit=10000"}
+    assert {it.partition("?")[2].partition("&")[0] for it in addresses} == {"limit=10000"}
+    assert len(addresses) == 4
     assert {str(it) for it in graph.objects(predicate=DCAT.downloadURL)} == (
         addresses if is_whole else set()
     )

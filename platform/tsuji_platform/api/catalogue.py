@@ -15,6 +15,7 @@ _CONTEXT = {
     "foaf": "http://xmlns.com/foaf/0.1/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "geosparql": "http://www.opengis.net/ont/geosparql#",
+    "wdrs": "http://www.w3.org/2007/05/powder-s#",
 }
 _MEDIA = "https://www.iana.org/assignments/media-types/"
 _FORMATS = {
@@ -109,7 +110,8 @@ def _area_set(base: str, it: AreaSet) -> Node:
         "dcterms:issued": _time(it.imported_at.isoformat()),
         **_credits(it.source, it.licence),
         "dcat:distribution": [
-            _distribution(page, page, "GeoJSON", "application/geo+json", it.licence)
+            _distribution(page, page, "GeoJSON", "application/geo+json", it.licence),
+            *(_in_rows(page, name, it.licence) for name in ("CSV", "Parquet")),
         ],
     }
     if it.bbox is not None:
@@ -136,18 +138,29 @@ def _dataset(base: str, it: DatasetRow) -> Node:
         "dcterms:issued": _time(it.imported_at.isoformat()),
         **_credits(it.publisher, it.licence),
         "dcat:distribution": [
-            _distribution(
-                address := f"{page}/{resource}?limit={_MOST_ROWS}",
-                address,
-                name,
-                media,
-                it.licence,
-                is_whole=it.features <= _MOST_ROWS,
-            )
-            for resource, name, media in (
-                ("features", "JSON", "application/json"),
-                ("features.geojson", "GeoJSON", "application/geo+json"),
-            )
+            *(
+                _distribution(
+                    address := f"{page}/{resource}?limit={_MOST_ROWS}",
+                    address,
+                    name,
+                    media,
+                    it.licence,
+                    is_whole=it.features <= _MOST_ROWS,
+                )
+                for resource, name, media in (
+                    ("features", "JSON", "application/json"),
+                    ("features.geojson", "GeoJSON", "application/geo+json"),
+                )
+            ),
+            *(
+                _in_rows(
+                    f"{page}/features?limit={_MOST_ROWS}",
+                    name,
+                    it.licence,
+                    is_whole=it.features <= _MOST_ROWS,
+                )
+                for name in ("CSV", "Parquet")
+            ),
         ],
     }
     if it.source:
@@ -171,7 +184,16 @@ def _distribution(
     }
     if is_whole:  # otherwise it is the first of several pages
         node["dcat:downloadURL"] = {"@id": address}
+    if format_ == "CSV":
+        node["wdrs:describedby"] = {"@id": address.replace("format=csv", "format=csvw")}
     return node | _licence(licence)
+
+
+def _in_rows(page: str, name: str, licence: str, *, is_whole: bool = True) -> Node:
+    """A distribution in one of the formats that any list has."""
+    format_, media = _FORMATS[name]
+    address = f"{page}{'&' if '?' in page else '?'}format={format_}"
+    return _distribution(address, address, name, media, licence, is_whole=is_whole)
 
 
 def _credits(publisher: str, licence: str) -> Node:

@@ -50,6 +50,7 @@ def area_set(area_set_id: str) -> Links:
         "areas": to(*here, "areas"),
         "list": to(*here, "areas", format="json"),
         "snapshot": to(*here, "snapshot"),
+        "derived": to(*here, "derived"),
         "profiles": to(*here, "profiles.geojson"),
         "things": to("things", area_set=area_set_id),
         "alerts": to("alerts", area_set=area_set_id),

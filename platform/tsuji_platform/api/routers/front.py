@@ -16,6 +16,8 @@ router = APIRouter(tags=["front door"])
 
 _RESOURCES = (
     ("things", "/v1/things", "スマートポール・カウンター", "smart poles and counters"),
+    ("datastreams", "/v1/datastreams", "データストリーム", "what things measure"),
+    ("things_geojson", "/v1/things.geojson", "地図用の地点", "things on a map (GeoJSON)"),
     ("latest", "/v1/latest", "最新の観測値", "newest observations"),
     (
         "observations",
@@ -34,9 +36,17 @@ _RESOURCES = (
         "observed properties, units",
     ),
     ("figures", "/v1/figures", "指標とその算出方法", "figures and how each is made"),
+    (
+        "derived_figures",
+        "/v1/derived-figures",
+        "派生指標とその算出方法",
+        "derived figures and how each is made",
+    ),
     ("quality", "/v1/quality", "品質フラグ", "what looks wrong"),
+    ("rejected", "/v1/rejected", "拒否されたメッセージの件数", "rejected messages, counted"),
     ("live", "/v1/live?area_set={area_set}", "ライブ配信 (SSE)", "live stream (SSE)"),
     ("health", "/v1/health", "稼働状況", "how the hub fares"),
+    ("metrics", "/metrics", "稼働指標 (Prometheus)", "figures for Prometheus"),
     ("catalogue", "/v1/catalogue", "カタログ (DCAT)", "catalogue (DCAT)"),
     ("documentation", "/docs", "API 仕様", "documentation"),
     ("openapi", "/openapi.json", "OpenAPI 3.1", "OpenAPI 3.1"),
@@ -90,7 +100,7 @@ def front(request: Request, hub: HubDep) -> Response:
     resources = [
         (name, path.replace("{area_set}", area_set), ja, en) for name, path, ja, en in _RESOURCES
     ]
-    headers = {"Vary": "Accept", "Cache-Control": "public, max-age=3600"}
+    headers = {"Cache-Control": "max-age=3600"}
     if "text/html" in request.headers.get("accept", ""):
         rows = "\n".join(
             f'<tr><td>{ja}</td><td lang="en">{en}</td>'
