@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -389,6 +390,20 @@ def test_the_schema_takes_what_ships_and_what_is_documented() -> None:
     assert is_valid(tomllib.loads(SMALL + HAPPENINGS))
     scenario = parse_scenario(SMALL + HAPPENINGS, "small.toml")
     assert is_valid(orjson.loads(scenario.model_dump_json(by_alias=True, exclude_none=True)))
+
+
+def test_the_documented_scenario_is_one_and_all_that_ship_are_documented() -> None:
+    text = DOCUMENTED.with_name("scenarios.md").read_text("utf-8")
+    example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert example
+    assert is_valid(tomllib.loads(example[1]))
+    scenario = parse_scenario(example[1], "scenarios.md")
+    first, last = scenario.members[0], scenario.members[-1]
+    assert (first.id, last.id, last.place) == ("street-01", "street-40", "station")
+    for name in shipped():
+        assert f"| `{name}` |" in text
+    for name in scenario.places:
+        assert f"`{name}`" in text
 
 
 WRONG = [
