@@ -65,6 +65,7 @@ def test_alerts_come_newest_first_with_all_that_is_known(api: TestClient) -> Non
         "unit": "Cel",
         "value": None,
         "value_time": None,
+        "suppressed": False,
     }
     assert api.get(f"/v1/alerts/{on['id']}").json() == on
     assert api.get("/v1/alerts/nothing").status_code == 404

@@ -69,13 +69,21 @@ def test_one_thing_comes_with_its_newest_values_and_its_areas(api: TestClient) -
             "time": "2026-04-01T02:58:00Z",
             "unit": "Cel",
             "quality": [],
+            "suppressed": False,
         },
-        "rainfall": {"result": 0.5, "time": "2026-04-01T02:58:00Z", "unit": "mm", "quality": []},
+        "rainfall": {
+            "result": 0.5,
+            "time": "2026-04-01T02:58:00Z",
+            "unit": "mm",
+            "quality": [],
+            "suppressed": False,
+        },
         "wind_from_direction": {
             "result": 350.0,
             "time": "2026-04-01T02:58:00Z",
             "unit": "deg",
             "quality": [],
+            "suppressed": False,
         },
     }
     assert bare(answer["areas"]) == [
@@ -97,6 +105,7 @@ def test_the_newest_observations_can_be_narrowed(api: TestClient) -> None:
         "result": 4.5,
         "unit": "mm",
         "quality": [],
+        "suppressed": False,
     }
     refused = api.get("/v1/latest?thing=pole-11")
     assert refused.status_code == 422

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from tsuji_platform.api.fields import AreaCode, AreaSetId, Linked, Page, Time, Told
+from tsuji_platform.api.fields import AreaCode, AreaSetId, Linked, Page, Suppressed, Time, Told
 
 
 class AlertLabel(BaseModel):
@@ -57,6 +57,7 @@ class Alert(Linked):
         "nothing. Of a silence when the thing was last heard"
     )
     definition: dict[str, Any] = Field(description="the rule as it was when the alert began")
+    suppressed: Suppressed = False
 
 
 class AlertList(Page):

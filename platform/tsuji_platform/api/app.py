@@ -4,6 +4,7 @@ import atexit
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
 
 import uvicorn
@@ -13,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.api import errors
 from tsuji_platform.api.asked import only_what_is_known
 from tsuji_platform.api.connections import PatientProtocol, allow_many
@@ -22,6 +24,7 @@ from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.manners import Manners
 from tsuji_platform.api.rates import Doors, RateLimit
+from tsuji_platform.api.room import Room
 from tsuji_platform.api.routers import (
     alerts,
     area_sets,
@@ -46,6 +49,7 @@ from tsuji_platform.settings import (
     ApiSettings,
     DatabaseSettings,
     SharedSecretSettings,
+    SmallCountSettings,
     TypicalSettings,
 )
 from tsuji_platform.store import Database
@@ -80,18 +84,22 @@ def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> Fa
     """The data API over one database.
 
     Args:
-        hub: the database's readers.
+        hub: the database's readers as the public has them; what its gate withholds is open to keys with
+            the scope `counts`.
         doors: tells callers apart and limits their rates; None lets all in as nobody in particular.
         kept_s: seconds for which answers about now are handed to others who ask the same; 0 makes each anew.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.live.start()
+        feeds = {app.state.live, app.state.whole_live}
+        for feed in feeds:
+            feed.start()
         try:
             yield
         finally:
-            app.state.live.stop()
+            for feed in feeds:
+                feed.stop()
 
     app = FastAPIOffline(  # its documentation pages ask no other host for their scripts
         title="Tsuji data API",
@@ -103,6 +111,8 @@ def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> Fa
     )
     app.state.hub = hub
     app.state.live = LiveFeed(hub)
+    app.state.whole_hub = replace(hub, gate=OPEN) if hub.gate else hub
+    app.state.whole_live = LiveFeed(app.state.whole_hub) if hub.gate else app.state.live
     app.add_middleware(Validation)
     app.add_middleware(
         GZipMiddleware,
@@ -165,6 +175,12 @@ def app_of_environment() -> FastAPI:
         typical_weeks=TypicalSettings().typical_weeks,
         publisher=settings.publisher,
         licence=settings.licence,
+        room=Room(
+            at_once=settings.downloads,
+            of_one=settings.caller_downloads,
+            seconds=settings.download_seconds,
+        ),
+        gate=Gate(SmallCountSettings().small_count),
     )
     doors = Doors.of(database, settings, SharedSecretSettings())
     return create_app(hub, doors, kept_s=settings.kept_seconds)

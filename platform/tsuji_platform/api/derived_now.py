@@ -1,14 +1,15 @@
 """Derived figures of areas at one moment: gathers their inputs from what the hub reads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tsuji_platform.analytics import combine, gathering
-from tsuji_platform.analytics.derivation import Derived, Inputs
+from tsuji_platform.analytics.derivation import Derived, Inputs, absent
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.estimate import Estimate
 from tsuji_platform.analytics.readings import FigureValue, Reading
+from tsuji_platform.analytics.suppression import COUNT_INPUTS, SUPPRESSED
 from tsuji_platform.analytics.usual import Usual
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.nearby import AreaFigures, distances
@@ -22,6 +23,8 @@ _MADE_OF = {
     "winds": ("wind_speed", "wind_from_direction"),
 }
 """Inputs that are no figures themselves, and the figures that they come from."""
+_OF_COUNTS = frozenset({"pedestrian_flow", "typical_percent", "people_inside"})
+"""Inputs that are made of counts, all of which must be told."""
 _USED: dict[str | None, tuple[str, ...]] = {
     "pedestrian_density": ("pedestrian_density",),
     "pedestrian_flow": ("pedestrian_flow",),
@@ -97,6 +100,7 @@ class DerivedNow:
 def of_areas(hub: Hub, moment: Situation, codes: Sequence[str]) -> dict[str, dict[str, DerivedNow]]:
     """Every derived figure of some areas, by area code and figure id."""
     known = _known(hub, moment)
+    hidden = {it.thing_id for it in moment.totals if it.left_out}
     found = {}
     for code in codes:
         members = moment.membership.get(code, ())
@@ -113,7 +117,18 @@ def of_areas(hub: Hub, moment: Situation, codes: Sequence[str]) -> dict[str, dic
             figure.id: _told(figure.derive(inputs), figure.inputs, inputs, figures)
             for figure in DERIVED.values()
         }
+        if not hidden.isdisjoint(members):
+            found[code] = {name: _suppressed(name, it) for name, it in found[code].items()}
     return found
+
+
+def _suppressed(name: str, it: DerivedNow) -> DerivedNow:
+    """Why there is no value where it would be made of counts some of which are withheld."""
+    if it.derived.value is not None or it.derived.band is not None:
+        return it
+    if COUNT_INPUTS.isdisjoint(DERIVED[name].inputs):
+        return it
+    return replace(it, derived=absent(SUPPRESSED.english, SUPPRESSED.japanese))
 
 
 def _told(

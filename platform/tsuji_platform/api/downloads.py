@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.api.errors import BadParameterError, BusyError
 from tsuji_platform.api.formats import MEDIA_TYPES, Format
 from tsuji_platform.api.room import Room
@@ -41,6 +43,7 @@ class Downloads:
     Args:
         database_url: PostgreSQL address.
         licence: under which the observations may be used; empty where that is not said.
+        gate: withholds small counts.
         room: for how many at once, and for how long.
     """
 
@@ -48,9 +51,11 @@ class Downloads:
         self,
         database_url: str,
         licence: str = "",
+        gate: Gate = OPEN,
         room: Room | None = None,
     ) -> None:
         self._url = database_url
+        self._gate = gate
         self._licence = licence
         self._room = Room() if room is None else room
 
@@ -85,7 +90,12 @@ class Downloads:
             opened.enter_context(self._room.place(caller))
             try:
                 found = opened.enter_context(
-                    exporting(self._url, choice, patience_s=_ROLLED_UP_WITHIN_S, only_read=True)
+                    exporting(
+                        self._url,
+                        replace(choice, gate=self._gate),
+                        patience_s=_ROLLED_UP_WITHIN_S,
+                        only_read=True,
+                    )
                 )
             except BehindError as error:
                 raise BusyError(
@@ -175,7 +185,7 @@ async def _after(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[by
 
 
 def _batches(found: Export, told: dict[str, Any]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    columns = Columns(found.streams, found.width, told)
+    columns = Columns(found.streams, found.width, told, found.gate)
     return columns.schema, (
         columns.batch(rows[first : first + _ROWS_IN_PART])
         for day in found.days
@@ -222,7 +232,7 @@ def _csv(found: Export, told: dict[str, Any], bom: bool) -> Generator[bytes, Non
 def _csv_metadata(
     found: Export, told: dict[str, Any], address: str
 ) -> Generator[bytes, None, None]:
-    schema = Columns(found.streams, found.width, told).schema
+    schema = Columns(found.streams, found.width, told, found.gate).schema
     columns = [
         Column(
             name=one.name,

@@ -52,7 +52,7 @@ def _explained(
     if isinstance(it, Estimate):
         english, japanese = estimate.METHOD, estimate.METHOD_JA
     figure = models.ExplainedFigure(
-        value=it.value,
+        value=it.told,
         n=it.n,
         time=it.time,
         age_s=max(0.0, (time - it.time).total_seconds()),
@@ -60,6 +60,7 @@ def _explained(
         unit_label=known.unit_label,
         method=f"{english} {of_sums[0]}".rstrip(),
         method_ja=f"{japanese} {of_sums[1]}".rstrip(),
+        **shape.withheld(it),
     )
     near = distances(it)
     if near is not None:

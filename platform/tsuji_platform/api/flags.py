@@ -27,6 +27,8 @@ class Marks:
         known = self._flags.get((reading.thing_id, reading.observed_property))
         if known is None:
             return []
+        if reading.suppressed:
+            return []
         lasts = reading.time >= known.time and reading.result == known.result
         return [
             flag

@@ -9,6 +9,7 @@ import ciso8601
 from fastapi import Depends, Path, Query, Request
 
 from tsuji_platform.analytics.figures import WINDOW
+from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.api.downloads import Downloads
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.flags import NewestFlags
@@ -17,6 +18,7 @@ from tsuji_platform.api.room import Room
 from tsuji_platform.api.usual import UsualNow
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.contract.properties import OBSERVED_PROPERTIES, Aggregation
+from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.store import Areas, Database, Quality, Reader, Rejected
 from tsuji_platform.store.datasets import Datasets
 from tsuji_platform.store.day_inputs import DayInputs
@@ -45,6 +47,7 @@ class Hub:
     Attributes:
         publisher: who runs the hub; empty where that is not said.
         licence: under which the observations may be used; empty where that is not said.
+        gate: withholds small counts; whatever its readers give is made without these.
     """
 
     database: Database
@@ -52,6 +55,7 @@ class Hub:
     typical_weeks: int = 8
     publisher: str = ""
     licence: str = ""
+    gate: Gate = OPEN
     room: Room = field(default_factory=Room)
     reader: Reader = field(init=False)
     areas: Areas = field(init=False)
@@ -68,21 +72,21 @@ class Hub:
     finding: Finding = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reader", Reader(self.database))
+        object.__setattr__(self, "reader", Reader(self.database, self.gate))
         object.__setattr__(self, "areas", Areas(self.database))
         object.__setattr__(self, "rejected", Rejected(self.database))
-        object.__setattr__(self, "quality", Quality(self.database))
+        object.__setattr__(self, "quality", Quality(self.database, gate=self.gate))
         object.__setattr__(self, "flags", NewestFlags(self.quality, self.clock))
-        object.__setattr__(self, "profiles", Profiles(self.database))
+        object.__setattr__(self, "profiles", Profiles(self.database, self.gate))
         object.__setattr__(self, "datasets", Datasets(self.database))
         object.__setattr__(
-            self, "downloads", Downloads(self.database.url, self.licence, room=self.room)
+            self, "downloads", Downloads(self.database.url, self.licence, self.gate, self.room)
         )
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
-        object.__setattr__(self, "day_inputs", DayInputs(self.database))
+        object.__setattr__(self, "day_inputs", DayInputs(self.database, self.gate))
         object.__setattr__(self, "neighbours", Neighbours(self.database))
         object.__setattr__(self, "nearby", Nearby(self.neighbours))
-        object.__setattr__(self, "finding", Finding(self.database))
+        object.__setattr__(self, "finding", Finding(self.database, self.gate))
 
     def readings(self, at: datetime | None) -> Readings:
         """What all things said in the hour that ended at `at`; None for now.
@@ -133,8 +137,15 @@ def parse_moment(text: str | None, name: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
+def sees_counts(request: Request) -> bool:
+    """Whether small counts are open to the caller."""
+    caller = getattr(request.state, "caller", None)
+    return caller is not None and Scope.COUNTS.value in caller.scopes
+
+
 def _hub(request: Request) -> Hub:
-    hub: Hub = request.app.state.hub
+    state = request.app.state
+    hub: Hub = state.whole_hub if sees_counts(request) else state.hub
     return hub
 
 

@@ -42,7 +42,7 @@ class LiveFeed:
     def __init__(self, hub: Hub) -> None:
         self.door = anyio.CapacityLimiter(_ATTACHED_AT_ONCE)
         self._hub = hub
-        self._live = Live(hub.database)
+        self._live = Live(hub.database, hub.gate)
         self._lock = threading.Lock()
         self._groups: dict[Filter, Group] = {}
         self._city = City()

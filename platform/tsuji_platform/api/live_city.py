@@ -142,7 +142,7 @@ class City:
             "state": self._state(thing_id, now),
             "last_observed_at": None if newest is None else iso(newest),
             "latest": {
-                one.observed_property: {"result": one.result, "time": iso(one.time)}
+                one.observed_property: {"result": one.result, "time": iso(one.time)} | _hidden(one)
                 for _, one in sorted(streams.items())
                 if one.declared and one.time is not None
             },
@@ -167,7 +167,12 @@ def observation(one: Newest) -> Document:
         "unit": unit_of(one.observed_property),
         "period_s": one.period_s,
         "received_at": None if one.received_at is None else iso(one.received_at),
-    }
+    } | _hidden(one)
+
+
+def _hidden(one: Newest) -> Document:
+    """What is said of a small count that is withheld; nothing of any other value."""
+    return {"suppressed": True} if one.suppressed else {}
 
 
 def _heard(streams: Iterable[Newest]) -> tuple[datetime | None, int | None]:

@@ -19,7 +19,7 @@ def feature(known: Merged, area: Area) -> dict[str, Any]:
     figures = moment.figures.get(code, {})
     people = known.people.get(code)
     residents = None if people is None else people.count
-    footfall = figures["footfall"].value if "footfall" in figures else None
+    footfall = None if "footfall" not in figures else figures["footfall"].told
     members = moment.membership.get(code, ())
     return {
         "type": "Feature",

@@ -174,7 +174,11 @@ def area_profile(known: Merged, area: Area) -> profile.AreaProfile:
             else None,
             density=_rate(merged.density(residents, known.sizes.get(code))),
             counted_per_resident=_rate(
-                merged.counted_per_resident(None if footfall is None else footfall.value, residents)
+                merged.counted_per_resident(
+                    None if footfall is None else footfall.value,
+                    residents,
+                    suppressed=footfall is not None and footfall.suppressed,
+                )
             ),
         ),
         shelters=shelters,

@@ -43,9 +43,9 @@ def latest_by_thing(readings: Iterable[Reading]) -> dict[str, dict[str, dict[str
     things: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for reading in readings:
         things[reading.thing_id][reading.observed_property] = {
-            "result": reading.result,
+            "result": reading.told,
             "time": iso(reading.time),
-        }
+        } | ({"suppressed": True} if reading.suppressed else {})
     return dict(things)
 
 
@@ -83,12 +83,20 @@ def thing_states_at(
     return states
 
 
+def withheld(figure: FigureValue) -> dict[str, Any]:
+    """What is said of small counts that a figure leaves out; nothing where it leaves out none."""
+    if not figure.left_out:
+        return {}
+    return {"left_out": figure.left_out} | ({"suppressed": True} if figure.suppressed else {})
+
+
 def figures(
     values: Mapping[str, FigureValue], typical: Mapping[str, TypicalNow]
 ) -> dict[str, dict[str, Any]]:
     """Figures of one area as plain JSON values, with what is usual for those that have it."""
     return {
-        figure_id: {"value": it.value, "n": it.n, "time": iso(it.time)}
+        figure_id: {"value": it.told, "n": it.n, "time": iso(it.time)}
+        | withheld(it)
         | ({} if (near := distances(it)) is None else {"estimated": near})
         | ({"typical": typical[figure_id].model_dump()} if figure_id in typical else {})
         for figure_id, it in values.items()

@@ -71,6 +71,10 @@ class Typical(Linked):
     q3: list[float | None] = Field(
         description="upper quartile, in `unit`; null where there are too few days"
     )
+    suppressed: list[datetime] = Field(
+        default_factory=list,
+        description="the END of each step without values because a small count stands behind it",
+    )
     days: list[int] = Field(description="how many days stand behind each step")
     method: str = Field(description="how it is made, English")
     method_ja: str = Field(description="how it is made, Japanese")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from psycopg.types.json import Jsonb
 
+from tsuji_platform.analytics.suppression import OPEN, Gate, withholds
 from tsuji_platform.contract.quality import COMPARED, QUALITY_RULES, Flag, QualityRule
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Database
@@ -23,11 +24,11 @@ Wanted = Literal["all", "flagged", "good"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flagged:
-    """One raw observation and what looks wrong with it, usually nothing."""
+    """One raw observation and what looks wrong with it, mostly nothing; of a withheld one neither."""
 
     observed_property: str
     time: datetime
-    result: float
+    result: float | None
     period_s: int | None
     flags: tuple[Flag, ...]
 
@@ -65,12 +66,17 @@ class Quality:
     Args:
         database: where the observations are.
         rules: the table of thresholds.
+        gate: withholds small counts.
     """
 
     def __init__(
-        self, database: Database, rules: Mapping[str, QualityRule] = QUALITY_RULES
+        self,
+        database: Database,
+        rules: Mapping[str, QualityRule] = QUALITY_RULES,
+        gate: Gate = OPEN,
     ) -> None:
         self._database = database
+        self._gate = gate
         self._rules = Jsonb([_columns(rule) for rule in rules.values()])
 
     def observations(
@@ -110,6 +116,7 @@ class Quality:
                     "after_property": behind[1],
                     "end": end,
                     "limit": step,
+                    **self._gate.parameters(),
                 },
             )
             looked_at += len(rows)
@@ -130,7 +137,12 @@ class Quality:
         """The declared datastreams whose newest observation is flagged, of one thing or of all."""
         rows = self._database.rows(
             _SQL["newest_flags"],
-            {"rules": self._rules, "compared": COMPARED, "thing_id": thing_id},
+            {
+                "rules": self._rules,
+                "compared": COMPARED,
+                "thing_id": thing_id,
+                **self._gate.parameters(),
+            },
         )
         return [
             NewestFlag(
@@ -141,6 +153,7 @@ class Quality:
                 flags=_flags(row),
             )
             for row in rows
+            if not withholds(row["result"], row["small_below"])
         ]
 
     def since(self, stuck: Sequence[NewestFlag]) -> dict[tuple[str, str], datetime]:
@@ -182,12 +195,13 @@ def _flags(row: Mapping[str, Any]) -> tuple[Flag, ...]:
 
 
 def _flagged(row: Mapping[str, Any]) -> Flagged:
+    hidden = withholds(row["result"], row["small_below"])
     return Flagged(
         observed_property=row["observed_property"],
         time=row["phenomenon_time"],
-        result=row["result"],
+        result=None if hidden else row["result"],
         period_s=row["period_s"],
-        flags=_flags(row),
+        flags=() if hidden else _flags(row),
     )
 
 

@@ -7,9 +7,11 @@ from pydantic import BaseModel, Field
 from tsuji_platform.api.fields import (
     AreaCode,
     AreaSetId,
+    LeftOut,
     Linked,
     Name,
     NameEn,
+    Suppressed,
     Time,
     Told,
     Unit,
@@ -86,6 +88,8 @@ class FigureValue(BaseModel):
         description="for weather that nothing in the area measures: made of things near by; left out "
         "for what is measured",
     )
+    suppressed: Suppressed = False
+    left_out: LeftOut = 0
 
 
 class SnapshotArea(BaseModel):
@@ -100,6 +104,7 @@ class ThingValue(BaseModel):
 
     result: Told
     time: Time
+    suppressed: Suppressed = False
 
 
 class ThingState(BaseModel):

@@ -9,6 +9,7 @@ from tsuji_platform.api.fields import (
     Linked,
     Page,
     PropertyId,
+    Suppressed,
     ThingId,
     Time,
     Told,
@@ -27,6 +28,7 @@ class LatestItem(BaseModel):
     result: Told
     unit: Unit
     quality: Flags
+    suppressed: Suppressed = False
 
 
 class Latest(Linked):
@@ -46,6 +48,7 @@ class RawObservation(BaseModel):
         description="for counts: the seconds that end at `time`", examples=[300]
     )
     quality: Flags
+    suppressed: Suppressed = False
 
 
 class Observations(Page):

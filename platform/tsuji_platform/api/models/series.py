@@ -20,14 +20,14 @@ from tsuji_platform.api.models.areas import Estimated
 
 
 class Gap(BaseModel):
-    """Steps without any observation, one after another."""
+    """Steps without any observation, or any to be told of, one after another."""
 
     start: Time
     end: Time
     reason: Absence = Field(
         description="rejected: messages that arrived then were refused; silent: nothing came; "
         "none: there was no such datastream then; no_longer_kept: steps of this length can't be "
-        "made any more, longer ones may"
+        "made any more, longer ones may; suppressed: people were counted, too few to be told of"
     )
 
 
@@ -41,9 +41,15 @@ class Series(Linked):
     step_s: int = Field(description="length of a step, seconds")
     times: list[datetime] = Field(description="the END of each step, RFC 3339, UTC")
     values: list[float | None] = Field(
-        description="null where there are no observations, or directions that cancel out"
+        description="null where there are no observations, or directions that cancel out, or all counts "
+        "are withheld"
     )
-    gaps: list[Gap] = Field(description="where there are no observations, in order, and why")
+    gaps: list[Gap] = Field(description="where there is nothing to tell, in order, and why")
+    left_out: list[int] | None = Field(
+        None,
+        description="how many small counts of each step are withheld and no part of its value, which is "
+        "that much too low; null where that is none of any",
+    )
 
 
 class AreaSeries(Series):

@@ -14,6 +14,7 @@ from tsuji_platform.api.fields import (
     NameEn,
     Page,
     PropertyId,
+    Suppressed,
     ThingId,
     Time,
     Told,
@@ -53,6 +54,7 @@ class ThingLatest(BaseModel):
     time: Time
     unit: Unit
     quality: Flags
+    suppressed: Suppressed = False
 
 
 class AreaOfThing(Linked):
@@ -123,12 +125,14 @@ class Datastream(Linked):
         examples=["2026-04-01T00:00:00Z"],
     )
     result: float | None = Field(
-        description="of the newest observation, in `unit`; null before the first",
+        description="of the newest observation, in `unit`; null before the first, and where it is "
+        "`suppressed`",
         examples=[21.5],
     )
     period_s: int | None = Field(
         description="of counts: the seconds that end at `time`", examples=[300]
     )
+    suppressed: Suppressed = False
 
 
 class Datastreams(Page):

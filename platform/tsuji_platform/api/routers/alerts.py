@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
+from tsuji_platform.analytics.suppression import Gate, counts_people
 from tsuji_platform.api import alert_models as models
 from tsuji_platform.api import links, shape
 from tsuji_platform.api.answers import RowsDep, offered
@@ -118,7 +119,7 @@ def alerts(
             after=page[-1].alert_id,
         )
     body = models.AlertList(
-        items=[_alert(row) for row in page],
+        items=[_alert(row, hub.gate) for row in page],
         next=more,
         count=counted(count, lambda way: found.count(which, way)),
         links={"self": wanted.address(), "rules": links.to("alerts", "rules")},
@@ -151,12 +152,13 @@ def alert(
 ) -> models.Alert:
     """An alert of now or of the past."""
     for row in Alerts(hub.database).find(AlertFilter(alert_id=alert), limit=1):
-        return _alert(row)
+        return _alert(row, hub.gate)
     raise NotFoundError("alert", alert, "/v1/alerts")
 
 
-def _alert(row: AlertRow) -> models.Alert:
+def _alert(row: AlertRow, gate: Gate) -> models.Alert:
     area = None
+    hidden = bool(gate) and counts_people(row.rule.get("observed_property"), row.rule.get("figure"))
     if row.area_set_id is not None and row.area_code is not None:
         area = models.AlertArea(area_set=row.area_set_id, code=row.area_code)
     return models.Alert(
@@ -169,11 +171,12 @@ def _alert(row: AlertRow) -> models.Alert:
         start=row.start,
         end=row.end,
         end_reason=row.end_reason,
-        peak=models.AlertPeak(value=row.peak, time=row.peak_at),
+        peak=models.AlertPeak(value=None if hidden else row.peak, time=row.peak_at),
         unit=row.rule["unit"],
-        value=row.value,
+        value=None if hidden else row.value,
         value_time=row.value_at,
         definition=row.rule,
+        suppressed=hidden,
         links=_links(row),
     )
 

@@ -22,7 +22,7 @@ from tsuji_platform.api.formats import PLACES, Format
 from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, CodePath, Hub, HubDep, Readings, SetPath, SpanDep
 from tsuji_platform.api.nearby import distances
-from tsuji_platform.api.routers.series import explained, fill, per_step, resolve
+from tsuji_platform.api.routers.series import explained, fill, left_out, per_step, resolve
 from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.store.records import Area, AreaSet
@@ -169,11 +169,12 @@ def snapshot(
                 code=code,
                 figures={
                     name: models.FigureValue(
-                        value=it.value,
+                        value=it.told,
                         n=it.n,
                         time=it.time,
                         **_typical(usual, code, name),
                         **_estimated(it),
+                        **shape.withheld(it),
                     )
                     for name, it in values.items()
                 },
@@ -312,7 +313,16 @@ def area_series(
         step_s=int(resolved.step / timedelta(seconds=1)),
         times=times,
         values=values,
-        gaps=explained(hub, resolved, things, known.properties, times, found),
+        gaps=explained(
+            hub,
+            resolved,
+            things,
+            known.properties,
+            times,
+            found,
+            {one.end for one in steps if one.suppressed},
+        ),
+        left_out=left_out(times, steps),
         links=links.area(area_set, code) | {"self": wanted.address()},
     )
     said = {"area_set": area_set, "code": code, "figure": figure}

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from tsuji_platform.api import errors
 from tsuji_platform.api.bbox import parse_bbox
-from tsuji_platform.api.hub import HubDep
+from tsuji_platform.api.hub import HubDep, sees_counts
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.live_filter import Filter, Part, checked
 from tsuji_platform.api.live_groups import Subscriber
@@ -131,7 +131,8 @@ async def live(
     restart; otherwise a new `snapshot` says in `reason` why. A stream whose reader takes nothing for 20
     seconds is ended; where all streams are taken the answer is 503 with `Retry-After`.
     """
-    feed: LiveFeed = request.app.state.live
+    state = request.app.state
+    feed: LiveFeed = state.whole_live if sees_counts(request) else state.live
     if not feed.enter():
         return errors.problem(503, _FULL, {"Retry-After": "30"})
     subscriber = Subscriber(which, asyncio.get_running_loop())

@@ -116,6 +116,7 @@ def observations(
                 observed_property=it.observed_property,
                 time=it.time,
                 result=it.result,
+                suppressed=it.result is None,
                 unit=shape.unit_of(it.observed_property),
                 period_s=it.period_s,
                 quality=list(it.flags),

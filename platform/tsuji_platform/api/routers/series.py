@@ -1,6 +1,6 @@
 """What all series share: which steps a span has, and gaps that stay gaps."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, repeat
@@ -8,6 +8,7 @@ from operator import add
 
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.analytics.gaps import gaps
+from tsuji_platform.analytics.readings import Combined, Step
 from tsuji_platform.api import models
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import Hub, Span
@@ -80,6 +81,12 @@ def fill(
     return times, [values.get(time) for time in times]
 
 
+def left_out(times: Sequence[datetime], steps: Iterable[Step | Combined]) -> list[int] | None:
+    """How many small counts each step leaves out; None where none does."""
+    withheld = {step.end: step.left_out for step in steps if step.left_out}
+    return [withheld.get(time, 0) for time in times] if withheld else None
+
+
 def explained(
     hub: Hub,
     span: Resolved,
@@ -87,14 +94,15 @@ def explained(
     observed_properties: Sequence[str],
     times: Sequence[datetime],
     observed: Container[datetime],
+    suppressed: Collection[datetime] = (),
 ) -> list[models.Gap]:
-    """The steps without observations, with the reason of each."""
-    if all(time in observed for time in times):
+    """The steps without observations, or with withheld ones only, with the reason of each."""
+    if not suppressed and all(time in observed for time in times):
         return []
     evidence = hub.reader.evidence(thing_ids, observed_properties, span.start, span.end, span.step)
     return [
         models.Gap(start=it.start, end=it.end, reason=it.reason)
-        for it in gaps(times, span.step, observed, evidence)
+        for it in gaps(times, span.step, observed, evidence, suppressed)
     ]
 
 

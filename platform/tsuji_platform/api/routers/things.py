@@ -17,7 +17,7 @@ from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep, SpanDep, ThingPath
 from tsuji_platform.api.paging import CountQuery, counted
 from tsuji_platform.api.routers import rejected
-from tsuji_platform.api.routers.series import explained, fill, resolve
+from tsuji_platform.api.routers.series import explained, fill, left_out, resolve
 from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store.finding import DatastreamRow
@@ -124,6 +124,7 @@ def _datastream(row: DatastreamRow) -> models.Datastream:
         time=row.phenomenon_time,
         result=row.result,
         period_s=row.period_s,
+        suppressed=row.suppressed,
         links=links.datastream(
             row.thing_id, row.observed_property, is_profiled=row.observed_property in PROFILED
         ),
@@ -177,10 +178,11 @@ def one_thing(hub: HubDep, thing_id: ThingPath) -> models.ThingDetail:
     marks = hub.flags.marks(thing_id)
     latest = {
         it.observed_property: models.ThingLatest(
-            result=it.result,
+            result=it.told,
             time=it.time,
             unit=shape.unit_of(it.observed_property),
             quality=marks.of(it),
+            suppressed=it.suppressed,
         )
         for it in hub.reader.latest(thing_id=thing_id)
     }
@@ -231,7 +233,16 @@ def thing_series(
         step_s=int(full.step / timedelta(seconds=1)),
         times=times,
         values=filled,
-        gaps=explained(hub, full, [thing_id], [observed_property], times, {it.end for it in steps}),
+        gaps=explained(
+            hub,
+            full,
+            [thing_id],
+            [observed_property],
+            times,
+            {it.end for it in steps},
+            {it.end for it in steps if it.suppressed},
+        ),
+        left_out=left_out(times, steps),
         links=links.datastream(
             thing_id, observed_property, is_profiled=observed_property in PROFILED
         ),
@@ -261,9 +272,10 @@ def latest(
             thing=it.thing_id,
             observed_property=it.observed_property,
             time=it.time,
-            result=it.result,
+            result=it.told,
             unit=shape.unit_of(it.observed_property),
             quality=marks.of(it),
+            suppressed=it.suppressed,
         )
         for it in hub.reader.latest(
             thing_ids=chosen.thing_ids, observed_properties=chosen.observed_properties

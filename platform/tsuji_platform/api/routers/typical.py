@@ -23,9 +23,9 @@ from tsuji_platform.analytics.typical import (
     day_kind,
     days_behind,
     midnight,
-    of_area,
     of_thing,
     quarters_per_step,
+    told_band,
     values_of,
 )
 from tsuji_platform.api import links
@@ -172,7 +172,7 @@ def _usual(
     nothing = np.full((len(days), QUARTERS // quarters), np.nan)
     held = [of_thing(parts[thing_id]) for thing_id in things]
     values = [nothing if one is None else one for one in held]
-    return band(of_area(values, over_things) if values else nothing), quarters
+    return told_band(values, over_things) if values else band(nothing), quarters
 
 
 def _period_s(hub: Hub, things: Sequence[str], properties: Sequence[str], day: date) -> int | None:
@@ -190,6 +190,7 @@ def _period_s(hub: Hub, things: Sequence[str], properties: Sequence[str], day: d
 
 def _shared(hub: Hub, day: date, found: Band, quarters: int) -> dict[str, Any]:
     step = quarters * QUARTER
+    times = [midnight(day).astimezone(UTC) + step * (i + 1) for i in range(QUARTERS // quarters)]
     return {
         "date": day,
         "kind": day_kind(day).value,
@@ -199,9 +200,10 @@ def _shared(hub: Hub, day: date, found: Band, quarters: int) -> dict[str, Any]:
         "time_zone": "Asia/Tokyo",
         "minimum_days": MINIMUM_DAYS,
         "step_s": int(step.total_seconds()),
-        "times": [
-            midnight(day).astimezone(UTC) + step * (i + 1) for i in range(QUARTERS // quarters)
-        ],
+        "times": times,
+        "suppressed": []
+        if found.withheld is None
+        else [time for time, hidden in zip(times, found.withheld, strict=True) if hidden],
         "q1": _plain(found.q1),
         "median": _plain(found.median),
         "q3": _plain(found.q3),

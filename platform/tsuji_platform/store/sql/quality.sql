@@ -7,7 +7,8 @@ WITH rule AS MATERIALIZED (
         at_once float8, per_minute float8, longest_gap interval,
         stuck_after interval, stuck_readings int, steady_up_to float8, steady_from float8)
 ), stream AS MATERIALIZED (
-    SELECT datastream_id, rule.*, datastream.observed_property COLLATE "C" AS name
+    SELECT datastream_id, rule.*, datastream.observed_property COLLATE "C" AS name,
+        small_below(datastream) AS small_below
     FROM datastream LEFT JOIN rule USING (observed_property)
     WHERE thing_id = %(thing_id)s
         AND (%(observed_property)s::text IS NULL OR datastream.observed_property = %(observed_property)s)
@@ -64,7 +65,7 @@ WITH rule AS MATERIALIZED (
     FROM numbered
     WINDOW same AS (PARTITION BY datastream_id, run ORDER BY phenomenon_time)
 )
-SELECT name AS observed_property, phenomenon_time, result, period_s, differs AS step,
+SELECT name AS observed_property, phenomenon_time, result, period_s, small_below, differs AS step,
     coalesce(phenomenon_time - since >= stuck_after AND lasted >= stuck_readings
         AND (result <= steady_up_to) IS NOT TRUE AND (result >= steady_from) IS NOT TRUE, false) AS stuck
 FROM lasting
@@ -87,7 +88,7 @@ WITH rule AS MATERIALIZED (
         at_once float8, per_minute float8, longest_gap interval,
         stuck_after interval, stuck_readings int, steady_up_to float8, steady_from float8)
 ), newest AS (
-    SELECT datastream_id, thing_id, phenomenon_time, result, rule.*
+    SELECT datastream_id, thing_id, phenomenon_time, result, rule.*, small_below(datastream) AS small_below
     FROM latest
     JOIN datastream USING (datastream_id)
     JOIN rule USING (observed_property)
@@ -139,7 +140,7 @@ WITH rule AS MATERIALIZED (
         END AS stuck
     FROM newest
 )
-SELECT thing_id, observed_property, phenomenon_time, result, step, stuck
+SELECT thing_id, observed_property, phenomenon_time, result, small_below, step, stuck
 FROM judged
 WHERE step OR stuck
 ORDER BY thing_id, observed_property;
