@@ -11,6 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tsuji_platform.runtime.private import private_broker
 from tsuji_platform.settings import BrokerAddress
+from tsuji_simulators.ahead import ahead
 from tsuji_simulators.feed import carried, messages
 from tsuji_simulators.mqtt5 import mqtt5_of
 from tsuji_simulators.publish import MAX_UNACKNOWLEDGED, Publisher
@@ -31,25 +32,27 @@ def run() -> None:
         f"{len(sample):,} messages of an ordinary day, {size} bytes each on the average, window "
         f"{MAX_UNACKNOWLEDGED:,}; the median of {_RUNS} runs in turn\n"
     )
-    rows: dict[str, list[float]] = {}
+    rows: dict[str, list[tuple[float, float]]] = {}
     with private_broker() as server:
         address = BrokerAddress.parse(server.url)
         for _ in range(_RUNS):
             for name, work in (
                 ("bare paho publisher of fixed bytes", lambda: _bare(address, b"x" * size)),
-                ("made and published", lambda: _published(address, _simulated())),
+                ("made and published", lambda: _published(address, ahead(_simulated()))),
                 ("made before, published", lambda: _published(address, iter(sample))),
                 ("made, with nowhere to go", lambda: _made()),
             ):
-                rows.setdefault(name, []).append(work())
-    print(f"{'':36}{'messages/s':>12}{'of bare':>10}{'range of the ratio':>20}")
+                begun = time.process_time()
+                rate = work()
+                cpu_us = (time.process_time() - begun) / _MESSAGES * 1e6
+                rows.setdefault(name, []).append((rate, cpu_us))
+    print(f"{'':36}{'messages/s':>12}{'of bare':>10}{'from, to':>14}{'CPU µs each':>14}")
     bare = rows["bare paho publisher of fixed bytes"]
-    for name, rates in rows.items():
-        ratios = sorted(rate / beside for rate, beside in zip(rates, bare, strict=True))
-        print(
-            f"{name:36}{statistics.median(rates):12,.0f}{statistics.median(ratios):10.0%}"
-            f"{f'{ratios[0]:.0%} to {ratios[-1]:.0%}':>20}"
-        )
+    for name, runs in rows.items():
+        ratios = sorted(one[0] / beside[0] for one, beside in zip(runs, bare, strict=True))
+        rate, cpu_us = (statistics.median(column) for column in zip(*runs, strict=True))
+        span = f"{ratios[0]:.0%}, {ratios[-1]:.0%}"
+        print(f"{name:36}{rate:12,.0f}{statistics.median(ratios):10.0%}{span:>14}{cpu_us:14.0f}")
 
 
 def _simulated() -> Iterator[Carried]:

@@ -16,6 +16,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from secrets import token_hex
 from time import monotonic
 from types import TracebackType
@@ -42,6 +43,8 @@ _RESEND_MOST = 5_000
 _STOP_CHECK_S = 0.2
 _AROUND_BYTES = 10
 """Of a packet, around topic and payload, at the most."""
+_ROOM = 8
+"""Whoever waits for room goes on once there is that part of the window, not for each message again."""
 
 
 class PublisherClosedError(RuntimeError):
@@ -70,6 +73,21 @@ class Counts:
     def unacknowledged(self) -> int:
         """Messages taken that the broker has not acknowledged yet."""
         return self.published - self.acknowledged
+
+
+@lru_cache(maxsize=65_536)
+def _encoded(topic: str) -> bytes:
+    """The bytes of a topic.
+
+    Raises:
+        ValueError: nothing can be published on it.
+    """
+    encoded = topic.encode()
+    if not topic or any(one in topic for one in "+#\0") or len(encoded) > 65_535:
+        raise ValueError(
+            f"a message can't be published on {topic[:200]!r}: name one topic, no filter"
+        )
+    return encoded
 
 
 class Publisher:
@@ -105,9 +123,12 @@ class Publisher:
             raise ValueError(f"max_unacknowledged must be 1 to 60000, got {max_unacknowledged}")
         self._stop = stop or threading.Event()
         self._window = max_unacknowledged
+        self._low = max_unacknowledged - max(max_unacknowledged // _ROOM, 1)
         self._largest = (mqtt5 or Mqtt5()).largest_packet
         self._on_progress = on_progress
         self._changed = threading.Condition()
+        self._waiting = 0  # threads, for anything
+        self._for_room = 0  # of these for room in the window
         self._published = 0
         self._acknowledged = 0
         self._sent_again = 0
@@ -135,6 +156,7 @@ class Publisher:
         most = max_unacknowledged + _RESEND_MOST
         limit = mqtt5.receive_maximum if mqtt5 and mqtt5.receive_maximum < most else 0
         self._client.max_inflight_messages_set(limit)
+        self._is_unlimited = not limit
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
         if address.username is not None:
             self._client.username_pw_set(address.username, address.password)
@@ -186,18 +208,14 @@ class Publisher:
             ValueError: nothing can be published on this topic, or the message is too large: a broker
                 would hang up, and would do so again after each connection.
         """
-        if not topic or any(one in topic for one in "+#\0") or len(topic.encode()) > 65_535:
-            raise ValueError(
-                f"a message can't be published on {topic[:200]!r}: name one topic, no filter"
-            )
-        if len(payload) + len(topic.encode()) + _AROUND_BYTES > self._largest:
+        if len(payload) + len(_encoded(topic)) + _AROUND_BYTES > self._largest:
             raise ValueError(
                 f"a message of {len(payload):,} bytes can't be published: the broker takes packets of "
                 f"{self._largest:,} bytes"
             )
         message = Message(topic=topic, payload=payload, retain=retain, qos=qos)
         with self._changed:
-            self._wait_for(lambda: self._taken < self._window)
+            self._wait_for_room()
             self._taken += 1
         with self._sending:
             with self._changed:
@@ -216,17 +234,26 @@ class Publisher:
 
     def _send(self, message: Message) -> bool:
         """Give one message to paho; False where it would not take it."""
-        info = self._client.publish(
-            message.topic, message.payload, qos=message.qos, retain=message.retain
-        )
-        # Any other code (no connection, connection lost) means that it goes out over the next one.
-        if info.rc == MQTT_ERR_QUEUE_SIZE:
-            return False
+        mid: int | None
+        if message.qos == 1 and self._is_unlimited:
+            mid = self._client.publish_once(
+                _encoded(message.topic), message.payload, message.retain
+            )
+            if mid is None:
+                return False
+        else:
+            info = self._client.publish(
+                message.topic, message.payload, qos=message.qos, retain=message.retain
+            )
+            # Any other code (no connection, connection lost) means that it goes out over the next one.
+            if info.rc == MQTT_ERR_QUEUE_SIZE:
+                return False
+            mid = info.mid
         with self._changed:
-            if info.mid not in self._early:
-                self._on_their_way[info.mid] = message
+            if mid not in self._early:
+                self._on_their_way[mid] = message
                 return True
-            reason = self._early.pop(info.mid)
+            reason = self._early.pop(mid)
         self._confirm(message, reason)
         return True
 
@@ -271,16 +298,30 @@ class Publisher:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def _wait_for_room(self) -> None:
+        """Wait under the lock while the window is full, and behind those who do already."""
+        if self._taken < self._window and not self._for_room and not self._closed:
+            return
+        self._for_room += 1
+        try:
+            self._wait_for(lambda: self._taken <= self._low)
+        finally:
+            self._for_room -= 1
+
     def _wait_for(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Wait under the lock; an event can't wake a condition, so that one is looked at regularly."""
         until = None if timeout_s is None else monotonic() + timeout_s
-        while not done():
-            if self._closed or self._stop.is_set():
-                raise PublisherClosedError("the publisher was closed")
-            left = _STOP_CHECK_S if until is None else min(_STOP_CHECK_S, until - monotonic())
-            if left <= 0:
-                return False
-            self._changed.wait(left)
+        self._waiting += 1
+        try:
+            while not done():
+                if self._closed or self._stop.is_set():
+                    raise PublisherClosedError("the publisher was closed")
+                left = _STOP_CHECK_S if until is None else min(_STOP_CHECK_S, until - monotonic())
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        finally:
+            self._waiting -= 1
         if self._closed:
             raise PublisherClosedError("the publisher was closed")
         return True
@@ -341,9 +382,10 @@ class Publisher:
             self._taken -= is_first
             if is_first and self._unheard is not None:
                 self._hear(message, reason)
-            counts = self._counts()
-            self._changed.notify_all()
-        if is_first and self._on_progress is not None:
+            counts = self._counts() if is_first and self._on_progress is not None else None
+            if self._waiting > self._for_room or self._taken <= self._low:
+                self._changed.notify_all()
+        if counts is not None and self._on_progress is not None:
             self._on_progress(counts)
 
     def _hear(self, message: Message, reason: Any) -> None:
