@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import uvicorn
 from fastapi import FastAPI
 
+from tsuji_platform.api.connections import PatientProtocol
 from tsuji_platform.runtime.mqtt import free_port
 
 AWAY = (OSError, http.client.HTTPException)
@@ -121,7 +122,13 @@ def serving(app: FastAPI) -> Iterator[str]:
     """The app on a port of its own; ends all streams when left."""
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app,
+            port=port,
+            log_level="warning",
+            timeout_graceful_shutdown=1,
+            http=PatientProtocol,
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
