@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tsuji_platform.analytics.gaps import Absence
 from tsuji_platform.api.models import Series
 from tsuji_platform.api.typical_models import Typical
 from tsuji_platform.exports.tables import (
@@ -75,14 +76,32 @@ def of_series(said: Mapping[str, str], series: Series) -> Table:
         series: as JSON has it.
     """
     meaning = f"null where there are no observations; {series.unit_label}"
-    rows = zip(series.times, series.values, strict=True)
+    hidden = {
+        time
+        for gap in series.gaps
+        if gap.reason is Absence.SUPPRESSED
+        for time in series.times
+        if gap.start < time <= gap.end
+    }
+    left_out = series.left_out or [0] * len(series.times)
+    rows = zip(series.times, series.values, left_out, strict=True)
     return Table(
         columns=[
             *(Column(name=name, kind=TEXT) for name in said),
             Column(name="time", kind=TIME, meaning="the END of the step, UTC"),
             Column(name="value", kind=NUMBER, meaning=meaning, unit=series.unit),
+            Column(
+                name="suppressed",
+                kind=TRUTH,
+                meaning="people were counted, too few to be told of: the value is null",
+            ),
+            Column(
+                name="left_out",
+                kind=WHOLE,
+                meaning="how many small counts are withheld and no part of the value",
+            ),
         ],
-        rows=[[*said.values(), time, value] for time, value in rows],
+        rows=[[*said.values(), time, value, time in hidden, n] for time, value, n in rows],
         about={"step_s": series.step_s, "unit_label": series.unit_label},
     )
 
@@ -90,7 +109,16 @@ def of_series(said: Mapping[str, str], series: Series) -> Table:
 def of_typical(said: Mapping[str, str], typical: Typical) -> Table:
     """What is usual on a day: one row for each step."""
     of_day = f"of past days of the same kind; {typical.unit_label}"
-    rows = zip(typical.times, typical.q1, typical.median, typical.q3, typical.days, strict=True)
+    hidden = set(typical.suppressed)
+    rows = zip(
+        typical.times,
+        typical.q1,
+        typical.median,
+        typical.q3,
+        typical.days,
+        (time in hidden for time in typical.times),
+        strict=True,
+    )
     return Table(
         columns=[
             *(Column(name=name, kind=TEXT) for name in said),
@@ -104,6 +132,11 @@ def of_typical(said: Mapping[str, str], typical: Typical) -> Table:
                 )
             ),
             Column(name="days", kind=WHOLE, meaning="how many days stand behind it"),
+            Column(
+                name="suppressed",
+                kind=TRUTH,
+                meaning="there is no value because a small count stands behind it",
+            ),
         ],
         rows=[[*said.values(), *row] for row in rows],
         about={"method": typical.method, "method_ja": typical.method_ja},

@@ -14,10 +14,10 @@ from typing import Any
 
 from tsuji_platform.analytics.gaps import Evidence, Span
 from tsuji_platform.analytics.readings import Combined, Step
-from tsuji_platform.analytics.suppression import OPEN, Gate
+from tsuji_platform.analytics.suppression import COUNTS, OPEN, Gate
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import bucket_of
-from tsuji_platform.store.cover import HOUR, ORIGIN
+from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, ORIGIN
 from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.history_combined import combined_of, periods_of
 from tsuji_platform.store.history_parts import steps_of_plan
@@ -133,7 +133,14 @@ class History:
             (row,) = connection.execute(_SQL["refused"], asked).fetchall()
             kept = horizons(connection)
         refused = [Span(start=it.lower, end=it.upper) for it in row["steps"] or ()]
-        return Evidence(existed=existed, refused=refused, kept_since=kept_since(kept, step))
+        made_of = step
+        if (
+            self._gate
+            and not set(COUNTS).isdisjoint(observed_properties)
+            and not step % FIVE_MINUTES
+        ):
+            made_of = FIVE_MINUTES  # longer sums don't tell which of their counts are small
+        return Evidence(existed=existed, refused=refused, kept_since=kept_since(kept, made_of))
 
 
 def _began(row: Mapping[str, Any]) -> datetime:
