@@ -317,6 +317,15 @@ class ApiSettings(BaseSettings):
         ge=0,
         description="requests a minute that an address may make without a key; 0 for no limit",
     )
+    downloads: int = Field(
+        4, ge=1, le=64, description="downloads that one process of the data API serves at once"
+    )
+    caller_downloads: int = Field(
+        2, ge=1, le=64, description="downloads of these that one key or address may have"
+    )
+    download_seconds: float = Field(
+        3_600, gt=0, description="how long one download may take; what is longer is cut off"
+    )
     query_seconds: float = Field(
         20, gt=0, le=3_600, description="how long one query of the data API may take"
     )

@@ -1,5 +1,6 @@
 """Keys: what they open, what they don't, and what is said where they are wrong."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,13 +11,15 @@ from fastapi.testclient import TestClient
 
 from samples import broken
 from tsuji_platform.api.app import create_app
+from tsuji_platform.api.callers import Callers
+from tsuji_platform.api.errors import UnauthorizedError
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.rates import Doors
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
 from tsuji_platform.store import Database, Writer
-from tsuji_platform.store.keys import Keys
+from tsuji_platform.store.keys import ApiKey, Keys
 
 DASHBOARD = "a-secret-of-the-dashboard"
 MESSAGES = "/v1/rejected/messages"
@@ -129,3 +132,47 @@ def test_a_key_has_a_rate_of_its_own_and_the_dashboard_none(
         answers = [guarded.get("/v1/figures", headers=headers) for _ in range(10)]
         assert {answer.status_code for answer in answers} == {200}
         assert "RateLimit" not in answers[0].headers
+
+
+class _Asked(Keys):
+    """Keys of the database, and how often it was asked."""
+
+    asked = 0
+
+    def get(self, key_id: str) -> ApiKey | None:
+        self.asked += 1
+        return super().get(key_id)
+
+    def ids(self) -> list[str]:
+        self.asked += 1
+        return super().ids()
+
+
+def test_a_flood_of_made_up_keys_costs_the_database_next_to_nothing(
+    hub_database: Database,
+) -> None:
+    keys, now = _Asked(hub_database), [0.0]
+    callers = Callers(keys, 0, None, clock=lambda: now[0])
+
+    async def scopes_of(token: str) -> object:
+        scope = {"type": "http", "headers": [(b"x-api-key", token.encode())]}
+        try:
+            return (await callers.identify(scope)).scopes
+        except UnauthorizedError:
+            return None
+
+    async def flood() -> None:
+        for number in range(2_000):
+            assert await scopes_of(f"tsuji_{number:010d}_x") is None
+
+    asyncio.run(flood())
+    assert keys.asked <= 21  # some at once, then the ids of those that there are
+    real = keys.create("reader", [Scope.COUNTS])
+    now[0] += 1
+    assert asyncio.run(scopes_of(real)) == {"counts"}
+    asyncio.run(flood())
+    another = keys.create("reader", [Scope.COUNTS])
+    now[0] += 1
+    asyncio.run(flood())
+    assert asyncio.run(scopes_of(another)) == {"counts"}
+    assert keys.asked <= 70

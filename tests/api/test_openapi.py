@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator, ValidationError
 
 from linked import bare
 from tsuji_platform.analytics.figures import FIGURES
@@ -172,3 +173,63 @@ def test_long_answers_are_compressed_where_the_caller_can_read_that(api: TestCli
     assert api.get("/v1/figures").headers["content-encoding"] == "gzip"
     plain = api.get("/v1/figures", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
+
+
+def _described(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of every schema and every parameter, by where it is."""
+    if isinstance(node, list):
+        for place, value in enumerate(node):
+            yield from _described(value, f"{path}/{place}")
+    if not isinstance(node, dict):
+        return
+    for name, field in node.get("properties", {}).items():
+        yield f"{path}/{name}", field
+        yield from _described(field, f"{path}/{name}")
+    if "in" in node and "schema" in node and isinstance(node.get("name"), str):
+        yield f"{path}/{node['in']}:{node['name']}", node
+    for name, value in node.items():
+        if name not in ("example", "examples", "default", "properties"):
+            yield from _described(value, f"{path}/{name}")
+
+
+def _examples(field: dict[str, Any]) -> list[Any]:
+    found = field.get("examples", [])
+    found = [it["value"] for it in found.values()] if isinstance(found, dict) else list(found)
+    return found + ([field["example"]] if "example" in field else [])
+
+
+def test_every_field_and_parameter_is_described_and_every_example_fits(api: TestClient) -> None:
+    document = api.get("/openapi.json").json()
+    silent, wrong, zoneless = [], [], []
+    seen = 0
+    for path, field in _described(document):
+        seen += 1
+        text = field.get("description") or ""
+        schema = field.get("schema", field)
+        if not text and not schema.get("description"):
+            silent.append(path)
+        whole = {**schema, "components": document["components"]}
+        for example in [*_examples(field), *_examples(schema)]:
+            try:
+                validator = Draft202012Validator(whole)
+                validator.validate(example)
+            except ValidationError as error:
+                wrong.append((path, example, error.message))
+        kinds = [schema, *schema.get("anyOf", [])]
+        if any(it.get("format") == "date-time" for it in kinds) and "UTC" not in text:
+            zoneless.append(path)
+    assert seen > 300
+    assert silent == []
+    assert wrong == []
+    assert zoneless == []
+
+
+def test_every_filter_shows_an_example(api: TestClient) -> None:
+    without = [
+        (path, it["name"])
+        for path, methods in api.get("/openapi.json").json()["paths"].items()
+        for it in methods["get"].get("parameters", [])
+        if it["in"] in ("query", "path")
+        if not _examples(it) and not _examples(it["schema"]) and "enum" not in it["schema"]
+    ]
+    assert without == []

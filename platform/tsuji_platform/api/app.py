@@ -24,6 +24,7 @@ from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.manners import Manners
 from tsuji_platform.api.rates import Doors, RateLimit
+from tsuji_platform.api.room import Room
 from tsuji_platform.api.routers import (
     alerts,
     area_sets,
@@ -174,6 +175,11 @@ def app_of_environment() -> FastAPI:
         typical_weeks=TypicalSettings().typical_weeks,
         publisher=settings.publisher,
         licence=settings.licence,
+        room=Room(
+            at_once=settings.downloads,
+            of_one=settings.caller_downloads,
+            seconds=settings.download_seconds,
+        ),
         gate=Gate(SmallCountSettings().small_count),
     )
     doors = Doors.of(database, settings, SharedSecretSettings())

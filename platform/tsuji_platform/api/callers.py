@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
 from tsuji_platform.api.errors import ForbiddenError, UnauthorizedError
+from tsuji_platform.api.strangers import Strangers
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.store.keys import ApiKey, Keys, split
 
@@ -63,7 +64,8 @@ class Callers:
         self._anonymous_rate = anonymous_rate or None
         self._dashboard_key = None if dashboard_key is None else dashboard_key.encode()
         self._clock = clock
-        self._known: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+        self._strangers = Strangers(keys, clock)
 
     def anonymous(self, scope: AsgiScope) -> Caller:
         """A caller without a key: one address, or one network of an IPv6 subscriber."""
@@ -105,7 +107,11 @@ class Callers:
         known = self._known.get(key_id)
         if known is not None and known[0] > now:
             return known[1]
+        if not await to_thread.run_sync(self._strangers.may_be, key_id):
+            return None
         key = await to_thread.run_sync(self._keys.get, key_id)
+        if key is None:
+            return None
         self._known[key_id] = now + _TRUSTED_S, key
         self._known.move_to_end(key_id)
         while len(self._known) > _HELD:

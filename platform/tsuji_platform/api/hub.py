@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import ciso8601
@@ -163,47 +163,8 @@ def _at(
     return parse_moment(at, "at")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """The time that a series covers."""
-
-    start: datetime | None
-    end: datetime | None
-    step: timedelta | None
-
-
-_LONGEST_STEP = 31 * 86_400
-
-
-def _span(
-    start: Annotated[
-        str | None, Query(description="RFC 3339 with offset; a day before `end` where left out")
-    ] = None,
-    end: Annotated[
-        str | None, Query(description="RFC 3339 with offset; now where left out")
-    ] = None,
-    step: Annotated[
-        int | None,
-        Query(
-            ge=60,
-            le=_LONGEST_STEP,
-            description="length of a step, seconds, counted from midnight in Tokyo; where left out 900, "
-            "3600 or 86400, the shortest that makes no more than 1,000 steps, or the usual counting "
-            "period of the slowest counter behind the figure, if that is longer. Multiples of 300 are "
-            "made of sums that are ready, others of the observations",
-        ),
-    ] = None,
-) -> Span:
-    return Span(
-        start=parse_moment(start, "start"),
-        end=parse_moment(end, "end"),
-        step=None if step is None else timedelta(seconds=step),
-    )
-
-
 HubDep = Annotated[Hub, Depends(_hub)]
 At = Annotated[datetime | None, Depends(_at)]
-SpanDep = Annotated[Span, Depends(_span)]
 ThingPath = Annotated[str, Path(description="id of a thing", examples=["pole-01"])]
 SetPath = Annotated[str, Path(description="id of an area set", examples=["mesh500-central"])]
 CodePath = Annotated[str, Path(description="code of an area", examples=["533945373"])]

@@ -69,11 +69,12 @@ class Validation:
 
 
 def _said(message: Message) -> str:
-    return MutableHeaders(scope=message).get("cache-control", _UNLESS_SAID)
+    return Headers(raw=message["headers"]).get("cache-control", _UNLESS_SAID)
 
 
 def _say_for_whom(message: Message, policy: str) -> None:
-    headers, said = MutableHeaders(scope=message), _said(message)
+    said = _said(message)
+    headers = MutableHeaders(scope=message)
     if message["status"] >= 400:
         headers["Cache-Control"] = "no-store"
     elif said != "no-store":

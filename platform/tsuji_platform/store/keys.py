@@ -117,6 +117,10 @@ class Keys:
         found = self._found(self._database.rows(_SQL["key"], {"key_id": key_id}))
         return found[0] if found else None
 
+    def ids(self) -> list[str]:
+        """Of all keys that may open something."""
+        return [row["key_id"] for row in self._database.rows(_SQL["key_ids"])]
+
     def all(self) -> list[ApiKey]:
         """All that were ever made, the newest first."""
         return self._found(self._database.rows(_SQL["keys"]))

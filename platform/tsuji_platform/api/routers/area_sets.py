@@ -20,9 +20,10 @@ from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.explain import explained as explained_figures
 from tsuji_platform.api.formats import PLACES, Format
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import At, CodePath, Hub, HubDep, Readings, SetPath, SpanDep
+from tsuji_platform.api.hub import At, CodePath, Hub, HubDep, Readings, SetPath
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, left_out, per_step, resolve
+from tsuji_platform.api.spans import SpanDep
 from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.store.records import Area, AreaSet

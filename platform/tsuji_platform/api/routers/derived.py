@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from tsuji_platform.analytics.derived import DERIVED
-from tsuji_platform.api import shape
+from tsuji_platform.api import links, shape
 from tsuji_platform.api.derived_now import of_areas, situation_of
 from tsuji_platform.api.errors import BadParameterError
-from tsuji_platform.api.fields import Time
-from tsuji_platform.api.hub import At, HubDep
+from tsuji_platform.api.fields import AreaCode, AreaSetId, Linked, Time
+from tsuji_platform.api.hub import At, HubDep, SetPath
 from tsuji_platform.api.merged_geojson import derived_value
 from tsuji_platform.api.models.profile import DerivedValue
 
@@ -22,16 +22,16 @@ router = APIRouter(tags=["areas"])
 class DerivedArea(BaseModel):
     """The derived figures of one area."""
 
-    code: str
+    code: AreaCode
     derived: dict[str, DerivedValue] = Field(description="by figure id; what has no value says why")
 
 
-class DerivedSnapshot(BaseModel):
+class DerivedSnapshot(Linked):
     """The derived figures of all areas of a set at one moment."""
 
-    area_set: str
+    area_set: AreaSetId
     time: Time
-    areas: list[DerivedArea]
+    areas: list[DerivedArea] = Field(description="in order of codes")
 
 
 @router.get(
@@ -41,7 +41,7 @@ class DerivedSnapshot(BaseModel):
 )
 def derived(
     hub: HubDep,
-    area_set: str,
+    area_set: SetPath,
     at: At,
     figures: Annotated[
         str | None,
@@ -64,6 +64,7 @@ def derived(
     body: dict[str, Any] = {
         "area_set": area_set,
         "time": shape.iso(moment.time),
+        "links": links.area_set(area_set) | {"self": links.to("area-sets", area_set, "derived")},
         "areas": [
             {"code": code, "derived": {name: derived_value(its[name]) for name in asked}}
             for code, its in found.items()

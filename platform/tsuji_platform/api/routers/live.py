@@ -64,7 +64,11 @@ def _filter(
         ),
     ] = None,
     area: Annotated[
-        list[str] | None, Query(description="codes; only these areas, and the things in them")
+        list[str] | None,
+        Query(
+            description="codes; only these areas, and the things in them",
+            examples=[["533945373"]],
+        ),
     ] = None,
     bbox: Annotated[
         str | None,
@@ -73,8 +77,13 @@ def _filter(
             examples=["139.69,35.68,139.71,35.70"],
         ),
     ] = None,
-    thing: Annotated[list[str] | None, Query(description="only of these things")] = None,
-    kind: Annotated[list[str] | None, Query(description="only of things of these kinds")] = None,
+    thing: Annotated[
+        list[str] | None, Query(description="only of these things", examples=[["pole-01"]])
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        Query(description="only of things of these kinds", examples=[["smart_pole"]]),
+    ] = None,
     observed_property: Annotated[
         list[str] | None,
         Query(description="only these, and figures made of them", examples=[["air_temperature"]]),
@@ -83,7 +92,8 @@ def _filter(
         list[Part] | None,
         Query(
             description="what comes; with `area_set` areas, things and alerts where left out, otherwise "
-            "observations and alerts"
+            "observations and alerts",
+            examples=[["alerts"]],
         ),
     ] = None,
 ) -> Filter:
@@ -115,7 +125,11 @@ async def live(
     ] = None,
     last_event_id_: Annotated[
         str | None,
-        Query(alias="last_event_id", description="the same, for clients that can't set headers"),
+        Query(
+            alias="last_event_id",
+            description="the same, for clients that can't set headers",
+            examples=["1a2b-17"],
+        ),
     ] = None,
 ) -> Response:
     """First an event `snapshot` with everything, then `change` with what has changed.

@@ -27,7 +27,8 @@ JoinDep = Annotated[
     Join | None,
     Query(
         description="how listed places belong to areas: by the code that they carry or by where they "
-        "are; left out by code in municipalities and, where none of them has it by code, by position"
+        "are; left out by code in municipalities and, where none of them has it by code, by position",
+        examples=["position"],
     ),
 ]
 

@@ -11,7 +11,8 @@ from tsuji_platform.analytics.gaps import gaps
 from tsuji_platform.analytics.readings import Combined, Step
 from tsuji_platform.api import models
 from tsuji_platform.api.errors import BadParameterError
-from tsuji_platform.api.hub import Hub, Span
+from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.spans import Span
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store import floor_to_step
 

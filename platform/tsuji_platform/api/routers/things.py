@@ -14,10 +14,11 @@ from tsuji_platform.api.choosing import ChosenDep
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.formats import PLACES
 from tsuji_platform.api.geo_json import GeoJsonResponse
-from tsuji_platform.api.hub import At, HubDep, SpanDep, ThingPath
+from tsuji_platform.api.hub import At, HubDep, ThingPath
 from tsuji_platform.api.paging import CountQuery, counted
 from tsuji_platform.api.routers import rejected
 from tsuji_platform.api.routers.series import explained, fill, left_out, resolve
+from tsuji_platform.api.spans import SpanDep
 from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store.finding import DatastreamRow

@@ -56,3 +56,7 @@ WITH old AS MATERIALIZED (
     LIMIT %(at_once)s FOR UPDATE SKIP LOCKED
 )
 DELETE FROM allowance USING old WHERE allowance.subject = old.subject;
+
+-- name: key_ids
+-- Of keys that may open something.
+SELECT key_id FROM api_key WHERE revoked_at IS NULL;
