@@ -198,9 +198,9 @@ def counts(
     inward, outward = expected(shape, place, days, middle)
     wetness = 1.0 - np.exp(-rain_rate(seed, place, middle, days.sky) / 1.5)
     mood = np.exp(
-        0.10 * smooth(streams["people"], middle, 0.75 * HOUR)
-        + 0.07 * smooth(streams["people today"], middle, DAY)
-        - 0.0075
+        0.10 * smooth(streams["people"], middle, 2 * HOUR)
+        + 0.10 * smooth(streams["people today"], middle, DAY)
+        - 0.01
     )
     factor: Floats = np.maximum(1.0 + shape.rain * wetness, 0.0)
     if shape.heat or shape.wind:

@@ -193,8 +193,9 @@ def _rain(sky: Sky, seed: int, place: Place, time: NDArray[Any], wet: Floats) ->
 
 def _temperature(sky: Sky, seed: int, place: Place, time: NDArray[Any], cloud: Floats) -> Floats:
     local_hour = (np.asarray(time, dtype=np.float64) + place.utc_offset_s) / HOUR
-    phase = 2.0 * np.pi * (local_hour - 14.3) / 24.0
-    daily = (1.6 + 3.4 * (1.0 - cloud)) * (np.cos(phase) + 0.22 * np.cos(2.0 * phase))
+    # Two waves as they are in Tokyo's hours (docs/comparison.md): coldest at five, warmest after two.
+    day, half = 2.0 * np.pi * (local_hour - 14.7) / 24.0, 4.0 * np.pi * (local_hour - 12.9) / 24.0
+    daily = (1.8 + 3.9 * (1.0 - cloud)) * (np.cos(day) + 0.31 * np.cos(half))
     air_mass = 2.4 * smooth(key(seed, "air mass"), time, 80 * HOUR)
     ground = 0.45 * field(
         key(seed, "ground"), place.east_km, place.north_km, time, scale_km=2.5, scale_s=6 * HOUR

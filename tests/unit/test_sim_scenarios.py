@@ -41,11 +41,11 @@ HOUR, DAY = 3_600, 86_400
 MONDAY = 1_775_401_200
 """2026-04-06 00:00 in Tokyo."""
 GOLDEN = {
-    "fireworks": "69465c1b845ffa92cc533ef70686eff880b6b52b522742289528bb66fc981b64",
-    "heat-wave": "a46d351a31d616c1729c8062d470e8a19d353be139b60de4f6d06721086cb911",
-    "load": "ff2ea1567ecf18a0433926d5fc1cc74444d4e3ab045af489644bad34f2d0215b",
-    "ordinary-day": "aa1836a86c9abe84e3713ef8f63ff943e81f77084d30002a0f3900ff899294a6",
-    "typhoon": "ca740de96d023af865870d529a22ae60261d8492f2aaefaab68a6a670306210d",
+    "fireworks": "d0835a4d5647cbd887c865d66eaaeb5ccdd1f8bad860f11479a481c3bca8afdd",
+    "heat-wave": "d02e9a9af0ea12de1f84174cc8221cdf9eb353aa40f5051346ddebfb96396925",
+    "load": "0cb5ce7602a9836292bc4b53e461e17dd0d89284add2e20b204d4c89de5cbe41",
+    "ordinary-day": "e21668efdab9e1da8c14ffd8ee1d5f95377e81ce0d07361ba071154abd3a7405",
+    "typhoon": "ec60f07ed1c3b2eb1ade1c6e2fd56c42b085b7b0a44a00818a1f66d54f1f89d6",
 }
 SMALL = """
 extends = "tokyo-places"
