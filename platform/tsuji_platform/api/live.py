@@ -93,7 +93,7 @@ class LiveFeed:
         known, reason = _parsed(last_event_id)
         which = subscriber.filter
         with self._lock:
-            group = self._groups.setdefault(which, Group(which))
+            group = self._groups.setdefault(which, Group(which, repr(self._hub.gate)))
             if not self._is_fresh(which) or not self._has(known):
                 self._advance()
             areas = self._areas.get(which.area_set or "", NO_AREAS)

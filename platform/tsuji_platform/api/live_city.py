@@ -8,7 +8,8 @@ from typing import Any
 
 from tsuji_platform.analytics import freshness
 from tsuji_platform.api.live_ids import EventId
-from tsuji_platform.api.shape import iso, unit_of
+from tsuji_platform.api.shape import iso
+from tsuji_platform.contract.live_messages import newest_document
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.store.live import Look, Newest, Snapshot
 from tsuji_platform.store.records import ThingRow
@@ -158,16 +159,22 @@ def is_told(one: Newest) -> bool:
 
 
 def observation(one: Newest) -> Document:
-    """A newest observation as events have it."""
-    return {
-        "thing": one.thing_id,
-        "observed_property": one.observed_property,
-        "time": None if one.time is None else iso(one.time),
-        "result": one.result,
-        "unit": unit_of(one.observed_property),
-        "period_s": one.period_s,
-        "received_at": None if one.received_at is None else iso(one.received_at),
-    } | _hidden(one)
+    """A newest observation as events have it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if one.time is None:
+        raise ValueError(f"{one.thing_id} has no newest {one.observed_property}")
+    return newest_document(
+        thing_id=one.thing_id,
+        observed_property=one.observed_property,
+        time=one.time,
+        result=one.result,
+        period_s=one.period_s,
+        received_at=one.received_at,
+        suppressed=one.suppressed,
+    )
 
 
 def _hidden(one: Newest) -> Document:

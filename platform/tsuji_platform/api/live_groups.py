@@ -49,10 +49,12 @@ class Group:
 
     Args:
         which: the filter.
+        told: what is told of what passes: ids of one way of telling mean nothing to another.
     """
 
-    def __init__(self, which: Filter) -> None:
+    def __init__(self, which: Filter, told: str = "") -> None:
         self.filter = which
+        self._told = told
         self.subscribers: set[Subscriber] = set()
         self.things: frozenset[str] | None = None
         self.digest = ""
@@ -62,7 +64,7 @@ class Group:
         """Choose things anew; whether they are others than before."""
         before = self.things, self.digest
         self.things = self.filter.chosen(city.rows, areas.membership)
-        self.digest = filter_digest(self.filter.asked(), self.things)
+        self.digest = filter_digest(f"{self._told}\n{self.filter.asked()}", self.things)
         self.newest = city.newest_time(self.things, self.filter.passes_property)
         return before != (self.things, self.digest)
 
