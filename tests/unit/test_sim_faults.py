@@ -388,3 +388,10 @@ def test_the_schema_of_scenarios_knows_every_fault() -> None:
         for name in names
     }
     assert found == set(FAULTS)
+
+
+def test_the_documented_faults_are_some() -> None:
+    document = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+    tables = document.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    head = SCENARIO.split("[[faults]]")[0]
+    assert len(parse_scenario(head + tables, "documented").faults) == 3
