@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,7 +25,7 @@ from psycopg.rows import dict_row
 
 from bench.history_city import AREA_SET, CROWDED, DAY, PERIOD, City, load, roll_up, settle
 from bench.ingest import _until_ready
-from bench.loads import Load
+from bench.loads import Load, together
 from bench.loads import load as put_load
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
@@ -31,10 +33,12 @@ from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import private_database, private_folder
 from tsuji_platform.store import Database, migrate
 
-SECONDS = 3.0
+SECONDS = 1.0
+_LOAD_TURNS = 3
+"""So often each load is put on the bare endpoint and on the API, in turns: the machine has its moods."""
 _CLIENTS = (1, 50)
 _HOURS = 30
-_SQL_TIMES = 50
+_TURNS = 50
 _RATE = 1_000_000_000
 """Requests a minute that are open to the load: more than come, but they are counted like anybody's."""
 _CSV = "a day as CSV"
@@ -48,12 +52,12 @@ class _Question:
 
     Attributes:
         path: its address.
-        sql_ms: what its statements alone take, one after the other on one connection; the median.
+        alone: asks the database for the same, one statement after the other on one connection.
         size: bytes of its answer.
     """
 
     path: str
-    sql_ms: float
+    alone: Callable[[psycopg.Connection[Any]], None]
     size: int
 
 
@@ -61,7 +65,7 @@ def run(seconds: float = SECONDS) -> None:
     """Print the tables of this part.
 
     Args:
-        seconds: that each load lasts.
+        seconds: that each of several turns of a load lasts.
     """
     city = City.of(0)
     with private_database() as database, private_folder() as folder:
@@ -82,6 +86,7 @@ def run(seconds: float = SECONDS) -> None:
             questions = _ask(city, database.url, api, folder)
             with _bare(bare, folder):
                 _compare(questions, api, bare, seconds)
+                _beside_sql(questions, database.url, api)
                 _half_of_the_peak(questions["snapshot"], api, seconds)
 
 
@@ -108,8 +113,8 @@ def _ask(city: City, url: str, api: str, folder: Path) -> dict[str, _Question]:
         answer.raise_for_status()
         (folder / f"{number}").write_bytes(answer.content)
         index.append((f"/{number}", f"{number}", answer.headers["content-type"]))
-        sql_ms = _copy_ms(url, city) if name == _CSV else _sql_ms(url, _statements(url, path))
-        questions[name] = _Question(path=path, sql_ms=sql_ms, size=len(answer.content))
+        alone = partial(_copy, city) if name == _CSV else partial(_repeat, _statements(url, path))
+        questions[name] = _Question(path=path, alone=alone, size=len(answer.content))
     (folder / "index.json").write_text(json.dumps(index))
     return questions
 
@@ -131,20 +136,14 @@ def _statements(url: str, path: str) -> Statements:
     return said
 
 
-def _sql_ms(url: str, statements: Statements) -> float:
-    options = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row, options=options) as connection:
-
-        def ask() -> None:
-            for query, values in statements:
-                found = connection.execute(query, values)
-                if found.description is not None:
-                    found.fetchall()
-
-        return _median_ms(ask, _SQL_TIMES)
+def _repeat(statements: Statements, connection: psycopg.Connection[Any]) -> None:
+    for query, values in statements:
+        found = connection.execute(query, values)
+        if found.description is not None:
+            found.fetchall()
 
 
-def _copy_ms(url: str, city: City) -> float:
+def _copy(city: City, connection: psycopg.Connection[Any]) -> None:
     """The same rows as CSV of the database's own making."""
     end: datetime = city.end - PERIOD
     query = (
@@ -152,46 +151,62 @@ def _copy_ms(url: str, city: City) -> float:
         " FROM observation JOIN datastream USING (datastream_id)"
         f" WHERE phenomenon_time > '{end - DAY}' AND phenomenon_time <= '{end}') TO STDOUT (FORMAT csv)"
     )
-    with psycopg.connect(url, autocommit=True) as connection:
-
-        def ask() -> None:
-            with connection.cursor().copy(query.encode()) as copy:
-                for _ in copy:
-                    pass
-
-        return _median_ms(ask, 5)
+    with connection.cursor().copy(query.encode()) as copy:
+        for _ in copy:
+            pass
 
 
-def _median_ms(ask: Callable[[], None], times: int) -> float:
-    took = []
-    for _ in range(times + 3):
-        begun = time.perf_counter()
-        ask()
-        took.append((time.perf_counter() - begun) * 1_000)
-    return statistics.median(took[3:])
+def _beside_sql(questions: Mapping[str, _Question], url: str, api: str) -> None:
+    """Ask API and database in turns, so that both meet the same machine."""
+    print(f"\n{'milliseconds, in turns':24}{'bare SQL':>10}{'API':>10}{'ratio':>8}")
+    options = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
+    with (
+        psycopg.connect(url, autocommit=True, row_factory=dict_row, options=options) as connection,
+        closing(HTTPConnection("127.0.0.1", int(api.rpartition(":")[2]), timeout=60)) as client,
+    ):
+
+        def ask(path: str) -> None:
+            client.request("GET", path, headers={"Accept-Encoding": "identity"})
+            client.getresponse().read()
+
+        for name, it in questions.items():
+            took: dict[str, list[float]] = {"sql": [], "api": []}
+            for number in range(5 if name == _CSV else _TURNS):
+                for kind, one in (
+                    ("sql", lambda it=it: it.alone(connection)),
+                    ("api", lambda it=it: ask(it.path)),
+                ):
+                    begun = time.perf_counter()
+                    one()
+                    if number:  # the first time is for warming up
+                        took[kind].append((time.perf_counter() - begun) * 1_000)
+            sql, whole = (statistics.median(took[kind]) for kind in ("sql", "api"))
+            print(f"{name:24}{sql:10.1f}{whole:10.1f}{whole / sql:8.2f}", flush=True)
 
 
 def _compare(questions: Mapping[str, _Question], api: str, bare: str, seconds: float) -> None:
     heads = "".join(f"{name:>9}" for name in ("req/s", "p50 ms", "p95 ms", "p99 ms", "refused"))
-    print(
-        f"\n{'':20}{'KiB':>7}{'clients':>8}{heads}{'bare req/s':>12}{'of bare':>9}"
-        f"{'SQL ms':>8}{'p50/SQL':>9}"
-    )
+    print(f"\n{'':20}{'KiB':>7}{'clients':>8}{heads}{'bare req/s':>12}{'of bare':>9}")
     for number, (name, it) in enumerate(questions.items()):
         for clients in _CLIENTS:
-            best = put_load(f"{bare}/{number}", clients, seconds)
-            got = put_load(api + it.path, clients, seconds)
-            alone = f"{it.sql_ms:8.1f}{got.at(0.5) / it.sql_ms:9.2f}" if clients == 1 else ""
+            turns = [
+                (
+                    put_load(f"{bare}/{number}", clients, seconds),
+                    put_load(api + it.path, clients, seconds),
+                )
+                for _ in range(_LOAD_TURNS)
+            ]
+            best, got = (together(its) for its in zip(*turns, strict=True))
             print(
                 f"{name:20}{it.size / 1024:7,.0f}{clients:8}{_row(got)}{best.rate:12,.0f}"
-                f"{got.rate / best.rate:9.0%}{alone}",
+                f"{got.rate / best.rate:9.0%}",
                 flush=True,
             )
 
 
 def _half_of_the_peak(question: _Question, api: str, seconds: float) -> None:
-    peak = put_load(api + question.path, _CLIENTS[-1], seconds)
-    half = put_load(api + question.path, _CLIENTS[-1], 2 * seconds, peak.rate / 2)
+    peak = put_load(api + question.path, _CLIENTS[-1], 2 * seconds)
+    half = put_load(api + question.path, _CLIENTS[-1], 4 * seconds, peak.rate / 2)
     print(
         f"\nsnapshot at half of its peak ({half.rate:,.0f} of {peak.rate:,.0f} requests/s, "
         f"{_CLIENTS[-1]} clients): half within {half.at(0.5):.1f} ms, 95 % within {half.at(0.95):.1f} ms, "

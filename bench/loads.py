@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import statistics
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,6 +39,15 @@ class Load:
     def at(self, share: float) -> float:
         """Milliseconds within which this share was answered."""
         return self.times[min(len(self.times) - 1, int(share * len(self.times)))]
+
+
+def together(loads: Sequence[Load]) -> Load:
+    """Several turns of the same load: the median of their rates, and all of their times."""
+    return Load(
+        rate=statistics.median(one.rate for one in loads),
+        times=sorted(time for one in loads for time in one.times),
+        refused=sum(one.refused for one in loads),
+    )
 
 
 @cache

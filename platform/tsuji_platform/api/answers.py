@@ -1,7 +1,7 @@
 """One answer in the format that its caller wants, with the address of the page behind it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -114,7 +114,7 @@ def _wanted(
     return Wanted(request=request, format=chosen, bom=bom)
 
 
-def _rows(
+async def _rows(
     request: Request,
     format_: Annotated[Literal["json", "jsonl", "csv", "csvw", "parquet"] | None, _FORMAT] = None,
     bom: Bom = False,
@@ -122,7 +122,7 @@ def _rows(
     return _wanted(request, format_, bom, ROWS)
 
 
-def _places(
+async def _places(
     request: Request,
     format_: Annotated[
         Literal["json", "geojson", "jsonl", "csv", "csvw", "parquet"] | None, _FORMAT
@@ -132,14 +132,19 @@ def _places(
     return _wanted(request, format_, bom, PLACES)
 
 
-def _shapes(
+async def _shapes(
     request: Request,
     format_: Annotated[
         Literal["geojson", "json", "jsonl", "csv", "csvw", "parquet"] | None, _FORMAT
     ] = None,
     bom: Bom = False,
 ) -> Wanted:
-    return _wanted(request, format_, bom, SHAPES)
+    wanted = _wanted(request, format_, bom, SHAPES)
+    if format_ is None and wanted.format is Format.JSON:
+        return replace(
+            wanted, format=Format.GEOJSON
+        )  # it is JSON: GDAL, and so QGIS, asks for it like that
+    return wanted
 
 
 SHAPES = (Format.GEOJSON, *ROWS)

@@ -143,7 +143,7 @@ def sees_counts(request: Request) -> bool:
     return caller is not None and Scope.COUNTS.value in caller.scopes
 
 
-def _hub(request: Request) -> Hub:
+async def _hub(request: Request) -> Hub:
     state = request.app.state
     hub: Hub = state.whole_hub if sees_counts(request) else state.hub
     return hub

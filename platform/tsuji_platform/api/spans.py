@@ -22,7 +22,7 @@ class Span:
 _LONGEST_STEP = 31 * 86_400
 
 
-def _span(
+async def _span(
     hub: HubDep,
     interval: IntervalQuery = None,
     start: Annotated[
