@@ -18,7 +18,7 @@ from psycopg import Cursor
 from psycopg.rows import tuple_row
 
 from tsuji_platform.analytics.suppression import OPEN, Gate
-from tsuji_platform.analytics.typical import PROFILED, QUARTERS, Floats, midnight
+from tsuji_platform.analytics.typical import PROFILED, QUARTER, QUARTERS, Floats, midnight
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 from tsuji_platform.store import queries
 from tsuji_platform.store.changed import Run, bucket_of
@@ -281,25 +281,25 @@ def _withheld(
     raw_since, buckets_since = (
         known.kept[width].since if width in known.kept else None for width in (RAW, FIVE_MINUTES)
     )
-    seen = [day for day in days if raw_since is None or midnight(day) >= raw_since]
-    older = sorted(set(days) - set(seen))
-    summed = [day for day in older if buckets_since is None or midnight(day) >= buckets_since]
-    for query, its_days in (("withheld_raw", seen), ("withheld_5min", summed)):
-        if its_days:
-            values = {
-                "datastream_ids": list(known.small_below),
-                "small_below": list(known.small_below.values()),
-                "days": its_days,
-                "first": first,
-                "last": last,
-                "start": midnight(min(its_days)),
-                "end": midnight(max(its_days)) + _DAY,
-            }
-            yield from cursor.execute(_SQL[query], values).fetchall()
-    for day in set(older) - set(summed):
-        for key in known.small_below:
-            for number in range(first, last + 1):
-                yield key, day, number
+    keys = list(known.small_below)
+    for day in days:
+        begin = midnight(day)
+        if raw_since is None or begin >= raw_since:
+            query = _SQL["withheld_raw"]
+        elif buckets_since is None or begin >= buckets_since:
+            query = _SQL["withheld_5min"]
+        else:
+            yield from ((key, day, one) for key in keys for one in range(first, last + 1))
+            continue
+        values = {
+            "datastream_ids": keys,
+            "small_below": list(known.small_below.values()),
+            "midnight": begin,
+            "start": begin + (first - 1) * QUARTER,
+            "end": begin + last * QUARTER,
+        }
+        for key, number in cursor.execute(query, values).fetchall():
+            yield key, day, number
 
 
 def _whole(keys: Set[Key], width: timedelta, kept: Horizons) -> set[Key]:
