@@ -12,10 +12,15 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from samples import after, message
+from tsuji_platform.analytics.suppression import Gate
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.kept import Kept
+from tsuji_platform.api.rates import Doors
+from tsuji_platform.contract.scopes import Scope
+from tsuji_platform.settings import ApiSettings, SharedSecretSettings
 from tsuji_platform.store import Database, Writer
+from tsuji_platform.store.keys import Keys
 
 _SNAPSHOT = "/v1/area-sets/squares/snapshot"
 
@@ -37,6 +42,29 @@ def test_a_snapshot_is_made_once_and_by_what_was_asked_for(
         refused = client.get("/v1/area-sets/none/snapshot")
         assert refused.status_code == 404
         assert client.head(_SNAPSHOT).content == b""
+
+
+def test_what_a_key_opens_is_kept_for_no_one_else_and_the_dashboard_is_told_the_newest(
+    city: Database, clock, writer: Writer
+) -> None:
+    doors = Doors.of(city, ApiSettings(), SharedSecretSettings(dashboard_key="of-the-dashboard"))
+    hub = Hub(city, clock, gate=Gate(1_000))
+    key = {"Authorization": f"Bearer {Keys(city).create('office', [Scope.COUNTS])}"}
+    with TestClient(create_app(hub, doors, kept_s=60)) as client:
+
+        def figures(**headers: str) -> dict[str, dict[str, object]]:
+            areas = client.get(_SNAPSHOT, headers=headers).json()["areas"]
+            return next(one["figures"] for one in areas if one["code"] == "W")
+
+        assert figures(**key)["footfall"]["value"] == 40
+        withheld = figures()
+        assert withheld.get("footfall", {}).get("value") is None
+        assert figures(**key)["footfall"]["value"] == 40
+        dashboard = {"Authorization": "Bearer of-the-dashboard"}
+        before = figures(**dashboard)["air_temperature"]
+        writer.save([message("pole-1", after(hours=3), air_temperature=-40)])
+        assert figures(**dashboard)["air_temperature"] != before
+        assert figures() == withheld
 
 
 class _Source:
