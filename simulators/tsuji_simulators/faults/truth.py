@@ -22,16 +22,16 @@ class Truth:
 
     def __init__(self, tell: Tell | None) -> None:
         self._tell = tell
-        self._told: set[tuple[str, str, str, float]] = set()
+        self._told: dict[tuple[str, str, str], float] = {}
 
     def began(self, fault: Fault, thing_id: str, names: set[str], span: Span) -> None:
         """A fault has touched a thing: say once from when to when, for each observed property."""
         if self._tell is None:
             return
         for name in sorted(names):
-            place = (fault.id, thing_id, name, span.start)
-            if place not in self._told:
-                self._told.add(place)
+            place = (fault.id, thing_id, name)
+            if place not in self._told or span.start > self._told[place]:
+                self._told[place] = span.start
                 self._tell(
                     {
                         "type": "fault",
