@@ -224,6 +224,24 @@ def test_every_field_and_parameter_is_described_and_every_example_fits(api: Test
     assert zoneless == []
 
 
+def test_every_answer_has_a_true_example(api: TestClient) -> None:
+    document = api.get("/openapi.json").json()
+    without = []
+    for path, methods in document["paths"].items():
+        content = methods["get"]["responses"]["200"].get("content", {})
+        shown = [it for it in content.values() if "example" in it]
+        if not shown and path not in ("/v1/live", "/metrics"):
+            without.append(path)
+        for it in shown:
+            whole = {**it.get("schema", {}), "components": document["components"]}
+            Draft202012Validator(whole).validate(it["example"])
+            schema = whole
+            if "$ref" in whole:
+                schema = document["components"]["schemas"][whole["$ref"].rpartition("/")[2]]
+            assert set(it["example"]) <= set(schema.get("properties", it["example"])), path
+    assert without == []
+
+
 def test_every_filter_shows_an_example(api: TestClient) -> None:
     without = [
         (path, it["name"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hub_processes import HubProcesses
 from tsuji_platform.contract.scopes import Scope
-from tsuji_platform.store import Database
+from tsuji_platform.store import Database, Refresher
 from tsuji_platform.store.keys import Keys
 
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -17,6 +17,7 @@ def test_every_operation_answers_as_described(
     hub: HubProcesses, city: Database, tmp_path: Path
 ) -> None:
     key = Keys(city).create("test", list(Scope))
+    Refresher(city.url).refresh()  # as ingest does all the time
     hub.start("api")
     done = subprocess.run(
         [

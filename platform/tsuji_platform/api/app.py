@@ -18,6 +18,7 @@ from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.api import errors
 from tsuji_platform.api.asked import only_what_is_known
 from tsuji_platform.api.connections import PatientProtocol, allow_many
+from tsuji_platform.api.document import show_examples
 from tsuji_platform.api.formats import Format, media_type
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.kept import Kept
@@ -160,6 +161,7 @@ def create_app(hub: Hub, doors: Doors | None = None, *, kept_s: float = 0) -> Fa
     def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
+    show_examples(app)
     return app
 
 

@@ -43,6 +43,15 @@ PropertyId = Annotated[
 AreaSetId = Annotated[str, Field(description="id of the area set", examples=["mesh500-central"])]
 AreaCode = Annotated[str, Field(description="code of the area", examples=["533945373"])]
 FigureId = Annotated[str, Field(description="id of the figure", examples=["footfall"])]
+Box = Annotated[
+    list[float],
+    Field(
+        min_length=4,
+        max_length=4,
+        description="west, south, east, north; degrees, WGS 84",
+        examples=[[139.69, 35.68, 139.71, 35.7]],
+    ),
+]
 Unit = Annotated[str, Field(description="UCUM code", examples=["Cel"])]
 UnitLabel = Annotated[
     str,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from tsuji_platform.api.fields import (
     AreaCode,
     AreaSetId,
+    Box,
     LeftOut,
     Linked,
     Name,
@@ -31,9 +32,8 @@ class AreaSet(Linked):
     source: str = Field(description="credit to show wherever the areas are shown")
     licence: str = Field(description="terms of use of the boundaries", examples=["CC BY 4.0"])
     areas: int = Field(description="how many areas it has")
-    bbox: tuple[float, float, float, float] | None = Field(
-        description="west, south, east, north; degrees, WGS 84",
-        examples=[(139.69, 35.68, 139.71, 35.7)],
+    bbox: Box | None = Field(
+        description="west, south, east, north; degrees, WGS 84; null where it has no areas"
     )
 
 
@@ -50,10 +50,7 @@ class AreaItem(Linked):
     name: Name
     name_en: NameEn
     things: int = Field(description="how many things stand in it")
-    bbox: tuple[float, float, float, float] = Field(
-        description="west, south, east, north; degrees, WGS 84",
-        examples=[(139.69, 35.68, 139.71, 35.7)],
-    )
+    bbox: Box
 
 
 class AreaList(Linked):
