@@ -122,7 +122,8 @@ def schema() -> None:
 
 def said(rule: "Rule") -> str:
     """A rule as a sentence."""
-    from tsuji_platform.analytics.alert_rules import Source, length_text
+    from tsuji_platform.analytics.alert_rules import Source
+    from tsuji_platform.contract.lengths import length_text
 
     if rule.areas is not None:
         codes = "all areas" if rule.areas.codes is None else f"{len(rule.areas.codes)} areas"

@@ -8,6 +8,7 @@ import typer
 
 from tsuji import wiring
 from tsuji.byte_bar import ByteBar
+from tsuji.mistakes import NotThereError
 
 if TYPE_CHECKING:
     from tsuji_geo.boundaries import AreaImport
@@ -57,7 +58,7 @@ def import_(
     """Import municipality boundaries (国土数値情報 N03), or with --code any file of polygons."""
     from tsuji_geo.boundaries import read_boundaries, read_polygons
 
-    url = wiring.database_url()
+    url = wiring.answering_database_url()
     if code is None:
         given = {"--name": name, "--title": title, "--title-en": title_en, "--source": source}
         for option, value in (given | {"--licence": licence}).items():
@@ -144,15 +145,15 @@ def fetch(
         for line in fetched.boundaries.lines():
             typer.echo(line)
     else:
-        _put(wiring.database_url(), fetched.boundaries)
+        _put(wiring.answering_database_url(), fetched.boundaries)
 
 
 @app.command("list")
 def list_() -> None:
     """List the area sets."""
-    from tsuji_platform.store import Areas, Database
+    from tsuji_platform.store import Areas
 
-    with Database(wiring.database_url(), size=1) as database:
+    with wiring.database() as database:
         for row in Areas(database).sets():
             typer.echo(
                 f"{row.area_set_id}  {row.kind}  {row.areas} areas  {row.name}  {row.name_en}"
@@ -176,7 +177,7 @@ def mesh(
     from tsuji_geo.mesh import mesh_area_set
     from tsuji_platform.store import Areas, Database
 
-    url = wiring.database_url()
+    url = wiring.answering_database_url()
     area_set = mesh_area_set(size, (west, south, east, north), set_id=set_id)
     with Database(url, size=1) as database:
         put(Areas(database), area_set)
@@ -186,11 +187,11 @@ def mesh(
 @app.command()
 def remove(area_set: Annotated[str, typer.Argument(help="Id of the area set.")]) -> None:
     """Remove an area set; things and observations stay."""
-    from tsuji_platform.store import Areas, Database
+    from tsuji_platform.store import Areas
 
-    with Database(wiring.database_url(), size=1) as database:
+    with wiring.database() as database:
         if not Areas(database).remove(area_set):
-            raise typer.BadParameter(f"there is no area set {area_set!r}; see `tsuji areas list`")
+            raise NotThereError(f"there is no area set {area_set!r}; see `tsuji areas list`")
     typer.echo(f"removed {area_set}")
 
 
@@ -199,5 +200,5 @@ def demo() -> None:
     """Store the demonstration's meshes of central Tokyo where there is no area set yet."""
     from tsuji.area_sets import put_demonstration
 
-    made = put_demonstration(wiring.database_url())
+    made = put_demonstration(wiring.answering_database_url())
     typer.echo("\n".join(f"made {area_set}" for area_set in made) or "there are area sets already")

@@ -16,6 +16,7 @@ from tsuji import (
     areas,
     datasets,
     doctor,
+    exit_codes,
     exporting,
     importing,
     keeping,
@@ -121,7 +122,7 @@ def main() -> None:
     except ValidationError as error:
         for line in lines_of(error):
             _fail(line, last=False)
-        sys.exit(2)
+        sys.exit(exit_codes.WRONG_USAGE)
     except (SetupError, wiring.NotRunningError) as error:
         _fail(str(error))
     except Exception as error:
@@ -133,4 +134,4 @@ def main() -> None:
 def _fail(text: str, *, last: bool = True) -> None:
     typer.echo(f"tsuji: {text}", err=True)
     if last:
-        sys.exit(1)
+        sys.exit(exit_codes.FAILED)

@@ -8,6 +8,7 @@ import typer
 
 from tsuji import wiring
 from tsuji.import_bar import ImportBar
+from tsuji.mistakes import NotThereError
 from tsuji.terminal import printable
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def show(
         datasets = Datasets(database)
         found = datasets.datasets(dataset)
         if not found:
-            raise typer.BadParameter(f"there is no dataset {dataset!r}; see `tsuji datasets list`")
+            raise NotThereError(f"there is no dataset {dataset!r}; see `tsuji datasets list`")
         (it,) = found
         for line in _about(it):
             typer.echo(line)
@@ -273,5 +274,5 @@ def remove(dataset: Annotated[str, typer.Argument(help="Id of the dataset.")]) -
 
     with wiring.database() as database:
         if not Datasets(database).remove(dataset):
-            raise typer.BadParameter(f"there is no dataset {dataset!r}; see `tsuji datasets list`")
+            raise NotThereError(f"there is no dataset {dataset!r}; see `tsuji datasets list`")
     typer.echo(f"removed {dataset}")

@@ -1,26 +1,24 @@
 """Reads what people type for times and lengths of time."""
 
 import math
-import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ciso8601
 import typer
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+from tsuji_platform.contract.lengths import EXAMPLES, parse_length
 
 
 def duration_s(text: str) -> float:
-    """Seconds of `90s`, `15m`, `1h` or `7d`.
+    """Seconds of `90s`, `15m`, `1h`, `7d` or `PT15M`.
 
     Raises:
         typer.BadParameter: it is none.
     """
-    found = _DURATION.fullmatch(text)
-    if not found or not 0 < (seconds := float(found[1]) * _UNITS[found[2]]) <= 366 * 86_400:
-        raise typer.BadParameter(f"{text!r} is not a length of time such as 90s, 15m, 1h or 7d")
-    return seconds
+    length = parse_length(text)
+    if length is None or not timedelta(0) < length <= timedelta(days=366):
+        raise typer.BadParameter(f"{text!r} is not a length of time such as {EXAMPLES}")
+    return length.total_seconds()
 
 
 def moment(text: str) -> datetime:
@@ -43,7 +41,7 @@ def moment_or_duration(text: str) -> "datetime | float":
     Raises:
         typer.BadParameter: it is neither.
     """
-    return duration_s(text) if _DURATION.fullmatch(text) else moment(text)
+    return moment(text) if parse_length(text) is None else duration_s(text)
 
 
 def pace(text: str) -> float:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from tsuji import wiring
+from tsuji import exit_codes, wiring
 from tsuji_platform.settings import LEAST_SMALL_COUNT
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from tsuji_platform.exports.files import Sink
     from tsuji_platform.store.export import Export
 
-NOTHING = 3
+NOTHING = exit_codes.IN_PART
 """Exit code where there is nothing to export."""
-_BROKEN_PIPE = 141
 
 
 class Step(StrEnum):
@@ -216,7 +215,7 @@ def _write(
             sink.close(about | {"rows": rows})
     except BrokenPipeError:  # who reads has enough
         _give_up_output()
-        raise typer.Exit(_BROKEN_PIPE) from None
+        raise typer.Exit(exit_codes.READER_GONE) from None
     return rows
 
 

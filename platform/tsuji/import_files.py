@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from tsuji import exit_codes
 from tsuji.import_bar import ImportBar
 from tsuji.terminal import printable
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tsuji_platform.imports.rows import JudgedRows, Place
     from tsuji_platform.store.imports import ImportProgress, ImportWriter, RefusedRows
 
-ALL_IN, FAILED, SOME_APART = 0, 1, 3
+ALL_IN, FAILED, SOME_APART = exit_codes.DONE, exit_codes.FAILED, exit_codes.IN_PART
 """Exit codes."""
 _STDIN = "-"
 

@@ -43,7 +43,7 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="Files, and folders of files such as `tsuji export` makes; - is standard input.",
         ),
     ],

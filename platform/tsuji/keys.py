@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsuji import wiring
+from tsuji.mistakes import NotThereError
 from tsuji.terminal import printable
 from tsuji_platform.contract.scopes import Scope
 
@@ -81,10 +82,7 @@ def revoke(
     wanted = parts[0] if parts else key_id
     with wiring.database() as database:
         if not Keys(database).revoke(wanted):
-            typer.echo(
-                f"tsuji: there is no key {printable(wanted)}; `tsuji keys list` shows all", err=True
-            )
-            raise typer.Exit(1)
+            raise NotThereError(f"there is no key {printable(wanted)}; see `tsuji keys list`")
     typer.echo(f"{wanted} is revoked")
 
 

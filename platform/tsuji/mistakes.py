@@ -1,6 +1,11 @@
-"""Settings that can't be used, said in one line each; `tsuji up` refuses them, `tsuji doctor` lists them."""
+"""What a person can mend, said in one line: settings that can't be used, and what the packages refuse."""
 
 from pydantic import ValidationError
+
+
+class NotThereError(Exception):
+    """The hub does not have what was named; the text names it, and the command that lists what there is."""
+
 
 _SECRET = ("_URL", "_URLS", "_KEY", "_SECRET")
 
@@ -35,6 +40,7 @@ def is_mendable(error: Exception) -> bool:
     return isinstance(
         error,
         (
+            NotThereError,
             StoreError,
             AreaError,
             DatasetError,

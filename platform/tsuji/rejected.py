@@ -3,19 +3,21 @@
 Topics, details and payloads come from strangers: all of them are printed by `terminal`.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import structs
 
 from tsuji import wiring
+from tsuji.mistakes import NotThereError
 from tsuji.terminal import dump, printable
 from tsuji_platform.contract import Reason
+from tsuji_platform.contract.lengths import EXAMPLES, parse_length
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings
 
@@ -36,8 +38,6 @@ app = typer.Typer(
     help="Rejected messages: list and show them, retry them, purge them.",
 )
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
 _SHOWN_BYTES = 4096
 
 ReasonOption = Annotated[Reason | None, typer.Option(help="Only those of this reason.")]
@@ -48,9 +48,10 @@ def _moment(text: str | datetime) -> datetime:
     """Read `2h` (ago) or an RFC 3339 time with offset."""
     if isinstance(text, datetime):
         return text
-    duration = _DURATION.fullmatch(text)
-    if duration:
-        return datetime.now(UTC) - timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+    length = parse_length(text)
+    if length is not None:
+        with suppress(OverflowError):
+            return datetime.now(UTC) - length
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -58,7 +59,7 @@ def _moment(text: str | datetime) -> datetime:
     if time is None or time.tzinfo is None:
         raise typer.BadParameter(
             f"{text!r} is neither a time with offset, such as 2026-04-01T09:00:00+09:00, nor a length "
-            "of time until now, such as 90m, 2h or 7d"
+            f"of time until now, such as {EXAMPLES}"
         )
     return time
 
@@ -233,9 +234,9 @@ def _need_choice(chosen: bool, everything: bool) -> None:
         )
 
 
-def _missing(ids: Sequence[int]) -> typer.BadParameter:
+def _missing(ids: Sequence[int]) -> NotThereError:
     shown = ", ".join(map(str, ids))
-    return typer.BadParameter(f"there is no rejected message {shown}; see `tsuji rejected list`")
+    return NotThereError(f"there is no rejected message {shown}; see `tsuji rejected list`")
 
 
 def _retry(writer: "RetryWriter", page: "Sequence[Retryable]") -> "Retried":

@@ -36,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     cls=_Files,
+    subcommand_metavar="FILE... | files | melbourne | amedas",
     help="Publish over MQTT what was recorded: `tsuji replay FILE...` (all options: `tsuji replay files "
     "--help`), or a published recording by its name.",
 )

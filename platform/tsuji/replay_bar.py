@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tsuji import exit_codes
 from tsuji.terminal import printable
 
 if TYPE_CHECKING:
     from tsuji_simulators.tape.player import PlayProgress
 
-COMPLETE, STOPPED, UNHEARD = 0, 1, 3
+COMPLETE, STOPPED, UNHEARD = exit_codes.DONE, exit_codes.FAILED, exit_codes.IN_PART
 """Exit codes."""
 
 

@@ -67,6 +67,19 @@ def database_url() -> str:
     return DatabaseSettings().database_url or _running("database", "TSUJI_DATABASE_URL")
 
 
+def answering_database_url() -> str:
+    """The same, of one that answers now: a pool would wait, and not name the cause.
+
+    Raises:
+        DatabaseAwayError: with the cause.
+    """
+    from tsuji_platform.store.database import connect
+
+    url = database_url()
+    connect(url).close()
+    return url
+
+
 @contextmanager
 def database(size: int = 1) -> "Iterator[Database]":
     """The database for one command; where it can't be reached, says at once why.
@@ -75,11 +88,8 @@ def database(size: int = 1) -> "Iterator[Database]":
         DatabaseAwayError: with the cause, which a pool that waits would not name.
     """
     from tsuji_platform.store import Database
-    from tsuji_platform.store.database import connect
 
-    url = database_url()
-    connect(url).close()
-    with Database(url, size=size) as opened:
+    with Database(answering_database_url(), size=size) as opened:
         yield opened
 
 

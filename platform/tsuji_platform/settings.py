@@ -1,17 +1,44 @@
 """Settings, one small class per concern, read from the environment when asked for and never at import."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tsuji_platform.contract.lengths import EXAMPLES, parse_length
 
 _CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
 LEAST_SMALL_COUNT = 3
 _WITHOUT_SECRET = re.compile(r"(\w+://)?[\w.-]*(:\d*)?(/\w*)?")
+
+
+def _counted_in(unit: timedelta, name: str) -> Callable[[object], object]:
+    """Lets a length such as `7d` or `PT20S` stand for the number of its units."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        length = parse_length(value.strip())
+        if length is not None:
+            return length / unit
+        try:
+            return float(value)
+        except ValueError:
+            raise ValueError(f"is no number of {name} and no length such as {EXAMPLES}") from None
+
+    return read
+
+
+Days = Annotated[float, BeforeValidator(_counted_in(timedelta(days=1), "days"))]
+"""A number of days, or a length of time."""
+Seconds = Annotated[float, BeforeValidator(_counted_in(timedelta(seconds=1), "seconds"))]
+"""A number of seconds, or a length of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +159,7 @@ class IngestSettings(BaseSettings):
         le=60_000,
         description="how long a message may wait for others before it is stored",
     )
-    rejected_days: float = Field(
+    rejected_days: Days = Field(
         90, gt=0, le=36_500, description="days that a rejected message is kept after it last came"
     )
     rejected_messages: int = Field(
@@ -150,20 +177,20 @@ class RetentionSettings(BaseSettings):
     """How long history is kept."""
 
     model_config = _CONFIG
-    raw_days: float | None = Field(
+    raw_days: Days | None = Field(
         None,
         ge=1,
         le=36_500,
         description="days that observations are kept (default: for ever); rollups are not affected",
     )
-    five_minute_days: float | None = Field(
+    five_minute_days: Days | None = Field(
         None,
         ge=1,
         le=36_500,
         description="days that rollups of five minutes are kept (default: for ever); not less than "
         "TSUJI_RAW_DAYS",
     )
-    hour_days: float | None = Field(
+    hour_days: Days | None = Field(
         None,
         ge=1,
         le=36_500,
@@ -241,7 +268,7 @@ class AlertSettings(BaseSettings):
         description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more",
     )
     webhook_secret_file: Path | None = Field(None, description="file that holds the secret instead")
-    alert_message_days: float = Field(
+    alert_message_days: Days = Field(
         7,
         gt=0,
         le=3_650,
@@ -326,7 +353,7 @@ class ApiSettings(BaseSettings):
     download_seconds: float = Field(
         3_600, gt=0, description="how long one download may take; what is longer is cut off"
     )
-    query_seconds: float = Field(
+    query_seconds: Seconds = Field(
         20, gt=0, le=3_600, description="how long one query of the data API may take"
     )
     kept_seconds: float = Field(
@@ -375,7 +402,7 @@ class RuntimeSettings(BaseSettings):
         description="folder for data and state (default: one per project folder, see `tsuji doctor`)",
     )
     simulate: bool = Field(True, description="whether `tsuji up` runs the simulated fleet")
-    history_days: float = Field(
+    history_days: Days = Field(
         22,
         ge=0,
         le=60,

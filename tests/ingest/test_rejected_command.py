@@ -279,8 +279,6 @@ def test_purge_asks_first_and_leaves_the_counters(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("show", 17), "there is no rejected message 17"),
-        (("retry", 17, 18), "there is no rejected message 17, 18"),
         (("retry",), "say which"),
         (("purge", "--yes"), "say which"),
         (("purge", "--all", "--thing", "pole", "--yes"), "exclude each other"),
@@ -294,6 +292,14 @@ def test_wrong_use_is_explained(rejected: Run, arguments: tuple, words: str) -> 
     assert done.returncode == 2
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_not_there_is_one_line(rejected: Run) -> None:
+    done = rejected("retry", 17, 18)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "tsuji: there is no rejected message 17, 18; see `tsuji rejected list`\n"
+    )
 
 
 def test_a_database_that_is_away_is_one_line(rejected: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tsuji.datasets import app
+from tsuji.mistakes import NotThereError
 
 Run = Callable[..., str]
 
@@ -83,7 +84,8 @@ def test_a_dataset_from_check_to_removal(tsuji: Run, tmp_path: Path) -> None:
         "\n".join(shown)
     )
     assert tsuji("remove", "wc") == "removed wc\n"
-    assert "there is no dataset 'wc'" in tsuji("remove", "wc", code=2)
+    with pytest.raises(NotThereError, match="there is no dataset 'wc'"):
+        CliRunner().invoke(app, ["remove", "wc"], catch_exceptions=False)
 
 
 def test_a_column_is_named_as_pairs(tsuji: Run) -> None:

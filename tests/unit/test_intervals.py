@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.intervals import parse_duration, parse_interval
+from tsuji_platform.contract.lengths import length_text
 
 NOW = datetime(2026, 4, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -29,11 +30,23 @@ DAY = timedelta(days=1)
         ("PT-1H", None),
         ("1H", None),
         ("pt1h", None),
+        ("24h", DAY),
+        ("1.5d", 1.5 * DAY),
+        ("2w", 14 * DAY),
+        ("0s", None),
+        ("h", None),
+        ("1e3s", None),
         ("PT99999999999999H", None),
     ],
 )
 def test_durations(text: str, length: timedelta | None) -> None:
     assert parse_duration(text) == length
+
+
+@given(st.integers(1, 10**7))
+def test_what_is_written_is_read_again(seconds: int) -> None:
+    length = timedelta(seconds=seconds)
+    assert parse_duration(length_text(length)) == length
 
 
 @pytest.mark.parametrize(

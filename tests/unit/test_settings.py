@@ -9,6 +9,7 @@ from tsuji_platform.settings import (
     BrokerAddress,
     BrokerSettings,
     DatabaseSettings,
+    RetentionSettings,
     describe,
 )
 
@@ -121,6 +122,18 @@ def test_bad_values_are_refused(name: str, value: str, monkeypatch: pytest.Monke
     with pytest.raises(ValidationError) as invalid:
         concern()
     assert f"TSUJI_{invalid.value.errors()[0]['loc'][0]}".upper() == name
+
+
+@pytest.mark.parametrize(
+    ("value", "days"), [("30", 30), ("1.5", 1.5), ("30d", 30), ("P2W", 14), ("36h", 1.5)]
+)
+def test_days_are_numbers_or_lengths_of_time(
+    value: str, days: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSUJI_RAW_DAYS", value)
+    assert RetentionSettings().raw_days == days
+    monkeypatch.setenv("TSUJI_QUERY_SECONDS", "PT30S")
+    assert ApiSettings().query_seconds == 30
 
 
 def test_every_setting_has_a_name_of_its_own_and_a_meaning() -> None:

@@ -1,7 +1,6 @@
 """Alert rules, read from a file that people write: every mistake is named with its place and value."""
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -35,6 +34,7 @@ from tsuji_platform.analytics.derivation import Derived
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.analytics.figures import WINDOW
 from tsuji_platform.analytics.freshness import SILENT_AFTER
+from tsuji_platform.contract.lengths import PATTERN, length_text, parse_length
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.contract.topics import THING_ID
 
@@ -43,8 +43,6 @@ DEMONSTRATION = "demonstration"
 NO_RULES = "none"
 """Stands for no rules at all, where a file would be named."""
 MOST_RULES = 200
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LENGTH = re.compile(r"(\d{1,6})([smhd])")
 _DAY = timedelta(days=1)
 _LEAST_SILENCE = timedelta(seconds=30)
 _LIMITS = ("at_least", "at_most", "clears_below", "clears_above")
@@ -57,29 +55,21 @@ class RulesError(Exception):
 def _length(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    found = _LENGTH.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError('must be a length of time in quotes, such as "90s", "5m", "2h" or "1d"')
-    length = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    length = parse_length(value) if isinstance(value, str) else None
+    if length is None:
+        raise ValueError(
+            'must be a length of time in quotes, such as "90s", "5m", "2h", "1d" or "PT5M"'
+        )
     if length > 7 * _DAY:
         raise ValueError("must not be longer than seven days")
     return length
-
-
-def length_text(length: timedelta) -> str:
-    """A length of time as the file has it."""
-    seconds = int(length.total_seconds())
-    unit, size = next(
-        ((unit, size) for unit, size in reversed(_UNITS.items()) if seconds % size == 0), ("s", 1)
-    )
-    return f"{seconds // size}{unit}" if seconds else "0s"
 
 
 Length = Annotated[
     timedelta,
     BeforeValidator(_length),
     PlainSerializer(length_text, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["5m", "2h"]}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["5m", "2h", "PT5M"]}),
 ]
 _Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]

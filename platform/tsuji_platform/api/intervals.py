@@ -1,6 +1,5 @@
 """Reads a span of time as ISO 8601 writes intervals: two moments, or a moment and a length."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -8,12 +7,11 @@ from fastapi import Query
 
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.hub import parse_moment
+from tsuji_platform.contract.lengths import parse_length
 
-_DURATION = re.compile(
-    r"P(?!$)(?:(?P<weeks>\d{1,4})W|(?:(?P<days>\d{1,5})D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,8})M)?(?:(?P<seconds>\d{1,9})S)?)?)"
+_EXAMPLES = (
+    "PT24H, 24h, 2026-04-01T00:00:00+09:00/PT6H or 2026-04-01T00:00:00Z/2026-04-02T00:00:00Z"
 )
-_EXAMPLES = "PT24H, 2026-04-01T00:00:00+09:00/PT6H or 2026-04-01T00:00:00Z/2026-04-02T00:00:00Z"
 
 IntervalQuery = Annotated[
     str | None,
@@ -26,15 +24,8 @@ IntervalQuery = Annotated[
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """Read a length such as `PT24H`, `P7D` or `P2W`; None where it is none, or is nothing at all.
-
-    Years and months are not read: they have no fixed length.
-    """
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        return None
-    length = timedelta(**{unit: int(value) for unit, value in found.groupdict().items() if value})
-    return length or None
+    """Read a length such as `PT24H`, `P7D` or `24h`; None where it is none, or is nothing at all."""
+    return parse_length(text) or None
 
 
 def parse_interval(text: str, name: str, now: datetime) -> tuple[datetime, datetime]:
