@@ -44,14 +44,21 @@ class BufferedSocket:
         self._real = real
         self._read = bytearray()
         self._position = 0
+        self._packet_end = 0
         self._ended = False
         self._unsent = bytearray()
         self._error: OSError | None = None
 
     def receive(self) -> None:
-        """Take what the network has; the end of the connection or an error shows to paho's `recv`."""
+        """Take what the network has; the end of the connection or an error shows to paho's `recv`.
+
+        Where packets enough wait here to be taken out, the rest stays with the network.
+        """
         del self._read[: self._position]
+        self._packet_end -= self._position
         self._position = 0
+        if len(self._read) >= _PIECE and self.ready():
+            return
         try:
             while len(piece := self._real.recv(_PIECE)) > 0:
                 self._read += piece
@@ -98,8 +105,16 @@ class BufferedSocket:
         return self.pending() > 0 and _frame(self._read, self._position)[1] <= len(self._read)
 
     def recv(self, size: int) -> bytes:
-        """At most `size` bytes of what was received; nothing at the end of the connection."""
+        """At most `size` bytes of what was received; nothing at the end of the connection.
+
+        Of a packet that is not whole nothing is given: with messages of QoS 2 under way, paho asks for
+        more than one.
+        """
         begin = self._position
+        if begin >= self._packet_end:
+            if not self.ready():
+                raise BlockingIOError
+            self._packet_end = _frame(self._read, begin)[1]
         if begin >= len(self._read):
             if self._error is not None:
                 raise self._error
@@ -120,7 +135,7 @@ class BufferedSocket:
             return
         try:
             del self._unsent[: self._real.send(self._unsent)]
-        except (BlockingIOError, InterruptedError):
+        except _WAIT:
             return
         except OSError as error:
             self._unsent.clear()
@@ -162,8 +177,8 @@ def _frame(read: bytes | bytearray, begin: int) -> tuple[int, int]:
         if byte < 128:
             return at + 1, at + 1 + length
         shift += 7
-    if shift == 28:  # no length has five bytes: paho says so
-        return begin, begin
+    if shift == 28:  # no length has five bytes: paho says so once it has them
+        return begin + 5, begin + 6
     return begin, len(read) + 1
 
 

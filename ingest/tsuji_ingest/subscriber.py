@@ -30,6 +30,7 @@ _RECONNECT_LONGEST_S = 4.0
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 """Where Mosquitto says how many messages it had no room for."""
 _SAY_AGAIN_S = 60.0
+_NOT_UTF_8 = b"\xff"
 _PACKETS_AT_ONCE = 2_000
 """Received before the next look at acknowledgements and the keep-alive."""
 
@@ -223,8 +224,8 @@ class Subscriber:
         """What has come, in its order: messages here, all else by paho."""
         connection.receive()
         self._received_at, self._arrived_s = datetime.now(UTC), time.monotonic()
-        left = _PACKETS_AT_ONCE
-        while left > 0:
+        number, left = self._connection, _PACKETS_AT_ONCE
+        while left > 0 and self._connection == number:  # paho may connect anew by itself
             for publish in connection.publishes(left):
                 left -= 1
                 self._take(publish)
@@ -377,9 +378,13 @@ class Subscriber:
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         """Of a quality of service that we don't ask for, but a broker may deliver."""
+        try:
+            topic = message.topic.encode()
+        except UnicodeDecodeError:
+            topic = _NOT_UTF_8
         self._take(
             Publish(
-                message.topic.encode(),
+                topic,
                 bytes(message.payload),
                 message.mid,
                 message.qos,

@@ -1,7 +1,10 @@
 """PUBLISH packets are taken out of a stream however it is cut; all else is left to paho."""
 
+import contextlib
 import random
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -146,3 +149,89 @@ def test_nothing_to_read_is_no_end(line: tuple[socket.socket, BufferedSocket]) -
     assert not ours.ready()
     with pytest.raises(BlockingIOError):
         ours.recv(1)
+
+
+def test_paho_gets_nothing_of_a_packet_that_is_not_whole(
+    line: tuple[socket.socket, BufferedSocket],
+) -> None:
+    """It asks for several packets in one go where it holds messages of QoS 2."""
+    theirs, ours = line
+    one = encoded(Publish(b"t", b"payload", 7, 1, False))
+    theirs.sendall(_PINGRESP + one[:5])
+    ours.receive()
+    assert ours.recv(1) + ours.recv(1) == _PINGRESP
+    with pytest.raises(BlockingIOError):
+        ours.recv(1)
+    theirs.sendall(one[5:])
+    ours.receive()
+    assert len(list(ours.publishes(9))) == 1
+
+
+def test_paho_gets_a_length_of_five_bytes_only_where_all_of_them_are_there(
+    line: tuple[socket.socket, BufferedSocket],
+) -> None:
+    theirs, ours = line
+    theirs.sendall(b"\x30\xff\xff\xff\xff")
+    ours.receive()
+    assert not ours.ready()
+    theirs.sendall(encoded(Publish(b"forged", b"", 0, 0, False)))
+    ours.receive()
+    assert list(ours.publishes(9)) == []
+    assert ours.ready()
+    assert ours.recv(6) == b"\x30\xff\xff\xff\xff\x30"
+
+
+def test_what_is_not_taken_out_stays_with_the_network(
+    line: tuple[socket.socket, BufferedSocket],
+) -> None:
+    """A flood of small packets comes quicker than they are taken: the rest must not pile up here."""
+    theirs, ours = line
+    theirs.setblocking(False)
+    flood = encoded(Publish(b"t", b"", 0, 0, False)) * 10_000
+    most, unsent = 0, b""
+    for _ in range(100):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                unsent = unsent or flood
+                unsent = unsent[theirs.send(unsent) :]
+        ours.receive()
+        most = max(most, ours.pending())
+        list(ours.publishes(1))
+    assert 0 < most < 2 * 262_144
+
+
+def _without_certificates(kind: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(kind)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
+    return context
+
+
+def test_a_connection_over_tls_waits_for_room_and_loses_nothing() -> None:
+    near, far = socket.socketpair()
+    accepted: list[ssl.SSLSocket] = []
+    server = _without_certificates(ssl.PROTOCOL_TLS_SERVER)
+    thread = threading.Thread(
+        target=lambda: accepted.append(server.wrap_socket(far, server_side=True))
+    )
+    thread.start()
+    secured = _without_certificates(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(near)
+    thread.join()
+    (theirs,) = accepted
+    secured.setblocking(False)
+    theirs.setblocking(False)
+    with secured, theirs:
+        ours = BufferedSocket(secured)
+        sent = random.Random(1).randbytes(4_000_000)
+        ours.send(sent)
+        ours.flush()  # more than there is room for
+        got = bytearray()
+        while len(got) < len(sent):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                got += theirs.recv(65_536)
+            ours.flush()
+            ours.receive()
+            assert not ours.ready(), "nothing has ended"
+        assert bytes(got) == sent
