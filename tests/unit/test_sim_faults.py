@@ -1,5 +1,6 @@
 """Faults do what their names say, always the same, however a file lists them; the truth is beside."""
 
+import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,8 @@ HOUR = 3_600
 FROM, TO = "2026-04-07T03:20:00Z", "2026-04-07T03:40:00Z"
 TEMPERATURE = ["air_temperature"]
 NOW = datetime(2026, 4, 8, tzinfo=UTC)
+GOLDEN = "a535ab9aee1a7877fcfc93b5b5ad6405bd416d52a6ea50e6ee0e715b2a2fc638"
+"""Of what comes out of sixty reports that are all the same, and of the truth."""
 
 
 def of(scenario: Scenario, *things: str) -> Scenario:
@@ -267,6 +270,31 @@ def test_the_order_in_the_file_means_nothing_and_what_comes_out_is_sorted(both: 
     assert first == second
     times = [one.time_us for one in first[0]]
     assert times == sorted(times)
+
+
+def test_the_same_seed_breaks_the_same_bytes_everywhere() -> None:
+    draws = [table for table in ALL if table["fault"] not in ("stuck", "drift")]
+    clean = [
+        Simulated(
+            due_us=(START + 60 * n) * 1_000_000,
+            thing_id="pole-001",
+            topic="t",
+            payload=[
+                {
+                    "time": datetime.fromtimestamp(START + 60 * n, UTC),
+                    "results": {"air_temperature": 20.0, "air_pressure": 1010.0, "rainfall": 0.0},
+                }
+            ],
+        )
+        for n in range(60)
+    ]
+    sent, told = run(*draws, clean=clean)
+    found = hashlib.sha256()
+    for one in sent:
+        found.update(f"{one.time_us} ".encode() + one.payload + b"\n")
+    found.update(orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
+    assert len(sent) > 60
+    assert found.hexdigest() == GOLDEN
 
 
 def test_the_truth_accounts_for_every_difference() -> None:

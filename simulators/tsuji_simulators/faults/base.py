@@ -1,9 +1,11 @@
 """What all faults share: what they are put on, when, and how they draw."""
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, ClassVar
@@ -98,8 +100,12 @@ class Fault(BaseModel):
 
     @cached_property
     def text(self) -> str:
-        """The whole table in one form; what it draws hangs on it, not on its place in a file."""
-        return self.model_dump_json(exclude={"name"})
+        """What the table says, in one form; what it draws hangs on it, not on its place in a file.
+
+        Only what differs from the default is in it, so that a member which is new one day changes nothing.
+        """
+        said = self.model_dump(exclude={"name", "utc_offset_h"}, exclude_defaults=True)
+        return json.dumps(said | {"fault": self.fault}, sort_keys=True, default=_plain)
 
     @cached_property
     def id(self) -> str:
@@ -147,6 +153,12 @@ class Fault(BaseModel):
         parts = (around.seed, self.text, report.thing_id, name, report.time)
         text = "\x1f".join(map(str, parts)).encode()
         return Draw(hashlib.blake2b(text, digest_size=24).digest())
+
+
+def _plain(value: object) -> float | str:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return str(value)
 
 
 class Draw:
