@@ -71,6 +71,21 @@ def listener(address: BrokerAddress) -> Iterator[Listener]:
         yield one
 
 
+def test_what_the_readme_publishes_arrives_without_a_word(
+    address: BrokerAddress, listener: Listener, eventually: Eventually
+) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    snippet = text.split("python - <<'EOF'\n")[1].split("\nEOF\n")[0]
+    assert "1883" in snippet
+    code = snippet.replace("1883", str(address.port))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    eventually(lambda: len(listener.messages) == 2)
+    registered, observed = listener.messages
+    assert decode_thing("my-pole", registered.payload).name_en == "My pole"
+    assert observed.topic == f"{registered.topic}/observations"
+
+
 def test_every_message_is_acknowledged_within_the_bound(
     address: BrokerAddress, listener: Listener, eventually: Eventually
 ) -> None:
