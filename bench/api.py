@@ -225,6 +225,7 @@ def _api(url: str, address: str, folder: Path) -> Iterator[None]:
         "TSUJI_DATABASE_URL": url,
         "TSUJI_API_PORT": address.rpartition(":")[2],
         "TSUJI_ANONYMOUS_RATE": str(_RATE),
+        "TSUJI_CALLER_DOWNLOADS": "4",  # as many as all callers together
         "TSUJI_HOME": str(folder),
     }
     with _served(["tsuji", "api"], environment, address, "/v1/health"):

@@ -106,7 +106,7 @@ def test_what_takes_too_long_is_ended_with_what_to_ask_for(
         ("/v1/latest?thing=%27%20OR%201=1%20--", "thing"),
         ("/v1/latest?thing=x%00", "thing"),
         ("/v1/latest?observed_property=" + "x" * 65, "observed_property"),
-        ("/v1/live", "area_set"),
+        ("/v1/live?events=areas", "area_set"),
     ],
 )
 def test_bad_parameters_are_named(api: TestClient, path: str, named: str) -> None:
