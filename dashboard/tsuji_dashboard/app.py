@@ -15,9 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tsuji_dashboard import hub, ids, places, watch
+from tsuji_dashboard import downloads, hub, ids, places, watch
 from tsuji_dashboard.client import Api
 from tsuji_dashboard.detail import Details
+from tsuji_dashboard.pages import area as area_page
 from tsuji_dashboard.pages import map as map_page
 from tsuji_dashboard.relay import Relay
 from tsuji_dashboard.texts import DEFAULT, Lang, choose, text
@@ -121,6 +122,8 @@ def page(pathname: str | None, search: str | None, tiles_url: str) -> Any:
     lang = language(search)
     if (pathname or "/") == map_page.PATH:
         return map_page.layout(lang, tiles_url)
+    if pathname == area_page.PATH:
+        return area_page.layout(lang)
     return html.Main(
         [
             html.H1(text("page.unknown", lang)),
@@ -162,6 +165,7 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     server.include_router(hub.router(http, relay))
     server.include_router(places.router(http))
     server.include_router(watch.router(http))
+    server.include_router(downloads.router(Api(http)))
     made: Any = _Tsuji
     dash_app = made(
         __name__,
@@ -180,10 +184,17 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     dash_app.backend.websocket_capability = False
     dash_app.layout = html.Div([dcc.Location(id=ids.URL, refresh=False), html.Div(id=ids.PAGE)])
     dash_app.validation_layout = html.Div(
-        [dash_app.layout, map_page.layout(DEFAULT, settings.tiles_url)]
+        [
+            dash_app.layout,
+            map_page.layout(DEFAULT, settings.tiles_url),
+            area_page.layout(DEFAULT),
+        ]
     )
     _register(dash_app, settings)
-    map_page.register(dash_app, Details(Api(http)))
+    api = Api(http)
+    details = Details(api)
+    map_page.register(dash_app, details)
+    area_page.register(dash_app, api, details)
     server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=6)
     server.add_middleware(Frame, policy=content_policy(settings.tiles_url))
     return server

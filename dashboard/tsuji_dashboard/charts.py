@@ -15,7 +15,7 @@ from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 HEIGHT = 148
-_FONT = (
+FONT = (
     "system-ui, -apple-system, 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', "
     "'Yu Gothic UI', sans-serif"
 )
@@ -137,7 +137,7 @@ def chart(
         f"{span(series, i)}  <b>{_said(series, i, value, decimals, lang)}</b> {unit}"
         for i, value in enumerate(series.values)
     ]
-    traces = [_trace(series, colours, hover)]
+    traces = [trace(series, colours, hover)]
     if usual is not None and usual.known:
         hover = [
             one
@@ -146,21 +146,21 @@ def chart(
             for one, low, high in zip(hover, usual.q1, usual.q3, strict=True)
         ]
         pale = replace(colours, bar=colours.pale)
-        traces = [_trace(series, pale, hover), *_band(series, usual, colours)]
+        traces = [trace(series, pale, hover), *_band(series, usual, colours)]
     figure = go.Figure(traces)
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 48, "r": 10, "t": 6, "b": 34},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": _FONT, "size": 11, "color": colours.text},
+        font={"family": FONT, "size": 11, "color": colours.text},
         showlegend=False,
         bargap=0.12,
         hovermode="x",
         hoverlabel={
             "bgcolor": colours.panel,
             "bordercolor": colours.grid,
-            "font": {"family": _FONT, "size": 12, "color": colours.text},
+            "font": {"family": FONT, "size": 12, "color": colours.text},
         },
         dragmode=False,
         xaxis=_time_axis(series, colours),
@@ -175,7 +175,8 @@ def _said(series: Series, index: int, value: float | None, decimals: int, lang: 
     return text("suppressed", lang) if series.times[index] in series.suppressed else "–"
 
 
-def _trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | go.Scatter:
+def trace(series: Series, colours: Colours, hover: Sequence[str]) -> go.Bar | go.Scatter:
+    """One series: bars for totals, dots for directions, a line for the rest; `hover` is said of each."""
     # Plotly knows no named time zones: it is given Tokyo's wall clock.
     ends = [time.astimezone(TOKYO).replace(tzinfo=None) for time in series.times]
     shared = {"y": series.values, "hovertext": hover, "hoverinfo": "text"}

@@ -260,11 +260,32 @@ class Api:
         return Area.read(await self.get(path("area-sets", area_set, "areas", code), _given(at=at)))
 
     async def area_series(
-        self, area_set: str, code: str, figure: str, end: str | None = None
+        self,
+        area_set: str,
+        code: str,
+        figure: str,
+        end: str | None = None,
+        *,
+        start: datetime | None = None,
+        step_s: int | None = None,
     ) -> Series:
-        """24 hours of one figure of an area, up to `end` or now."""
+        """One figure of an area up to `end` or now: of 24 hours where no `start` is given."""
         where = path("area-sets", area_set, "areas", code, "series")
-        return Series.read(await self.get(where, _given(figure=figure, end=end)))
+        asked = _given(
+            figure=figure,
+            end=end,
+            start=None if start is None else start.isoformat(),
+            step=None if step_s is None else f"{step_s}",
+        )
+        return Series.read(await self.get(where, asked))
+
+    async def area_names(self, area_set: str) -> list[tuple[str, str, str, int]]:
+        """Code, Japanese and English name and number of things of each area of a set."""
+        body = await self.get(path("area-sets", area_set, "areas"))
+        return [
+            (it["code"], it["name"] or it["code"], it["name_en"] or it["name"], it["things"])
+            for it in (feature["properties"] for feature in body["features"])
+        ]
 
     async def area_profile(self, area_set: str, code: str, at: str | None = None) -> Profile:
         """The merged view of an area, now or at a past moment."""

@@ -89,7 +89,7 @@ def _thing_measures(detail: ThingDetail, selection: Selection) -> list[Measure]:
 
 def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
     lang, area = selection.lang, detail.area
-    name, below = _area_name(detail, lang)
+    name, below = area_name(detail, lang)
     at = instant(selection.at)
     title = text("detail.past", lang, time=moment(at, lang)) if at else text("detail.current", lang)
     measures = _area_measures(detail, lang)
@@ -97,14 +97,21 @@ def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
     return Panel(
         body=[
             _heading(name, html.Span(below, className="code") if below else None),
+            html.P(
+                html.A(
+                    text("area.open", lang),
+                    href=address(selection, "/area", area=selection.id),
+                    className="more",
+                )
+            ),
             first,
             *(derived_section(detail.profile, lang) if detail.profile else ()),
             *others,
         ],
         foot=[
             *(residents_section(detail.profile, lang) if detail.profile else ()),
-            *_things(detail.things, selection),
-            *_methods(
+            *things_section(detail.things, selection),
+            *methods_section(
                 {FIGURES[key]: area.figures[key] for key in FIGURES if key in area.figures}, lang
             ),
         ],
@@ -159,7 +166,7 @@ def _heading(name: str, below: Any) -> html.Div:
     return html.Div([html.H2(name, tabIndex=-1, title=name), below], className="detail-head")
 
 
-def _area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:
+def area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:
     """Name and code; nobody knows a mesh cell by its code, so it is named after what stands in it."""
     area = detail.area
     if area.code not in area.name:
@@ -199,7 +206,8 @@ def _state(state: str, lang: Lang) -> html.Span:
     return html.Span(text(f"state.{state}", lang), className=f"state {state}")
 
 
-def _things(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
+def things_section(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
+    """The things of an area with their state, those first that need looking after."""
     if not things:
         return []
     lang = selection.lang
@@ -218,7 +226,7 @@ def _things(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
                     html.Span(name(thing), className="thing-name", title=name(thing)),
                     _state(thing.state, lang) if state(thing) else None,
                 ],
-                href=_address(selection, thing=thing.id),
+                href=address(selection, thing=thing.id),
                 **data(thing=thing.id),
             )
         )
@@ -228,7 +236,8 @@ def _things(things: Sequence[Neighbour], selection: Selection) -> list[Any]:
     return [html.Section([html.H3(title), html.Ul(rows, className="things")])]
 
 
-def _methods(figures: Mapping[Figure, Reading], lang: Lang) -> list[Any]:
+def methods_section(figures: Mapping[Figure, Reading], lang: Lang) -> list[Any]:
+    """How each figure is made, to be opened."""
     if not figures:
         return []
     rows: list[Any] = []
@@ -245,7 +254,7 @@ def _facts(thing: Thing, selection: Selection) -> html.Section:
     places: Any = [
         html.A(
             place.name if lang == "ja" else place.name_en,
-            href=_address(selection, set=place.area_set, area=place.code),
+            href=address(selection, set=place.area_set, area=place.code),
             **data(set=place.area_set, area=place.code),
         )
         for place in thing.areas
@@ -263,7 +272,7 @@ def _facts(thing: Thing, selection: Selection) -> html.Section:
     )
 
 
-def _address(selection: Selection, **more: str) -> str:
+def address(selection: Selection, page: str = "/", /, **more: str) -> str:
     """The address that shows another selection; the browser normally follows it without a reload."""
     parts = {
         "set": selection.area_set,
@@ -273,4 +282,4 @@ def _address(selection: Selection, **more: str) -> str:
         **({"at": selection.at} if selection.at else {}),
         **more,
     }
-    return "?" + urlencode({key: value for key, value in parts.items() if value})
+    return f"{page}?" + urlencode({key: value for key, value in parts.items() if value})

@@ -27,7 +27,7 @@
     const details = make(
       "details",
       {
-        open: Boolean(at),
+        open: Boolean(at) && window.innerWidth > 860,
         on: {
           toggle() {
             const now = tsuji.clock.now();

@@ -121,9 +121,15 @@
     const options = sets.map((set) => ({ value: set.id, label: (japanese ? set.name : set.name_en) || set.name || set.id }));
     let { set } = tsuji.state.get();
     if (!sets.some(({ id }) => id === set)) {
+      const { area } = tsuji.state.get();
+      if (set && area) {
+        const named = tsuji.t("banner.parameter", { key: "area", value: area });
+        tsuji.status.remark("address", "banner.unknown_parameters", { named });
+      }
       if (set) tsuji.status.remark("set", "banner.unknown_set", { id: set });
+      // An area without its set may well be one of the set that is shown unasked.
+      tsuji.state.set({ set: first(sets).id, area: set ? null : area });
       set = first(sets).id;
-      tsuji.state.set({ set, area: null });
     }
     tsuji.address.steps = true;
     props("area-set", { data: options, value: set });
