@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 
 from alarmed import BUSY, HOT, Alarmed
 from linked import bare
 from samples import after
+from tsuji_ingest.alerting.evaluator import Evaluator
+from tsuji_platform.analytics.suppression import Gate
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.store import Database
+from tsuji_platform.store.alerting import AlertOffice
+from tsuji_platform.store.live import Live
 
 RULES = HOT.replace('for = "2m"\n', "").replace('clears_after = "2m"\n', "") + BUSY
 
@@ -182,3 +188,35 @@ def test_an_alert_whose_sensor_fell_silent_stays_on_and_says_how_old_its_value_i
     (on,) = api.get("/v1/alerts?thing=pole-1&state=on").json()["items"]
     assert alarmed.now - after(minutes=4) > timedelta(hours=4)
     assert on["value_time"] == "2026-04-01T00:04:00Z"
+
+
+def test_alerts_about_people_are_told_without_how_many_there_are(
+    api: TestClient, alarmed: Alarmed, hub_database: Database
+) -> None:
+    gate = Gate(10)
+    with TestClient(create_app(Hub(hub_database, lambda: alarmed.now, gate=gate))) as public:
+        items = public.get("/v1/alerts").json()["items"]
+    told = {it["rule"]: (it["peak"]["value"] is None, it["suppressed"]) for it in items}
+    assert told == {"hot": (False, False), "busy": (True, True)}
+    for data in _told(Live(hub_database, gate)):
+        assert (data["peak"]["value"] is None) == (data["rule"] == "busy")
+
+
+def test_messages_about_people_are_written_without_how_many_there_are(
+    alarmed: Alarmed, hub_database: Database
+) -> None:
+    office = AlertOffice(alarmed.url, "ingest", ("mqtt",), gate=Gate(10))
+    evaluator = Evaluator(office, alarmed.rules, lambda: alarmed.now, figures_rest_times=0)
+    for minute in range(3):
+        alarmed.say("pole-1", minute, air_temperature=36)
+        alarmed.say("gate-1", minute, pedestrians=60)
+        while evaluator.evaluate():
+            pass
+    office.close()
+    peaks = {data["rule"]: data["peak"] for data in _told(Live(hub_database))}
+    assert peaks["hot"]["value"] == 36
+    assert (peaks["busy"]["value"], peaks["busy"]["suppressed"]) == (None, True)
+
+
+def _told(live: Live) -> list[dict[str, Any]]:
+    return [orjson.loads(one.body)["data"] for one in live.alerts_after(0)]
