@@ -28,6 +28,12 @@ def writer(store_url: str) -> Iterator[Writer]:
 
 
 @pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    with Database(store_url, size=2) as database:
+        yield database
+
+
+@pytest.fixture
 def reader(store_url: str) -> Iterator[Reader]:
     with Database(store_url, size=2) as database:
         yield Reader(database)

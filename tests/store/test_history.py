@@ -1,9 +1,8 @@
-"""Series equal the observations at every moment, refreshed or not; periods and gaps likewise."""
+"""Series equal the observations at every moment, refreshed or not; periods likewise."""
 
 import math
 import random
 import threading
-import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -18,19 +17,15 @@ from rollup_check import refresh_to_rest
 from samples import (
     T0,
     after,
-    broken,
     message,
     observations,
     packed,
-    received_at,
     registration,
 )
 from tsuji_platform.analytics.combine import over_things
-from tsuji_platform.analytics.gaps import gaps
 from tsuji_platform.analytics.readings import Step
-from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import Database, TookTooLongError, TooMuchError, Writer, history_combined
-from tsuji_platform.store.changed import bucket_of, note_changed, note_runs
+from tsuji_platform.store import Database, Writer, history_combined
+from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.history import History, steps_of
 from tsuji_platform.store.rollups import Refresher
 
@@ -55,18 +50,6 @@ _USUAL = """
     ) AS counted
 """
 STEPS = [timedelta(minutes=m) for m in (1, 5, 7, 15, 60, 90, 1440, 2880)]
-
-
-@pytest.fixture
-def connection(store_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(store_url, autocommit=True, options="-c timezone=UTC") as connection:
-        yield connection
-
-
-@pytest.fixture
-def database(store_url: str) -> Iterator[Database]:
-    with Database(store_url, size=2) as database:
-        yield database
 
 
 @pytest.fixture
@@ -347,144 +330,3 @@ def test_only_what_was_asked_for_is_answered(writer: Writer, database: Database)
     assert history.steps(_THINGS, [], *span) == []
     assert history.steps(["' OR true --"], _NAMES, *span) == []
     assert history.steps(_THINGS, _NAMES, after(hours=1), T0, timedelta(hours=1)) == []
-
-
-def reasons(
-    database: Database, thing_id: str, name: str, *, hours: int = 6
-) -> list[tuple[float, float, str]]:
-    """Gaps of the hours after `T0`, as hours."""
-    hour = timedelta(hours=1)
-    history = History(database)
-    asked = [thing_id], [name], T0, after(hours=hours), hour
-    observed = {it.end for it in history.steps(*asked)}
-    ends = [after(hours=n) for n in range(1, hours + 1)]
-    found = gaps(ends, hour, observed, history.evidence(*asked))
-    return [((it.start - T0) / hour, (it.end - T0) / hour, it.reason.value) for it in found]
-
-
-@pytest.mark.parametrize("refreshed", [False, True])
-def test_before_its_first_observation_there_is_no_datastream_and_then_it_is_silent(
-    writer: Writer, database: Database, refresher: Refresher, refreshed: bool
-) -> None:
-    writer.save([registration(name, "pm2_5", "wind_speed") for name in ("new", "old", "never")])
-    writer.save(
-        [message("new", after(hours=3), pm2_5=1), message("old", after(hours=-50), pm2_5=1)]
-    )
-    if refreshed:
-        refresh_to_rest(refresher)
-    assert reasons(database, "new", "pm2_5") == [(0, 2, "none"), (3, 6, "silent")]
-    assert reasons(database, "old", "pm2_5") == [(0, 6, "silent")]
-    assert reasons(database, "never", "pm2_5") == [(0, 6, "none")]  # registered today
-    assert reasons(database, "nobody", "pm2_5") == [(0, 6, "none")]
-
-
-def test_a_registered_thing_is_silent_until_it_speaks(
-    writer: Writer, database: Database, connection: psycopg.Connection
-) -> None:
-    writer.save([registration("pole", "pm2_5")])
-    connection.execute("UPDATE thing SET registered_at = %s", (after(hours=1),))
-    assert reasons(database, "pole", "pm2_5") == [(0, 1, "none"), (1, 6, "silent")]
-
-
-def test_after_a_thing_has_dropped_it_there_is_no_datastream_any_more(
-    writer: Writer, database: Database
-) -> None:
-    writer.save([registration("pole", "pm2_5", "wind_speed")])
-    writer.save([message("pole", after(hours=h), pm2_5=1) for h in (-9, 1, 3)])
-    writer.save([registration("pole", "wind_speed")])
-    assert reasons(database, "pole", "pm2_5") == [(1, 2, "silent"), (3, 6, "none")]
-
-
-def test_what_was_refused_explains_a_gap(writer: Writer, database: Database) -> None:
-    writer.save([registration("pole", "pm2_5", "wind_speed")])
-    writer.save([message("pole", after(hours=h), pm2_5=1) for h in (-9, 1)])
-    bad = Rejection(reason=Reason.IMPLAUSIBLE_VALUE, detail="pm2_5 9999")
-
-    def refuse(thing_id: str, payload: bytes, *hours: float) -> None:
-        topic = f"tsuji/v1/things/{thing_id}/observations"
-        for hour in hours:
-            writer.save([received_at(broken(topic, payload, bad), after(hours=hour))])
-
-    refuse("other", b"x", 4.5)
-    refuse("pole", b"once", 2.5)
-    assert reasons(database, "pole", "pm2_5") == [
-        (1, 2, "silent"), (2, 3, "rejected"), (3, 6, "silent"),
-    ]  # fmt: skip
-    refuse("pole", b"twice", 0.5, 5)  # nothing is known of the time between
-    assert reasons(database, "pole", "pm2_5") == [
-        (1, 2, "silent"), (2, 3, "rejected"), (3, 4, "silent"), (4, 5, "rejected"),
-        (5, 6, "silent"),
-    ]  # fmt: skip
-    refuse("pole", b"again and again", 3.5, 4.5, 5.5, 6.5)
-    assert reasons(database, "pole", "pm2_5") == [(1, 2, "silent"), (2, 6, "rejected")]
-
-
-def test_a_refused_datastream_explains_only_its_own_gaps(
-    writer: Writer, database: Database
-) -> None:
-    writer.save([registration("pole", "pm2_5", "wind_speed")])
-    writer.save([message("pole", after(hours=-9), pm2_5=1)])
-    writer.save([received_at(message("pole", after(hours=1), rainfall=1), after(hours=1))])
-    assert reasons(database, "pole", "pm2_5") == [(0, 6, "silent")]
-    assert reasons(database, "pole", "rainfall") == [(0, 1, "rejected"), (1, 6, "none")]
-
-
-def test_the_memory_of_a_series_does_not_grow_with_the_things_behind_it(
-    writer: Writer, database: Database, connection: psycopg.Connection
-) -> None:
-    things = [f"t{number}" for number in range(40)]
-    writer.save([registration(name, "pm2_5") for name in things])
-    connection.execute(
-        "INSERT INTO observation (datastream_id, phenomenon_time, result)"
-        " SELECT datastream_id, %s + n * interval '5 minutes', n FROM datastream,"
-        " generate_series(1, 1000) AS n",
-        (T0,),
-    )
-    with connection.transaction(), connection.cursor() as cursor:
-        first, last = bucket_of(after(minutes=5)), bucket_of(after(minutes=5000))
-        rows = cursor.execute("SELECT datastream_id FROM datastream").fetchall()
-        note_runs(cursor, [(key, first, last) for (key,) in rows])
-
-    def peak(count: int) -> int:
-        asked = things[:count], ["pm2_5"], T0, after(minutes=5000), timedelta(minutes=5)
-        tracemalloc.start()
-        try:
-            steps = History(database).combined(*asked)
-            assert [it.n for it in steps] == [count] * 1000
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    peak(1)  # what is made once for all
-    assert peak(40) < 1.5 * peak(2), "from the observations"
-    refresher = Refresher(database.url)
-    refresh_to_rest(refresher)
-    refresher.close()
-    assert peak(40) < 1.5 * peak(2), "from rollups"
-
-
-def test_what_would_read_too_much_is_refused_with_what_to_ask_for(
-    writer: Writer, database: Database
-) -> None:
-    """By the number of values that an answer is made of, not by what happens to be there."""
-    writer.save([registration(name, *_NAMES) for name in _THINGS])
-    history = History(database)
-    asked = _THINGS, ["air_temperature"], T0 - timedelta(days=4000), T0
-    for step, instead in ((60, "multiple of 300 s"), (420, "multiple of 300 s")):
-        with pytest.raises(TooMuchError, match=rf"11,520,000 values.*{instead}"):
-            history.combined(*asked, timedelta(seconds=step))
-    years = _THINGS, ["air_temperature"], T0 - timedelta(days=40_000), T0
-    with pytest.raises(TooMuchError, match=r"23,040,000 values.*multiple of 3600 s"):
-        history.steps(*years, timedelta(minutes=5))
-    assert history.combined(*years, timedelta(hours=1)) == []
-    assert history.combined(*years, timedelta(days=1)) == []
-
-
-def test_a_query_that_takes_too_long_is_ended(store_url: str) -> None:
-    with (
-        Database(store_url, size=1, query_s=0.05) as database,
-        pytest.raises(TookTooLongError, match="statement timeout"),
-    ):
-        database.rows("SELECT pg_sleep(30)")
-    with Database(store_url, size=1) as database:
-        assert database.rows("SHOW statement_timeout") == [{"statement_timeout": "0"}]
