@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -143,6 +144,25 @@ def test_a_batch_that_the_database_refuses_leaves_nothing(
     saved = writer.save(batch[:-1])
     assert saved.tally == Tally(messages=3, received=2, stored=1, rejected=1)
     assert saved.things_changed
+
+
+def test_the_newest_is_known_to_the_microsecond_however_far_its_time(
+    writer: Writer, connection: psycopg.Connection
+) -> None:
+    """The years beyond 2255 have more microseconds than a float can tell apart."""
+    times = {
+        "air_temperature": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        "relative_humidity": datetime(2345, 6, 7, 8, 9, 10, 123457, tzinfo=UTC),
+        "air_pressure": datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+        "wind_speed": datetime(2026, 4, 1, 0, 0, 0, 999999, tzinfo=UTC),
+    }
+    values = {"air_temperature": 10, "relative_humidity": 50, "air_pressure": 1000, "wind_speed": 1}
+    writer.save([registration("pole", *times)])
+    writer.save([message("pole", time, **{name: values[name]}) for name, time in times.items()])
+    found = connection.execute(
+        "SELECT observed_property, phenomenon_time FROM latest JOIN datastream USING (datastream_id)"
+    ).fetchall()
+    assert dict(found) == times
 
 
 def test_corrections_touch_only_their_own_chunks(writer: Writer, store_url: str) -> None:

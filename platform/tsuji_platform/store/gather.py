@@ -59,39 +59,51 @@ class Gathered:
         try:
             periods = np.zeros(len(self._ids), np.int32)
             if self._counts:
-                spans = np.array(self._periods, np.int32)
-                if spans.min() <= 0:
-                    raise ValueError("a period must be above 0")
-                periods[self._counts] = spans
-            results = np.array(self._results, np.float64)
-            if None in self._results:  # numpy takes it for NaN
-                raise TypeError("None is no number")
+                periods[self._counts] = _spans(self._periods)
+            results = _numbers(self._results)
+            times_us = _microseconds(self._times)
         except _MISFITS as error:
             raise self._refused(error) from error
         return settle(
             np.array(self._ids, np.int32),
             periods,
-            np.repeat(_microseconds(self._times), self._sizes),
+            np.repeat(times_us, self._sizes),
             results,
             np.repeat(_microseconds(self._received), self._sizes),
         )
 
     def _refused(self, error: Exception) -> RowRefusedError:
         periods = dict(zip(self._counts, self._periods, strict=True))
-        for place, result in enumerate(self._results):
-            period_s = periods.get(place)
+        times = [
+            time for time, size in zip(self._times, self._sizes, strict=True) for _ in range(size)
+        ]
+        for place, (result, time) in enumerate(zip(self._results, times, strict=True)):
             try:
-                np.array([result], np.float64)
-                np.array([period_s or 0], np.int32)
+                _numbers([result])
+                _spans([periods[place]] if place in periods else [])
+                _microseconds([time])
             except _MISFITS as misfit:
-                error = misfit
-            else:
-                if result is not None and (period_s is None or period_s > 0):
-                    continue
-            return RowRefusedError(
-                f"result {quote(result)} over {quote(period_s)} s does not fit its columns: {error}"
-            )
+                return RowRefusedError(
+                    f"result {quote(result)} over {quote(periods.get(place))} s at {quote(str(time))} "
+                    f"does not fit its columns: {misfit}"
+                )
         return RowRefusedError(f"a value does not fit its column: {error}")
+
+
+def _numbers(values: Sequence[float]) -> NDArray[np.float64]:
+    numbers = np.fromiter(values, np.float64, len(values))
+    if not np.isfinite(numbers).all():  # numpy takes None for NaN
+        raise ValueError("a result must be a finite number")
+    return numbers
+
+
+def _spans(periods: Sequence[int]) -> NDArray[np.int32]:
+    spans = np.fromiter(periods, np.int32, len(periods))
+    if spans.tolist() != periods:  # numpy cuts fractions off and reads texts
+        raise ValueError("a period must be whole seconds")
+    if not (spans > 0).all():
+        raise ValueError("a period must be above 0")
+    return spans
 
 
 def _microseconds(times: Sequence[datetime]) -> NDArray[np.int64]:

@@ -51,8 +51,11 @@ COPY observation (datastream_id, period_s, phenomenon_time, result) FROM STDIN (
 
 -- name: advance_latest
 -- The newest observation of each datastream, of rows that were not there: no time can be there already.
+-- Seconds apart from their fractions: intervals are multiplied by floats, which hold no more than
+-- 285 years of microseconds.
 INSERT INTO latest (datastream_id, phenomenon_time, result, period_s, received_at)
-SELECT datastream_id, 'epoch'::timestamptz + time_us * '1 microsecond'::interval, result, period_s,
+SELECT datastream_id, 'epoch'::timestamptz + time_us / 1000000 * '1 second'::interval
+        + mod(time_us, 1000000) * '1 microsecond'::interval, result, period_s,
     'epoch'::timestamptz + received_us * '1 microsecond'::interval
 FROM unnest(%(datastream_ids)s::int4[], %(times_us)s::int8[], %(results)s::float8[],
     %(periods)s::int4[], %(received_us)s::int8[])
