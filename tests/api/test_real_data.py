@@ -112,11 +112,11 @@ def test_recipes_run_in_a_browser(
     page.goto(elsewhere)
     page.evaluate(f"async () => {{ {recipe.text.replace(recipes.ADDRESS, served.api_url)} }}")
     while len(said) < 1:
-        page.wait_for_event("console")
+        page.wait_for_event("console", timeout=120_000)
     if recipe.kind == "live":
         _says(served, 31.5)
     while len(said) < len(expected):
-        page.wait_for_event("console")
+        page.wait_for_event("console", timeout=120_000)
     page.close()
     assert said == expected
 
