@@ -115,6 +115,31 @@ def test_bad_parameters_are_named(api: TestClient, path: str, named: str) -> Non
     detail = problem(answer)["detail"]
     assert named in detail
     assert len(detail) < 600
+    for foreign in ("Input should", "String should", "Field required", "Value error"):
+        assert foreign not in detail
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/things?limit=many", "query parameter 'limit' must be a whole number, got 'many'"),
+        ("/v1/things?limit=0", "query parameter 'limit' must be at least 1, got '0'"),
+        ("/v1/area-sets/squares/areas/W/series", "query parameter 'figure' is missing"),
+        (
+            "/v1/observations?bom=perhaps",
+            "query parameter 'bom' must be true or false, got 'perhaps'",
+        ),
+        (
+            "/v1/aggregates?step=2h",
+            "query parameter 'step' must be '5min', '1h' or '1day', got '2h'",
+        ),
+        (SERIES + "&step=59", "query parameter 'step' must be at least 60, got '59'"),
+    ],
+)
+def test_what_is_wrong_with_a_parameter_is_a_sentence(
+    api: TestClient, path: str, told: str
+) -> None:
+    assert problem(api.get(path))["detail"] == told
 
 
 HOSTILE = [

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from tsuji_platform.api.parameters import parameters
+from tsuji_platform.api.wording import worded
 from tsuji_platform.store import (
     DatabaseAwayError,
     RowRefusedError,
@@ -198,9 +199,8 @@ def _invalid(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         for one in error.errors():
             name = ".".join(str(part) for part in one["loc"][1:])
-            details.append(
-                f"{one['loc'][0]} parameter {name!r}: {one['msg']}, got {one.get('input')!r:.80}"
-            )
+            given = "" if one["type"] == "missing" else f", got {one.get('input')!r:.80}"
+            details.append(f"{one['loc'][0]} parameter {name!r} {worded(one)}{given}")
             wrong.append(_wrong(request, str(one["loc"][1]), details[-1]))
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(details), errors=[it for it in wrong if it]
