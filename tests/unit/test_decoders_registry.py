@@ -15,7 +15,7 @@ from samples import RECEIVED, T0, observations
 from tsuji_ingest.decoders import Decoder, DecoderError, Decoders, registered
 from tsuji_ingest.decoders.registry import GROUP, installed
 from tsuji_ingest.packet import Packet
-from tsuji_platform.contract import Observation, Reason, RejectedError
+from tsuji_platform.contract import Observation, Reason, RejectedError, Rejection
 from tsuji_platform.settings import DecoderSettings
 from tsuji_platform.store.records import Received
 
@@ -230,3 +230,31 @@ def test_a_message_that_speaks_for_several_things_is_refused() -> None:
     assert received.observations == ()
     assert [one.reason for one in received.rejections] == [Reason.NOT_STORABLE]
     assert "one message must speak for one thing" in received.rejections[0].detail
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"observations": iter(observations("pole", T0, air_temperature=1))},
+        {"observations": {}},
+        {"rejections": None},
+        {"rejections": ["a text"]},
+        {"rejections": [Rejection(reason="mine", detail="")]},
+        {"thing": {"thing_id": "pole"}},
+        {"thing_id": 5, "observations": observations(5, T0, air_temperature=1)},
+    ],
+    ids=str,
+)
+def test_what_is_not_made_of_the_right_parts_is_a_defect_of_its_decoder(
+    parts: dict[str, Any],
+) -> None:
+    """Nothing behind it is prepared for such: ingest would end, and meet the message again."""
+
+    def decode(packet: Packet) -> Received:
+        return packet.read_as(**{"thing_id": "pole", **parts})
+
+    received = Decoders([Decoder(name="odd", filters=("a",), decode=decode)]).decode(packet("a"))
+    (rejection,) = received.rejections
+    assert rejection.reason is Reason.NOT_STORABLE
+    assert "a defect of the decoder 'odd'" in rejection.detail
+    assert received.observations == ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from tsuji_ingest.packet import Packet
-from tsuji_platform.contract import Reason, RejectedError, Rejection
+from tsuji_platform.contract import Reason, RejectedError, Rejection, Thing
 from tsuji_platform.contract.readings import Readings
 from tsuji_platform.contract.rejection import quote
 from tsuji_platform.store.records import Received
@@ -92,7 +92,7 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
         received = decoder.decode(packet)
         if not isinstance(received, Received):
             raise TypeError(f"the decoder returned {quote(received)}")
-        _check_owner(received)
+        _check(received)
     except RejectedError as error:
         return packet.read_as(None, rejections=[error.rejection])
     except Exception as error:  # noqa: BLE001 - a message that trips a defect must not stop the stream
@@ -103,14 +103,27 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
     return received
 
 
-def _check_owner(received: Received) -> None:
-    """What is kept of a refused message is kept under one thing, and found again by it."""
-    for one in Readings.of(received.observations).readings:
-        if one.thing_id != received.thing_id:
+def _check(received: Received) -> None:
+    """What nothing behind the decoders is prepared for.
+
+    What is kept of a refused message is kept under one thing, and found again by it.
+    """
+    thing_id, observations = received.thing_id, received.observations
+    if not (isinstance(observations, Sequence) and isinstance(received.rejections, Sequence)):
+        raise TypeError("observations and rejections must be sequences, such as lists")
+    if not isinstance(thing_id, str) and (thing_id is not None or observations):
+        raise TypeError(f"thing_id must be text, it is {quote(thing_id)}")
+    if not isinstance(received.thing, Thing | None):
+        raise TypeError(f"thing must be a Thing, it is {quote(received.thing)}")
+    for one in Readings.of(observations).readings:
+        if one.thing_id != thing_id:
             raise ValueError(
-                f"the message is of thing {quote(received.thing_id)}, an observation in it of "
+                f"the message is of thing {quote(thing_id)}, an observation in it of "
                 f"{quote(one.thing_id)}: one message must speak for one thing"
             )
+    for refusal in received.rejections:
+        if not isinstance(refusal, Rejection) or not isinstance(refusal.reason, Reason):
+            raise TypeError(f"rejections must be of Rejection and Reason, one is {quote(refusal)}")
 
 
 def refused(packet: Packet, thing_id: str | None, detail: str, value_count: int = 1) -> Received:
