@@ -176,6 +176,7 @@ def _api(url: str) -> Iterator[httpx.Client]:
                 "TSUJI_DATABASE_URL": url,
                 "TSUJI_API_PORT": str(port),
                 "TSUJI_ANONYMOUS_RATE": "0",
+                "TSUJI_KEPT_SECONDS": "0",  # what is read is measured, not what is handed on
                 "TSUJI_HOME": str(home),
             },
         )

@@ -122,6 +122,7 @@ def running_hub(kind: Literal["timescaledb", "plain"] = "timescaledb") -> Iterat
             "TSUJI_HOME": str(folder),
             "TSUJI_API_HOST": "127.0.0.1",
             "TSUJI_API_PORT": str(api_port),
+            "TSUJI_KEPT_SECONDS": "0",  # tests see at once what they have published
             "TSUJI_INGEST_HOST": "127.0.0.1",
             "TSUJI_INGEST_PORT": str(ingest_port),
         }
