@@ -62,8 +62,13 @@
   /** Role, name and focus of a shape, where it is an element. */
   function name(layer, said) {
     const element = layer.getElement && layer.getElement();
-    if (!element || said === null) return;
-    if (!element.hasAttribute("tabindex")) {
+    if (!element) return;
+    if (said === null) {
+      // Its tooltip's listeners alone would make it a stop of the Tab key: hundreds of empty cells.
+      if (element.getAttribute("tabindex") !== "-1") element.setAttribute("tabindex", "-1");
+      return;
+    }
+    if (element.getAttribute("tabindex") !== "0") {
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", "button");
     }
