@@ -73,3 +73,17 @@ def test_numbers_of_any_kind_are_numbers() -> None:
     columns = gathered(*content).settled().columns
     assert columns.results.tolist() == [1, 1.5, 2]
     assert columns.periods.tolist() == [60, 0, 0]
+
+
+def test_what_is_said_again_was_known_since_it_was_first_said() -> None:
+    """As where the repetition comes in a later batch, which leaves the newest as it is."""
+    rows = Gathered()
+    for minute, result in enumerate((1, 2, 1, 1, 1)):
+        (one,) = observations("pole", T0, air_temperature=result)
+        (reading,) = Readings.of([one]).readings
+        rows.take(reading, Place([7], []), after(hours=1, minutes=minute))
+    settled = rows.settled()
+    assert (settled.repeated, settled.replaced) == (2, 2)
+    assert settled.columns.results.tolist() == [1]
+    said = after(hours=1, minutes=2)
+    assert settled.columns.received_us.tolist() == [said.timestamp() * 1_000_000]

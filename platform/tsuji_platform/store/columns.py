@@ -162,26 +162,33 @@ def settle(
         periods: seconds, 0 for none.
         times_us: microseconds since 1970-01-01T00:00Z.
         results: in the units of their properties.
-        received_us: when each came, microseconds since 1970-01-01T00:00Z.
+        received_us: when each came, microseconds since 1970-01-01T00:00Z; of a value that is repeated
+            it is when it first came.
         keep: of several rows with the same key the first is right, otherwise the last.
     """
     order = np.lexsort((times_us, datastream_ids))  # stable: equal keys stay as they came
     ids, times = datastream_ids[order], times_us[order]
     same = (np.diff(ids) == 0) & (np.diff(times) == 0)
     repeated = replaced = 0
+    said = order
     if same.any():
         values, spans = results[order], periods[order]
         equal = same & (np.diff(values) == 0) & (np.diff(spans) == 0)
         repeated = int(equal.sum())
         replaced = int(same.sum()) - repeated
-        order = order[np.append(True, ~same)] if keep else order[np.append(~same, True)]
+        begun = np.where(
+            np.append(True, ~equal), np.arange(len(order)), 0
+        )  # where it was said first
+        right = np.append(True, ~same) if keep else np.append(~same, True)
+        said = order[np.maximum.accumulate(begun)[right]]
+        order = order[right]
     return Settled(
         columns=Columns(
             datastream_ids=datastream_ids[order],
             periods=periods[order],
             times_us=times_us[order],
             results=results[order],
-            received_us=received_us[order],
+            received_us=received_us[said],
         ),
         repeated=repeated,
         replaced=replaced,
