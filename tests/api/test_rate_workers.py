@@ -51,7 +51,10 @@ def test_two_workers_let_no_more_through_than_one_limit_allows(
             answers = await asyncio.gather(*(client(http) for _ in range(_CLIENTS)))
         return Counter(status for one in answers for status in one)
 
-    statuses = asyncio.run(all_clients())
+    try:
+        statuses = asyncio.run(all_clients())
+    finally:
+        hub.end("api", kill_after_s=60)  # told to, it takes its workers along
     assert set(statuses) == {200, 429}
     minutes = 1 + int((time.monotonic() - begun) // 60)  # more than one only on a very busy machine
     assert 0.95 * _QUOTA <= statuses[200] + asked <= minutes * _QUOTA
