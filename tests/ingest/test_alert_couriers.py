@@ -153,7 +153,7 @@ def test_what_waits_for_an_address_that_is_named_no_more_is_given_up(
     raise_alerts(alarmed, 36)
     (tmp_path / "rules.toml").write_text(AT_ONCE, encoding="utf-8")
     settings = AlertSettings(alerts=str(tmp_path / "rules.toml"), webhook_urls="")
-    alerting = Alerting(hub_url, BrokerAddress.parse(broker.url), "other", settings)
+    alerting = Alerting(hub_url, BrokerAddress.parse(broker.url), "other", settings, 8)
     alerting.start()
     try:
         eventually(lambda: target(alarmed, "webhook gone 12345678").given_up == 1)
@@ -249,7 +249,7 @@ def test_webhooks_need_a_secret(tmp_path: Path) -> None:
     def begin(**settings: object) -> None:
         address = BrokerAddress(host="127.0.0.1", port=1)
         chosen = AlertSettings(alerts="demonstration", webhook_urls="https://a.org", **settings)
-        Alerting("postgresql://nowhere/x", address, "test", chosen)
+        Alerting("postgresql://nowhere/x", address, "test", chosen, 8)
 
     with pytest.raises(WebhookError, match="TSUJI_WEBHOOK_SECRET"):
         begin()
