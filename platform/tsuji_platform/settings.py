@@ -350,13 +350,13 @@ class ApiSettings(BaseSettings):
     caller_downloads: int = Field(
         2, ge=1, le=64, description="downloads of these that one key or address may have"
     )
-    download_seconds: float = Field(
+    download_seconds: Seconds = Field(
         3_600, gt=0, description="how long one download may take; what is longer is cut off"
     )
     query_seconds: Seconds = Field(
         20, gt=0, le=3_600, description="how long one query of the data API may take"
     )
-    kept_seconds: float = Field(
+    kept_seconds: Seconds = Field(
         1,
         ge=0,
         le=60,

@@ -1,9 +1,13 @@
 """What is usual on a day and now, for things and areas, traceable to what was stored."""
 
+import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from anyio import to_thread
 from fastapi.testclient import TestClient
 
 from samples import after, message, observations, packed, received_at, registration
@@ -16,6 +20,9 @@ from tsuji_platform.analytics.typical import (
 )
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
+from tsuji_platform.api.live import LiveFeed
+from tsuji_platform.api.live_filter import Filter, Part
+from tsuji_platform.api.live_groups import Subscriber
 from tsuji_platform.store import Database, Refresher, Writer, usual
 
 TODAY = date(2026, 4, 1)
@@ -321,12 +328,28 @@ def test_the_weeks_are_a_setting(city: Database, clock, count) -> None:
             assert (body["weeks"], cell(body, 8, 15)[3]) == (weeks, days)
 
 
+def streamed(feed: LiveFeed) -> dict[str, Any]:
+    """Figures by area, as a live stream begins with them."""
+
+    async def first() -> bytes:
+        which = Filter(parts=frozenset({Part.AREAS}), area_set="squares")
+        subscriber = Subscriber(which, asyncio.get_running_loop())
+        assert feed.enter()
+        await to_thread.run_sync(feed.attach, subscriber, None)
+        found = await subscriber.queue.get()
+        feed.leave(subscriber)
+        return found or b""
+
+    (data,) = [it for it in asyncio.run(first()).split(b"\n") if it.startswith(b'data: {"reason"')]
+    areas = json.loads(data.removeprefix(b"data: "))["areas"]
+    return {it["code"]: it["figures"] for it in areas}
+
+
 def test_the_stream_brings_the_same(api: TestClient, count, writer: Writer, city, clock) -> None:
     for day in WEEKDAYS:
         count("gate-1", at(day, 11), at(day, 12), pedestrians_in=1, pedestrians_out=0)
     count("gate-1", at(TODAY, 11), at(TODAY, 12), pedestrians_in=2, pedestrians_out=0)
-    looked = api.app.state.live._look("squares")
-    assert looked.areas["W"]["footfall"] == footfall(api)
+    assert streamed(api.app.state.live)["W"]["footfall"] == footfall(api)
     # what is usual is looked up once a quarter hour, for all
     late = TODAY - timedelta(days=1)
     writer.save([message("gate-1", at(late, 11, 5), pedestrians_in=500, pedestrians_out=0)])
