@@ -119,7 +119,9 @@ def test_live_and_past_share_no_second_and_leave_no_minute_out(
     assert (again.returncode, again.stderr.count("history: ")) == (0, 0)
     assert (account()["corrected"], account()["rejected"]) == (0, 0)
 
-    (counter,) = [one for one in load_scenario("ordinary-day").members if one.id == "counter-akasaka"]
+    (counter,) = [
+        one for one in load_scenario("ordinary-day").members if one.id == "counter-akasaka"
+    ]
 
     def counts() -> list[tuple[datetime, int]]:
         answer = httpx.get(
