@@ -4,12 +4,13 @@ import asyncio
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
-from tsuji_dashboard.client import Api, ApiAwayError, Series, Typical, UnknownError, instant
+from tsuji_dashboard.asking import all_of
+from tsuji_dashboard.client import Api, Series, Typical, UnknownError, instant
 from tsuji_dashboard.detail import AreaDetail, Details, Selection
 from tsuji_platform.analytics.typical import TOKYO
 
@@ -25,7 +26,6 @@ BESIDE = ("footfall", "air_temperature", "rainfall")
 """The figures on one time axis."""
 _HEAT = timedelta(days=28)
 COMPARED = 3
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,8 @@ async def gather(api: Api, details: Details, asked: Asked, selection: Selection)
             _or_none(api.area_names(asked.area_set)),
         ),
         asyncio.gather(
-            _all(span(api, where, key, asked) for key in BESIDE),
-            _all(span(api, (where[0], it), "footfall", asked) for it in asked.compare),
+            all_of(span(api, where, key, asked) for key in BESIDE),
+            all_of(span(api, (where[0], it), "footfall", asked) for it in asked.compare),
         ),
     )
     if not isinstance(detail, AreaDetail):
@@ -195,15 +195,3 @@ def _file(rows: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
     return "\ufeff" + out.getvalue()  # by which Excel knows UTF-8
-
-
-async def _all(asked: Iterable[Awaitable[_T]]) -> list[_T | None]:
-    return list(await asyncio.gather(*map(_or_none, asked)))
-
-
-async def _or_none(asked: Awaitable[_T]) -> _T | None:
-    """One series that fails must not take the page with it."""
-    try:
-        return await asked
-    except (ApiAwayError, UnknownError):
-        return None

@@ -2,20 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
+from tsuji_dashboard.asking import all_of
 from tsuji_dashboard.client import (
     Api,
-    ApiAwayError,
     Area,
     Series,
     Thing,
     Typical,
-    UnknownError,
     instant,
 )
 from tsuji_dashboard.profile import Profile
@@ -25,7 +24,6 @@ from tsuji_dashboard.usual import PEOPLE, days_of
 from tsuji_platform.analytics.figures import FIGURES, Figure
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
-_T = TypeVar("_T")
 NEIGHBOURS_S = 3.0
 """How long the list of things is kept: a panel asks for it once per refresh."""
 
@@ -152,7 +150,7 @@ class Details:
         wanted = _part(measures, part)
         where = selection.area_set, selection.id
         found, typical, profile = await asyncio.gather(
-            _all(self._api.area_series(*where, key, selection.at) for key in wanted),
+            all_of(self._api.area_series(*where, key, selection.at) for key in wanted),
             _typicals(wanted, selection.at, partial(self._api.area_typical, *where)),
             self._profile(selection, part),
         )
@@ -183,7 +181,7 @@ class Details:
         )
         wanted = _part(measures, part)
         found, typical = await asyncio.gather(
-            _all(self._api.thing_series(thing.id, key, selection.at) for key in wanted),
+            all_of(self._api.thing_series(thing.id, key, selection.at) for key in wanted),
             _typicals(wanted, selection.at, partial(self._api.thing_typical, thing.id)),
         )
         return ThingDetail(
@@ -236,17 +234,5 @@ async def _typicals(
 ) -> Typicals:
     """What is usual for the counts among what is wanted, on the days that their charts show."""
     people, days = [key for key in wanted if key in PEOPLE], days_of(at)
-    found = await _all(ask(key, day) for key in people for day in days)
+    found = await all_of(ask(key, day) for key in people for day in days)
     return {key: found[i * len(days) : (i + 1) * len(days)] for i, key in enumerate(people)}
-
-
-async def _all(asked: Iterable[Awaitable[_T]]) -> list[_T | None]:
-    return list(await asyncio.gather(*map(_or_none, asked)))
-
-
-async def _or_none(asked: Awaitable[_T]) -> _T | None:
-    """One chart that fails must not take the others with it."""
-    try:
-        return await asked
-    except (ApiAwayError, UnknownError):
-        return None
