@@ -138,6 +138,31 @@ def test_what_there_is_not_is_refused_with_what_there_is(
     assert (answer.status_code, named in answer.text) == (status, True)
 
 
+GDAL = "text/plain, application/json"
+"""What GDAL takes, by which QGIS reads."""
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "media"),
+    [
+        ("/v1", "application/json", "application/json"),
+        ("/v1", "application/json, text/html;q=0.5", "application/json"),
+        ("/v1", "application/json, text/html;q=0", "application/json"),
+        ("/v1", "text/html, */*;q=0.8", "text/html"),
+        ("/v1/catalogue", "application/json", "application/ld+json"),
+        ("/v1/things.geojson", GDAL, "application/geo+json"),
+        ("/v1/area-sets/squares/profiles.geojson", GDAL, "application/geo+json"),
+        ("/v1/area-sets/squares/areas", GDAL, "application/geo+json"),
+        ("/v1/things?format=geojson", GDAL, "application/geo+json"),
+    ],
+)
+def test_who_takes_json_gets_what_is_written_in_it(
+    api: TestClient, path: str, accept: str, media: str
+) -> None:
+    answer = api.get(path, headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media)
+
+
 @pytest.mark.parametrize(
     ("accept", "media"),
     [

@@ -36,16 +36,23 @@ async def only_what_is_known(request: Request) -> None:
         return  # which says more of formats
     accept = ",".join(request.headers.getlist("accept"))
     offered = _offered(route)
-    if offered and not any(weight(accept, name)[0] > 0 for name in offered):
+    if offered and not any(_is_taken(accept, name) for name in offered):
         raise NotAcceptableError(
             f"none of {accept!r:.120} can be sent; there is: {', '.join(offered)}"
         )
+
+
+def _is_taken(accept: str, name: str) -> bool:
+    """Whether a caller takes a media type; who takes JSON takes what is written in it: GDAL asks so."""
+    if name.endswith("+json") and weight(accept, "application/json")[0] > 0:
+        return True
+    return weight(accept, name)[0] > 0
 
 
 def _offered(route: APIRoute) -> tuple[str, ...]:
     """The media types of a resource that has but one format."""
     said = (route.responses.get(200) or {}).get("content", {})
     kind = getattr(route.response_class, "media_type", None)
-    if kind is None and not said:
-        kind = "application/json" if route.response_model is not None else None
+    if kind is None and route.response_model is not None:
+        kind = "application/json"
     return tuple(dict.fromkeys([*([kind] if kind else []), *said]))

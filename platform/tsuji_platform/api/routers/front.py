@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse
 
 from tsuji_platform.api.catalogue import catalogue
+from tsuji_platform.api.formats import weight
 from tsuji_platform.api.hub import HubDep
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 
@@ -101,7 +102,7 @@ def front(request: Request, hub: HubDep) -> Response:
         (name, path.replace("{area_set}", area_set), ja, en) for name, path, ja, en in _RESOURCES
     ]
     headers = {"Cache-Control": "max-age=3600"}
-    if "text/html" in request.headers.get("accept", ""):
+    if _is_a_browser(",".join(request.headers.getlist("accept"))):
         rows = "\n".join(
             f'<tr><td>{ja}</td><td lang="en">{en}</td>'
             f'<td><a href="{escape(path)}"><code>{escape(path)}</code></a></td></tr>'
@@ -109,6 +110,14 @@ def front(request: Request, hub: HubDep) -> Response:
         )
         return HTMLResponse(_PAGE.format(rows=rows, base=escape(base)), headers=headers)
     return JSONResponse({name: base + path for name, path, *_ in resources}, headers=headers)
+
+
+def _is_a_browser(accept: str) -> bool:
+    """Whether a caller names HTML and likes JSON no better; programs take anything and name nothing."""
+    (html, html_at), (data, data_at) = (
+        weight(accept, name) for name in ("text/html", "application/json")
+    )
+    return "text/html" in accept.lower() and (-html, html_at) <= (-data, data_at)
 
 
 class _JsonLd(JSONResponse):
