@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
-from tsuji_dashboard.asking import all_of
+from tsuji_dashboard.asking import all_of, or_none
 from tsuji_dashboard.client import Api, Series, Typical, UnknownError, instant
 from tsuji_dashboard.detail import AreaDetail, Details, Selection
 from tsuji_platform.analytics.typical import TOKYO
@@ -105,10 +105,10 @@ async def gather(api: Api, details: Details, asked: Asked, selection: Selection)
     (detail, today, typical, heat, names), (history, compared) = await asyncio.gather(
         asyncio.gather(
             details.of(selection, "first"),
-            _or_none(_since(api, where, "footfall", asked, _begin(day, end), 900)),
-            _or_none(api.area_typical(*where, "footfall", day.date())),
-            _or_none(heat_of(api, asked)),
-            _or_none(api.area_names(asked.area_set)),
+            or_none(_since(api, where, "footfall", asked, _begin(day, end), 900)),
+            or_none(api.area_typical(*where, "footfall", day.date())),
+            or_none(heat_of(api, asked)),
+            or_none(api.area_names(asked.area_set)),
         ),
         asyncio.gather(
             all_of(span(api, where, key, asked) for key in BESIDE),

@@ -11,10 +11,11 @@ _T = TypeVar("_T")
 
 async def all_of(asked: Iterable[Awaitable[_T]]) -> list[_T | None]:
     """The answers in their order, None for each that could not be had."""
-    return list(await asyncio.gather(*map(_or_none, asked)))
+    return list(await asyncio.gather(*map(or_none, asked)))
 
 
-async def _or_none(asked: Awaitable[_T]) -> _T | None:
+async def or_none(asked: Awaitable[_T]) -> _T | None:
+    """The answer, None where it could not be had."""
     try:
         return await asked
     except (ApiAwayError, UnknownError):

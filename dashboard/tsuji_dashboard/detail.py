@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Literal
 
-from tsuji_dashboard.asking import all_of
+from tsuji_dashboard.asking import all_of, or_none
 from tsuji_dashboard.client import (
     Api,
     Area,
@@ -167,9 +167,7 @@ class Details:
         """What else is known of the area; the panel's first part shows it."""
         if part != "first":
             return None
-        return await _or_none(
-            self._api.area_profile(selection.area_set, selection.id, selection.at)
-        )
+        return await or_none(self._api.area_profile(selection.area_set, selection.id, selection.at))
 
     async def _thing(self, selection: Selection, part: Part) -> ThingDetail:
         thing = await self._api.thing(selection.id)
