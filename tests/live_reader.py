@@ -3,7 +3,7 @@
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +81,7 @@ def follow(
     until: Callable[[str], bool],
     *,
     at_most: int | None = None,
+    headers: Mapping[str, str] | None = None,
     **asked: object,
 ) -> None:
     """Go on from the last id and fold in whole events, then cut the connection.
@@ -90,13 +91,18 @@ def follow(
         folded: what is known; it is added to.
         until: given an event's name, whether to stop behind it.
         at_most: bytes after which the connection is cut, in the middle of an event or not.
+        headers: a key, say.
         asked: parameters.
     """
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
-    headers = {"Last-Event-ID": folded.last_id} if folded.last_id else {}
+    last = {"Last-Event-ID": folded.last_id} if folded.last_id else {}
     try:
-        connection.request("GET", f"/v1/live?{urlencode(asked, doseq=True)}", headers=headers)
+        connection.request(
+            "GET",
+            f"/v1/live?{urlencode(asked, doseq=True)}",
+            headers={**last, **(headers or {})},
+        )
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
         for raw in _events(answer, at_most):

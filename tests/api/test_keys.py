@@ -9,17 +9,20 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from samples import broken
+from live_reader import Folded, follow, serving
+from samples import after, broken, message
+from tsuji_platform.analytics.suppression import Gate
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.callers import Callers
 from tsuji_platform.api.errors import UnauthorizedError
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.api.rates import Doors
+from tsuji_platform.api.rates import Doors, Rates
+from tsuji_platform.api.routers import live as live_router
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
 from tsuji_platform.store import Database, Writer
-from tsuji_platform.store.keys import ApiKey, Keys
+from tsuji_platform.store.keys import Allowances, ApiKey, Keys
 
 DASHBOARD = "a-secret-of-the-dashboard"
 MESSAGES = "/v1/rejected/messages"
@@ -95,6 +98,36 @@ def test_a_wrong_secret_a_revoked_and_an_expired_key_open_nothing(
         assert guarded.get("/v1/figures", headers=bearer(wrong)).status_code == 401
     assert guarded.get("/v1/figures", headers=bearer(token)).status_code == 200
     assert not keys.revoke("0000000000")
+
+
+def test_a_revoked_key_ends_the_streams_that_it_opened(
+    city: Database, writer: Writer, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(live_router, "HEARTBEAT_S", 0.05)
+    now, keys = [0.0], Keys(city)
+    callers = Callers(keys, 0, None, lambda: now[0])
+    app = create_app(
+        Hub(city, clock, gate=Gate(1_000)), Doors(callers=callers, rates=Rates(Allowances(city)))
+    )
+    token = keys.create("office", [Scope.COUNTS])
+
+    def revoke_at_the_third_heartbeat(name: str) -> bool:
+        if name == "heartbeat":
+            heard.append(name)
+        if len(heard) == 3:
+            keys.revoke(token.split("_")[1])
+            now[0] += 5
+            writer.save([message("gate-1", after(hours=4), pedestrians_in=7)])
+        return False
+
+    heard: list[str] = []
+    folded = Folded()
+    with serving(app) as url:
+        follow(url, folded, revoke_at_the_third_heartbeat, at_most=100_000, headers=bearer(token))
+    assert len(heard) >= 3
+    told = [result for _, result in folded.told["gate-1", "pedestrians_in"]]
+    assert told
+    assert 7 not in told
 
 
 def test_secrets_are_not_in_the_database(hub_url: str, keys: Keys) -> None:

@@ -18,6 +18,7 @@ from starlette.types import Scope as AsgiScope
 from tsuji_platform.api.errors import ForbiddenError, UnauthorizedError
 from tsuji_platform.api.strangers import Strangers
 from tsuji_platform.contract.scopes import Scope
+from tsuji_platform.store import StoreError
 from tsuji_platform.store.keys import ApiKey, Keys, split
 
 _TRUSTED_S = 5.0
@@ -101,6 +102,17 @@ class Callers:
             rate_per_minute=key.rate_per_minute,
             scopes=frozenset(key.scopes),
         )
+
+    async def still_opens(self, scope: AsgiScope, caller: Caller) -> bool:
+        """Whether a request that goes on for long would be answered alike if it were made now."""
+        if caller.policy != "key":
+            return True
+        try:
+            return await self.identify(scope) == caller
+        except UnauthorizedError:
+            return False
+        except StoreError:  # no news come of it either
+            return True
 
     async def _key(self, key_id: str) -> ApiKey | None:
         now = self._clock()

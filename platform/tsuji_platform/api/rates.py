@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 
 from anyio import to_thread
@@ -148,6 +149,7 @@ class RateLimit:
             await answer(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
+        scope["state"]["still_opens"] = partial(self._callers.still_opens, scope, caller)
         verdict = await self._ask(caller)
         headers = {} if verdict is None else _headers(caller, verdict)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from anyio import to_thread
@@ -30,12 +30,19 @@ _FULL = "all streams of this hub are taken; try again later"
 _COME_AGAIN_MS = 1_000, 4_000
 
 
+_StillOpens = Callable[[], Awaitable[bool]]
+
+
+async def _always() -> bool:
+    return True
+
+
 class _Stream(EventSourceResponse):
     """A stream whose reader may stop reading: that is its own affair, and no defect."""
 
-    def __init__(self, feed: LiveFeed, subscriber: Subscriber) -> None:
+    def __init__(self, feed: LiveFeed, subscriber: Subscriber, still_opens: _StillOpens) -> None:
         super().__init__(
-            _events(feed, subscriber),
+            _events(feed, subscriber, still_opens),
             ping=0,  # it has heartbeats of its own
             send_timeout=SEND_TIMEOUT_S,
             headers={"Cache-Control": "no-store"},
@@ -157,10 +164,12 @@ async def live(
     except BaseException:
         feed.leave(subscriber)
         raise
-    return _Stream(feed, subscriber)
+    return _Stream(feed, subscriber, getattr(request.state, "still_opens", _always))
 
 
-async def _events(feed: LiveFeed, subscriber: Subscriber) -> AsyncIterator[bytes]:
+async def _events(
+    feed: LiveFeed, subscriber: Subscriber, still_opens: _StillOpens
+) -> AsyncIterator[bytes]:
     pause_ms = random.randint(*_COME_AGAIN_MS)  # noqa: S311 - not all at once
     begin = b"retry: %d\n" % pause_ms  # a field of the first event: some readers take it for one
     while True:
@@ -168,10 +177,10 @@ async def _events(feed: LiveFeed, subscriber: Subscriber) -> AsyncIterator[bytes
             async with asyncio.timeout(HEARTBEAT_S):
                 message = await subscriber.queue.get()
         except TimeoutError:
-            if subscriber.queue.empty():
-                yield feed.heartbeat(subscriber)
-            continue
-        if message is None:
+            if not subscriber.queue.empty():
+                continue
+            message = feed.heartbeat(subscriber)
+        if message is None or not await still_opens():  # a 401 will say why
             return
         yield begin + message
         begin = b""
