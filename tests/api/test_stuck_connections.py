@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import psycopg
+from fastapi import Response
 
 from hub_processes import HubProcesses
 from live_reader import serving
@@ -185,6 +186,30 @@ def test_who_never_finishes_asking_is_let_go_and_who_is_answered_is_not(
         eventually(is_gone)
         answered = asking.ask("/v1/figures")
         assert has(answered, b"footfall")
+        listening.settimeout(0.01)
+        with contextlib.suppress(TimeoutError):
+            assert listening.recv(1) != b""
+        asking.close()
+
+
+def test_who_never_takes_an_answer_is_let_go_and_who_waits_for_news_is_not(
+    hub_database: Database, monkeypatch, eventually: Callable
+) -> None:
+    monkeypatch.setattr(connections, "TAKING_S", 0.3)
+    app = create_app(Hub(hub_database))
+    app.add_api_route("/large", lambda: Response(bytes(16 << 20)), methods=["GET"])
+    with serving(app) as url:
+        asking, port = Asking(url), urlsplit(url).port
+
+        def held() -> int:
+            found = psutil.Process().net_connections(kind="tcp")
+            return sum(it.laddr.port == port and bool(it.raddr) for it in found)
+
+        listening = asking.ask("/v1/live?events=alerts")
+        assert has(listening, b"event: heartbeat")
+        for closing in ("keep-alive", "close"):
+            asking.ask(f"/large HTTP/1.1\r\nConnection: {closing}\r\nX-Rest:", read=100)
+        eventually(lambda: held() == 1, what="only who listens is left")
         listening.settimeout(0.01)
         with contextlib.suppress(TimeoutError):
             assert listening.recv(1) != b""
