@@ -430,7 +430,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "chart.alt": ("{label}の24時間の推移。{summary}", "{label} over 24 hours. {summary}"),
     # the page of an area
     "area.open": ("このエリアのページを開く", "Open this area's page"),
-    "area.title": ("エリアの詳細", "Area"),
     "area.map": ("地図で見る", "On the map"),
     "area.print": ("印刷", "Print"),
     "area.as_of": ("{time} 時点(日本時間)", "As of {time} (Tokyo time)"),
@@ -441,10 +440,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "area.failed": (
         "データAPIに接続できないため、読み込めません。自動で再試行します。",
         "The data API can't be reached. Trying again by itself.",
-    ),
-    "area.away": (
-        "データAPIに接続できません。{time} 時点の値を表示しています。自動で再試行します。",
-        "The data API can't be reached. Showing values as of {time}. Trying again by itself.",
     ),
     "area.today": ("今日の人の流れと通常の日", "Today against the typical day"),
     "area.day": ("この日の人の流れと通常の日", "That day against the typical day"),

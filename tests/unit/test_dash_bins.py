@@ -3,7 +3,10 @@ import re
 import pytest
 
 from tsuji_dashboard.bins import BINS
-from tsuji_platform.analytics.figures import FIGURES
+from tsuji_dashboard.shown import SHOWN
+
+OF_THEIR_OWN = ("wind_from_direction", "air_temperature", "percent_of_typical", "wbgt")
+"""Directions turn, others go two ways from a middle, and heat goes from cold to hot colours."""
 
 
 def luminance(colour: str) -> float:
@@ -13,7 +16,7 @@ def luminance(colour: str) -> float:
 
 
 def test_every_figure_has_bins():
-    assert BINS.keys() == FIGURES.keys()
+    assert BINS.keys() == SHOWN.keys()
 
 
 @pytest.mark.parametrize("figure", BINS)
@@ -30,9 +33,7 @@ def test_bins_have_a_colour_a_label_and_a_word_each(figure):
     assert list(bins.edges) == sorted(set(bins.edges))
 
 
-@pytest.mark.parametrize(
-    "figure", [f for f in BINS if f not in ("wind_from_direction", "air_temperature")]
-)
+@pytest.mark.parametrize("figure", [figure for figure in BINS if figure not in OF_THEIR_OWN])
 def test_more_is_darker_on_light_maps_and_brighter_on_dark_ones(figure):
     steps = slice(0, 7) if figure == "rainfall" else slice(None)  # the highest rain turns violet
     light = [luminance(c) for c in BINS[figure].palette("light")[steps]]

@@ -40,6 +40,18 @@ BUILT = {
     r"chart\.(footfall|rainfall)",
     r"detail\.(no_figures|history)(_past)?",
     r"detail\.unknown_(area|thing)",
+    r"figures\.(people|weather|environment)",
+    r"level\.[A-F]",
+    r"rule\..+",
+    r"derived_source\..+",
+    r"count\.(people|households|places)",
+    r"area\.(range\..+|band)",
+    r"weekday\.[0-6]",
+    r"duration\.(min|h|d)",
+    r"health\.(ok|degraded|down|stored_n|rejected_n|duplicate|corrected|waiting|stuck|step)",
+    r"health\.evaluator\.(ok|silent|none)",
+    r"flag\..+",
+    r"place\..+",
 }
 
 

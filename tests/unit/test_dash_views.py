@@ -8,6 +8,7 @@ import pytest
 from tsuji_dashboard.client import Area, Place, Reading, Series, Thing, path
 from tsuji_dashboard.detail import AreaDetail, Neighbour, Selection, ThingDetail
 from tsuji_dashboard.pages.map import page_data
+from tsuji_dashboard.shown import SHOWN
 from tsuji_dashboard.views import Panel, other_charts, panel, trouble
 from tsuji_platform.analytics.figures import FIGURES
 
@@ -188,7 +189,7 @@ def test_ids_from_addresses_cannot_leave_their_place_in_the_path():
 @pytest.mark.parametrize("lang", ["ja", "en"])
 def test_the_page_brings_bins_and_words_for_every_figure(lang):
     page = json.loads(json.dumps(page_data(lang, "https://tiles/{z}/{x}/{y}.png")))
-    assert [figure["id"] for figure in page["figures"]] == list(FIGURES)
+    assert [figure["id"] for figure in page["figures"]] == list(SHOWN)
     for figure in page["figures"]:
         assert len(figure["labels"]) == len(figure["colours"]["light"])
         assert set(figure["properties"]) <= page["properties"].keys()

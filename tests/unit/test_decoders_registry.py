@@ -243,7 +243,15 @@ def test_a_message_that_speaks_for_several_things_is_refused() -> None:
         {"thing": {"thing_id": "pole"}},
         {"thing_id": 5, "observations": observations(5, T0, air_temperature=1)},
     ],
-    ids=str,
+    ids=[
+        "an iterator",
+        "a mapping",
+        "none",
+        "a text",
+        "no reason",
+        "no thing",
+        "no text for an id",
+    ],
 )
 def test_what_is_not_made_of_the_right_parts_is_a_defect_of_its_decoder(
     parts: dict[str, Any],
