@@ -161,6 +161,8 @@ def test_filters_compose(measured: TestClient) -> None:
     assert things(kind="thing") <= everything
     assert things(thing="temp-1", observed_property="pedestrians_in") == set()
     assert things(bbox="-180,-90,180,90") == everything
+    assert things(bbox="0,0,1,1") == set()  # as elsewhere: a map may be moved to where nothing is
+    assert things(bbox="0,0,1,1", thing="temp-1") == set()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,11 @@ def test_filters_compose(measured: TestClient) -> None:
 def test_wrong_filters_are_named(measured: TestClient, asked: dict[str, str], says: str) -> None:
     answer = measured.get("/v1/observations", params=asked)
     assert answer.status_code == 422
-    assert says in answer.json()["detail"]
+    problem = answer.json()
+    assert says in problem["detail"]
+    (wrong,) = problem["errors"]
+    assert wrong["parameter"] in asked
+    assert wrong["example"]
 
 
 def test_sums_that_are_not_ready_are_said_in_the_words_of_the_api(

@@ -120,6 +120,31 @@ def test_bad_parameters_are_named(api: TestClient, path: str, named: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/v1/latest?thing=x%20y", "thing"),  # one of several, which may be repeated
+        ("/v1/things?kind=x%00", "kind"),
+        ("/v1/area-sets/squares/derived?figures=wbgt,gravity", "figures"),
+        ("/v1/observations?thing=nobody", "thing"),
+        ("/v1/observations?area_set=squares&area=Z", "area"),
+    ],
+)
+def test_the_parameter_is_named_with_an_example(api: TestClient, path: str, parameter: str) -> None:
+    body = problem(api.get(path))
+    assert parameter in body["detail"]
+    assert f"{parameter}." not in body["detail"]
+    assert [it["parameter"] for it in body["errors"]] == [parameter]
+    assert body["errors"][0]["example"]
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v1/thing", "/v1/things/pole-1/colour"])
+def test_where_nothing_is_it_says_where_to_look(api: TestClient, path: str) -> None:
+    detail = problem(api.get(path))["detail"]
+    assert path in detail
+    assert "/v1 lists" in detail
+
+
+@pytest.mark.parametrize(
     ("path", "told"),
     [
         ("/v1/things?limit=many", "query parameter 'limit' must be a whole number, got 'many'"),
@@ -216,5 +241,5 @@ def test_odd_headers_are_passed_over(api: TestClient, header: str) -> None:
 def test_nothing_can_be_changed(api: TestClient, method: str) -> None:
     answer = api.request(method, "/v1/things")
     assert answer.status_code == 405
-    problem(answer)
+    assert method in problem(answer)["detail"]
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"

@@ -112,6 +112,9 @@ def test_the_newest_observations_can_be_narrowed(api: TestClient) -> None:
     assert "did you mean pole-1" in refused.json()["detail"]
     assert len(api.get("/v1/latest?kind=smart_pole").json()["items"]) == 6
     assert len(api.get("/v1/latest?thing=pole-2&thing=gate-1").json()["items"]) == 5
+    unknown = api.get("/v1/latest?kind=smart_pol")
+    assert unknown.status_code == 422
+    assert "'smart_pol' is not known; there are: footfall_counter, smart_pole" in unknown.text
     assert api.get("/v1/latest?bbox=0,0,1,1").json()["items"] == []
     inside = api.get("/v1/latest?area_set=squares&area=E").json()["items"]
     assert {it["thing"] for it in inside} == {"gate-2"}

@@ -20,6 +20,7 @@ def parse_bbox(text: str | None) -> BBox | None:
         west, south, east, north = 1.0, 0.0, 0.0, 0.0
     if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise BadParameterError(
-            f"bbox {text!r:.80} is not west,south,east,north in degrees, such as 139.6,35.6,139.8,35.8"
+            f"bbox {text!r:.80} is not west,south,east,north in degrees, the smaller ones first, such as "
+            "139.6,35.6,139.8,35.8"
         )
     return west, south, east, north

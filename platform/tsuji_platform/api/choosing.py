@@ -14,8 +14,10 @@ from tsuji_platform.api.hub import Hub, HubDep
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.contract.topics import THING_ID
 from tsuji_platform.store.finding import ThingFilter
+from tsuji_platform.store.live import Live
 
 MOST_NAMES = 1_000
+_SHOWN = 20
 ThingId = Annotated[str, StringConstraints(pattern=f"^{THING_ID.pattern}$")]
 Name = Annotated[str, StringConstraints(max_length=64)]
 Kind = Annotated[
@@ -89,7 +91,7 @@ def _chosen(
         observed_properties=observed_property or (),
     )
     return Chosen(
-        thing_ids=None if wanted.is_empty() else _things(hub, wanted),
+        thing_ids=None if wanted.is_empty() else chosen_things(hub, wanted),
         observed_properties=observed_property or (),
     )
 
@@ -97,7 +99,8 @@ def _chosen(
 ChosenDep = Annotated[Chosen, Depends(_chosen)]
 
 
-def _things(hub: Hub, wanted: ThingFilter) -> list[str]:
+def chosen_things(hub: Hub, wanted: ThingFilter) -> list[str]:
+    """Ids of the things that are wanted; what names one or a kind that there isn't is refused."""
     for name, asked in (("thing", wanted.thing_ids), ("area", wanted.areas)):
         if len(asked) > MOST_NAMES:
             raise BadParameterError(f"{name}: {len(asked)} values are over {MOST_NAMES}")
@@ -110,7 +113,16 @@ def _things(hub: Hub, wanted: ThingFilter) -> list[str]:
     found = hub.finding.things(wanted)
     if wanted.thing_ids and not set(wanted.thing_ids) <= set(found):
         _check("thing", wanted.thing_ids, hub.finding.thing_ids(), "/v1/things")
+    if wanted.kind is not None and not found:
+        _check_kind(wanted.kind, Live(hub.database).kinds())
     return found
+
+
+def _check_kind(kind: str, known: Sequence[str]) -> None:
+    """Refuse a kind that no thing is of; where there are no things yet, any may come."""
+    if known and kind not in known:
+        there_are = ", ".join(sorted(known)[:_SHOWN])
+        raise BadParameterError(f"kind {kind!r:.80} is not known; there are: {there_are}")
 
 
 def check_areas(hub: Hub, area_set: str, areas: Sequence[str]) -> None:

@@ -103,7 +103,8 @@ class Downloads:
                     "keeps coming in: try again, or ask for an earlier end or for /v1/observations"
                 ) from error
             except ExportError as error:
-                raise BadParameterError(str(error)) from error
+                parameter = error.unknown.replace(" ", "_")
+                raise BadParameterError(str(error), parameter=parameter) from error
             headers = {"Cache-Control": "no-store"} | ({"Link": link} if link else {})
             if format_ is not Format.CSV_METADATA:
                 file = f"{name}.{format_.value}"

@@ -175,10 +175,13 @@ def _answering(status: HTTPStatus) -> Callable[[Request, Exception], Response]:
         if isinstance(error, UnauthorizedError):
             return problem(status, str(error), {"WWW-Authenticate": "Bearer"})
         if isinstance(error, RowRefusedError):
-            return problem(
-                status,
-                "a parameter holds a character or a value that can't be looked up, such as NUL",
+            name = next((it for it, text in request.query_params.items() if "\x00" in text), "")
+            detail = (
+                f"{name or 'a parameter'} holds a character or a value that can't be looked up, "
+                "such as NUL"
             )
+            wrong = _wrong(request, name, detail)
+            return problem(status, detail, errors=[wrong] if wrong else [])
         return problem(status, str(error))
 
     return handle
@@ -198,18 +201,22 @@ def _invalid(request: Request, error: Exception) -> Response:
     details, wrong = [], []
     if isinstance(error, RequestValidationError):
         for one in error.errors():
-            name = ".".join(str(part) for part in one["loc"][1:])
+            name = str(one["loc"][1])  # of one that may be repeated its place would follow
             given = "" if one["type"] == "missing" else f", got {one.get('input')!r:.80}"
             details.append(f"{one['loc'][0]} parameter {name!r} {worded(one)}{given}")
-            wrong.append(_wrong(request, str(one["loc"][1]), details[-1]))
+            wrong.append(_wrong(request, name, details[-1]))
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(details), errors=[it for it in wrong if it]
     )
 
 
-def _http(_request: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    if detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"there is nothing at {request.url.path!r:.120}; /v1 lists what there is"
+    elif detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+        detail = f"{request.method:.20} is not possible here: this API is read, by GET and HEAD"
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     return problem(status, detail, headers)
 

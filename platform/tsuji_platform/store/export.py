@@ -43,7 +43,13 @@ _LOOK_EVERY_S = 1.0
 
 
 class ExportError(StoreError):
-    """What was asked for can't be exported; the message says what to ask for instead."""
+    """What was asked for can't be exported; the message says what to ask for instead.
+
+    Attributes:
+        unknown: of what kind the name is that is not known; empty where it is something else.
+    """
+
+    unknown: str = ""
 
 
 class BehindError(ExportError):
@@ -62,6 +68,7 @@ class Choice:
         areas: codes; only in these areas of `area_set`.
         things: ids.
         observed_properties: ids.
+        is_nothing: whether it is known that nothing meets the conditions.
         gate: withholds small counts.
     """
 
@@ -72,6 +79,7 @@ class Choice:
     areas: Sequence[str] = ()
     things: Sequence[str] = ()
     observed_properties: Sequence[str] = ()
+    is_nothing: bool = False
     gate: Gate = OPEN
 
 
@@ -103,7 +111,9 @@ class Export:
     def __init__(self, connection: Connection, choice: Choice) -> None:
         self._connection = connection
         self._reading: Generator[NDArray[Any], None, None] | None = None
-        self._all = not (choice.area_set or choice.things or choice.observed_properties)
+        self._all = not (
+            choice.area_set or choice.things or choice.observed_properties or choice.is_nothing
+        )
         self.width = choice.width
         self.gate = choice.gate
         self.streams, self.owners = _streams(connection, choice)
@@ -287,6 +297,8 @@ def _streams(connection: Connection, choice: Choice) -> tuple[list[Stream], list
         raise ExportError(
             f"area {quote(choice.areas[0])} needs the area set that it belongs to (--area-set)"
         )
+    if choice.is_nothing:
+        return [], []
     for kind, wanted, query in (
         ("area set", [choice.area_set] if choice.area_set else [], "area_set_ids"),
         ("area", choice.areas, "area_codes"),
@@ -315,7 +327,9 @@ def _check(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
             near = get_close_matches(name, known, n=3, cutoff=0.5)
             there = ", ".join(near or sorted(known)[:5]) or "none"
             hint = "did you mean" if near else "there are, for example," if known else "there is"
-            raise ExportError(f"there is no {kind} {quote(name)}; {hint} {there}")
+            error = ExportError(f"there is no {kind} {quote(name)}; {hint} {there}")
+            error.unknown = kind
+            raise error
 
 
 def _one(connection: Connection, query: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,14 @@ from fastapi import APIRouter, Depends, Query, Response
 from tsuji_platform.api.answers import RowsDep, Wanted, described_by
 from tsuji_platform.api.bbox import parse_bbox
 from tsuji_platform.api.callers import Caller
-from tsuji_platform.api.choosing import AreaQuery, AreaSetQuery, BoxQuery, Kind
+from tsuji_platform.api.choosing import (
+    MOST_NAMES,
+    AreaQuery,
+    AreaSetQuery,
+    BoxQuery,
+    Kind,
+    chosen_things,
+)
 from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.formats import ROWS, Format, media_type
 from tsuji_platform.api.hub import Hub, HubDep
@@ -26,7 +33,6 @@ router = APIRouter(
     },
 )
 _LENGTH = timedelta(hours=24)
-_MOST_NAMES = 1_000
 
 
 def _choice(
@@ -68,27 +74,29 @@ def _choice(
         raise BadParameterError(f"start {start!r:.80} must be before {shown}")
     if area and area_set is None:
         raise BadParameterError(f"area {area[0]!r:.80} needs the `area_set` that it belongs to")
-    for names in (thing, observed_property, area):
-        if names is not None and len(names) > _MOST_NAMES:
-            raise BadParameterError(f"{len(names)} values of one parameter are over {_MOST_NAMES}")
+    named = {"thing": thing, "observed_property": observed_property, "area": area}
+    for name, values in named.items():
+        if values is not None and len(values) > MOST_NAMES:
+            raise BadParameterError(f"{name}: {len(values)} values are over {MOST_NAMES}")
+    things = _things(hub, thing, kind, bbox)
     return Choice(
         start=since,
         end=until,
         area_set=area_set,
         areas=area or (),
-        things=_things(hub, thing, kind, bbox),
+        things=things or (),
         observed_properties=observed_property or (),
+        is_nothing=things == [],
     )
 
 
-def _things(hub: Hub, asked: list[str] | None, kind: str | None, bbox: str | None) -> list[str]:
+def _things(
+    hub: Hub, asked: list[str] | None, kind: str | None, bbox: str | None
+) -> list[str] | None:
+    """Ids of the things that are meant; None for all."""
     if kind is None and bbox is None:
-        return asked or []
-    wanted = ThingFilter(thing_ids=asked or (), kind=kind, bbox=parse_bbox(bbox))
-    found = hub.finding.things(wanted)
-    if not found:
-        raise BadParameterError("no thing is of this kind, of these ids and within this bbox")
-    return found
+        return asked or None
+    return chosen_things(hub, ThingFilter(thing_ids=asked or (), kind=kind, bbox=parse_bbox(bbox)))
 
 
 Chosen = Annotated[Choice, Depends(_choice)]

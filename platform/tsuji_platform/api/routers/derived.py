@@ -57,7 +57,9 @@ def derived(
     asked = list(DERIVED) if figures is None else figures.split(",")
     for name in asked:
         if name not in DERIVED:
-            raise BadParameterError(f"figure {name!r:.80} is not one of " + ", ".join(DERIVED))
+            raise BadParameterError(
+                f"figures: {name!r:.80} is not one of " + ", ".join(DERIVED), parameter="figures"
+            )
     codes = sorted(area.code for area in hub.areas.areas(area_set))
     moment = situation_of(hub, area_set, at)
     found = of_areas(hub, moment, codes)
