@@ -14,12 +14,13 @@ from fastapi.testclient import TestClient
 from alarmed import BUSY, HOT, Alarmed
 from live_reader import Folded, follow, serving
 from samples import T0, after, message, registration
+from tsuji_platform.api import live
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live_ids import EventId
 from tsuji_platform.api.routers import live as live_router
-from tsuji_platform.store import Database, Writer
-from tsuji_platform.store.live import Snapshot
+from tsuji_platform.store import Database, StoreError, Writer
+from tsuji_platform.store.live import Live, Snapshot
 
 WEST, EAST = "139.69,35.69,139.699,35.7", "139.7005,35.69,139.71,35.699"
 IMMEDIATE = HOT.replace('for = "2m"\n', "").replace('clears_after = "2m"\n', "") + BUSY
@@ -122,6 +123,45 @@ def test_a_transaction_that_ends_after_later_ones_is_missed_by_nobody(
     assert folded.newest["pole-2", "air_temperature"] == ("2026-04-01T04:00:00Z", 2.0)
     assert folded.told["gate-1", "pedestrians_in"][1:] == [("2026-04-01T04:00:00Z", 9.0)]
     assert folded.reasons == ["new"]
+
+
+def test_who_comes_first_after_the_database_was_replaced_is_told_all_and_what_changes(
+    city: Database, clock, writer: Writer, monkeypatch
+) -> None:
+    lost, waits, again = threading.Event(), threading.Event(), threading.Event()
+    real = live.changes
+
+    def changes(url: str, every_s: float) -> Iterator[None]:
+        if not lost.is_set():
+            yield
+            lost.wait(60)
+            raise StoreError("the connection was lost")
+        waits.set()
+        again.wait(60)
+        yield from real(url, every_s)
+
+    monkeypatch.setattr(live, "changes", changes)
+    monkeypatch.setattr(live_router, "HEARTBEAT_S", 0.5)
+    asked = {"area_set": "squares", "events": ["areas", "observations"]}
+    heard: list[str] = []
+
+    def until_a_change(name: str) -> bool:
+        heard.append(name)
+        if heard == ["snapshot", "heartbeat"]:
+            again.set()
+            writer.save([message("gate-2", after(hours=4), pedestrians=77)])
+        return name == "change"
+
+    with serving(create_app(Hub(city, clock))) as url:
+        assert caught_up(url, **asked).areas
+        monkeypatch.setattr(Live, "identity", lambda _: "another one")
+        lost.set()
+        assert waits.wait(60)
+        folded = Folded()
+        follow(url, folded, until_a_change, at_most=60_000, **asked)
+    assert "change" in heard
+    assert set(folded.areas) == {"W", "E"}
+    assert folded.newest["gate-2", "pedestrians"][1] == 77
 
 
 def test_figures_and_states_are_whole_after_a_break(

@@ -93,9 +93,12 @@ class LiveFeed:
         known, reason = _parsed(last_event_id)
         which = subscriber.filter
         with self._lock:
-            group = self._groups.setdefault(which, Group(which, repr(self._hub.gate)))
+            group = self._group(which)
             if not self._is_fresh(which) or not self._has(known):
                 self._advance()
+                if self._group(which) is not group:  # another database: everything was forgotten
+                    group = self._group(which)
+                    self._advance()
             areas = self._areas.get(which.area_set or "", NO_AREAS)
             if not group.digest:
                 group.choose(self._city, areas)
@@ -110,6 +113,9 @@ class LiveFeed:
             subscriber.group = group
             group.subscribers.add(subscriber)
             self._send([(subscriber, events + self._heartbeat(group, at), at)])
+
+    def _group(self, which: Filter) -> Group:
+        return self._groups.setdefault(which, Group(which, repr(self._hub.gate)))
 
     def heartbeat(self, subscriber: Subscriber) -> bytes:
         """What a quiet stream says, in the event loop: that it is alive, and how old the data are."""
