@@ -63,7 +63,11 @@ def record(
     address = wiring.broker_address()
     stop = threading.Event()
     on_stop_signal(stop.set)
-    mqtt5 = wait_for_broker(address, stop)
+    try:
+        mqtt5 = wait_for_broker(address, stop, for_s)
+    except ConnectionError as error:
+        typer.echo("tsuji: nothing is recorded: no broker came in the time of --for", err=True)
+        raise typer.Exit(1) from error
     if stop.is_set():
         raise typer.Exit(1)
     if mqtt5 is None:

@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     from tsuji_simulators.mqtt5 import Mqtt5
 
 
-def wait_for_broker(address: BrokerAddress, stop: threading.Event) -> "Mqtt5 | None":
+def wait_for_broker(
+    address: BrokerAddress, stop: threading.Event, timeout_s: float | None = None
+) -> "Mqtt5 | None":
     """What the broker grants those who speak MQTT 5, once it is there.
 
     Args:
         address: the broker.
         stop: ends the waiting.
+        timeout_s: it has to be there by then; None waits for as long as it takes.
 
     Returns:
         None where it knows only older versions, or `stop` was set before.
+
+    Raises:
+        ConnectionError: it is not there within `timeout_s`.
     """
     from tsuji_simulators.mqtt5 import mqtt5_of, wait_for_mqtt5
 
@@ -31,4 +37,4 @@ def wait_for_broker(address: BrokerAddress, stop: threading.Event) -> "Mqtt5 | N
             "for one",
             err=True,
         )
-    return wait_for_mqtt5(address, stop)
+    return wait_for_mqtt5(address, stop, timeout_s)

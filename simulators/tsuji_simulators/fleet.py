@@ -110,7 +110,7 @@ class Fleet(Part):
             thing_id = f"{self.id}{number}"
             yield ThingRow.model_construct(
                 id=thing_id,
-                name=f"{self.name or self.id} {number}",
+                name=f"{self.name} {number}" if self.name else thing_id,
                 longitude=longitude,
                 latitude=latitude,
                 place=self.places[index % len(self.places)] if self.places else self.place,

@@ -134,7 +134,7 @@ class Scenario(Part):
         seen: set[str] = set()
         for fleet in self.fleets:
             for kind in fleet.places:
-                self._check_kind(kind, f"fleet {fleet.id!r}")
+                self._check_kind(kind, f"fleet {fleet.id!r} names")
             for row in fleet.things:
                 self._check_kind(row.place or fleet.place, f"thing {row.id!r} stands in")
                 if counts_people((*fleet.datastreams, *row.also)) and row.people_per_day is None:

@@ -1,12 +1,14 @@
 """Finds and reads scenario files: shipped ones by name, others by path, and whatever they build on."""
 
 import tomllib
+from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tsuji_platform.contract.rejection import quote
 from tsuji_simulators import faults
@@ -46,7 +48,7 @@ def load_scenario(name_or_path: str) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(
             f"scenario {name_or_path!r} is neither one of {', '.join(shipped())} nor a file "
-            f"that can be read: {error}"
+            f"that can be read: {_why(error)}{_meant(name_or_path)}"
         ) from error
     return parse_scenario(text, name_or_path, path.parent)
 
@@ -69,10 +71,13 @@ def parse_scenario(text: str, source: str, folder: Path | None = None) -> Scenar
     try:
         scenario = Scenario.model_validate(whole)
     except ValidationError as error:
+        found = error.errors()
         wrong = "\n".join(
             f"  {'.'.join(map(str, one['loc'])) or 'scenario'}: "
             f"{one['msg'].removeprefix('Value error, ')}{_shown(one['input'])}"
-            for one in error.errors()
+            for one in found
+            # A list whose only entry is wrong counts as empty as well, which says nothing new.
+            if not (one["type"] == "too_short" and any(_is_inside(one, other) for other in found))
         )
         raise ScenarioError(f"scenario {source} can't be used:\n{wrong}") from error
     try:
@@ -145,7 +150,7 @@ def _base(base: str, source: str, folder: Path | None) -> tuple[str, str, Path |
         known = [*shipped(), *sorted(_names(_folder() / "parts"))]
         raise ScenarioError(
             f'scenario {source}: "extends" names {quote(base)}, which is neither one of '
-            f"{', '.join(known)} nor a file that can be read: {error}"
+            f"{', '.join(known)} nor a file that can be read: {_why(error)}"
         ) from error
 
 
@@ -161,6 +166,21 @@ def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = value
     return merged
+
+
+def _is_inside(outer: ErrorDetails, inner: ErrorDetails) -> bool:
+    """Whether the other mistake lies further inside of the same thing."""
+    depth = len(outer["loc"])
+    return len(inner["loc"]) > depth and inner["loc"][:depth] == outer["loc"]
+
+
+def _meant(name: str) -> str:
+    close = get_close_matches(name.removesuffix(_SUFFIX), shipped(), 1)
+    return f"; perhaps you meant {close[0]!r}?" if close else ""
+
+
+def _why(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _shown(value: object) -> str:

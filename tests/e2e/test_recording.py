@@ -51,6 +51,24 @@ def test_a_recording_ends_cleanly_and_in_several_files(
     assert {one.topic for one in carried} == {"wanted/0", "wanted/1", "wanted/2"}
 
 
+def test_a_recording_of_a_set_length_does_not_wait_for_a_broker_for_ever(
+    recorder: Callable[..., subprocess.Popen[bytes]],
+    broker: PrivateServer,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "nothing.tsuji"
+    broker.stop()
+    try:
+        process = recorder(path, "--for", "0.2s")
+        _, said = process.communicate(timeout=60)
+    finally:
+        broker.start()
+    assert process.returncode == 1
+    assert b"no broker answers at" in said
+    assert b"nothing is recorded: no broker came in the time of --for" in said
+    assert not path.exists()
+
+
 def test_a_recording_says_what_it_missed(
     broker: PrivateServer,
     address: BrokerAddress,

@@ -443,7 +443,7 @@ def test_schema_and_validator_refuse_the_same(old: str, new: str, complaint: str
             "extends.*'tokio', which is neither one of",
         ),
         ('extends = "tokyo-places"', "extends = 3", "extends.*got 3"),
-        ('places = ["station", "park"]', 'places = ["moon"]', "place of kind 'moon'"),
+        ('places = ["station", "park"]', 'places = ["moon"]', "'c-' names a place of kind 'moon'"),
         ("people = { park = 2 }", "people = { moon = 2 }", "place of kind 'moon'"),
         ('id = "p-"', 'id = "c-"', "two things have the id 'c-1'"),
         ("people_per_day = [2000, 9000]", "", "people_per_day"),
@@ -464,6 +464,33 @@ def test_what_does_not_fit_together_is_refused(old: str, new: str, complaint: st
     assert old in SMALL + HAPPENINGS
     with pytest.raises(ScenarioError, match=complaint):
         parse_scenario((SMALL + HAPPENINGS).replace(old, new, 1), "small.toml")
+
+
+def test_one_mistake_is_one_line_also_in_the_only_fleet() -> None:
+    text = SMALL.split("[[fleets]]")
+    only = "[[fleets]]".join(text[:2]).replace("number = 7", "number = -4")
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(only, "small.toml")
+    assert str(caught.value).splitlines()[1:] == [
+        "  fleets.0.number: Input should be greater than or equal to 1 (got -4)"
+    ]
+    with pytest.raises(ScenarioError, match=r"fleets: .*at least 1 item"):
+        parse_scenario(text[0] + "fleets = []", "small.toml")
+
+
+def test_numbered_things_without_a_name_go_by_their_ids() -> None:
+    scenario = parse_scenario(SMALL, "small.toml")
+    first = next(one for one in scenario.members if one.id == "c-1")
+    assert first.thing.name == "c-1"
+
+
+def test_a_misspelt_scenario_is_told_which_may_be_meant(tmp_path: Path) -> None:
+    with pytest.raises(
+        ScenarioError, match=r"file that can be read: No such .*meant 'fireworks'\?"
+    ):
+        load_scenario("firework")
+    with pytest.raises(ScenarioError, match=r"file that can be read: Is a directory$"):
+        load_scenario(str(tmp_path))
 
 
 def test_files_that_build_on_each_other_are_refused(tmp_path: Path) -> None:
