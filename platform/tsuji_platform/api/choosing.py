@@ -66,7 +66,7 @@ def _chosen(
     hub: HubDep,
     thing: Annotated[
         list[ThingId] | None,
-        Query(description="only of these things; may be repeated", examples=[["pole-01"]]),
+        Query(description="only of these things; may be repeated", examples=[["pole-001"]]),
     ] = None,
     kind: Kind = None,
     observed_property: Annotated[

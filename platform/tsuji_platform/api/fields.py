@@ -36,7 +36,7 @@ Name = Annotated[
 NameEn = Annotated[
     str, Field(description="English name, empty where none is known", examples=["Shinjuku East"])
 ]
-ThingId = Annotated[str, Field(description="id of the thing", examples=["pole-01"])]
+ThingId = Annotated[str, Field(description="id of the thing", examples=["pole-001"])]
 PropertyId = Annotated[
     str, Field(description="id of the observed property", examples=["air_temperature"])
 ]
@@ -72,7 +72,7 @@ class Linked(BaseModel):
     links: dict[str, str] = Field(
         default_factory=dict,
         description="addresses of what is next to this, by relation; paths of this host",
-        examples=[{"self": "/v1/things/pole-01"}],
+        examples=[{"self": "/v1/things/pole-001"}],
     )
 
 
@@ -91,7 +91,7 @@ class Page(Linked):
     next: str | None = Field(
         None,
         description="address of the next page; null on the last",
-        examples=["/v1/things?limit=1000&after=pole-01"],
+        examples=["/v1/things?limit=1000&after=pole-001"],
     )
     count: Count | None = Field(
         None, description="only where the parameter `count` asked for it; otherwise null"

@@ -165,6 +165,6 @@ def _at(
 
 HubDep = Annotated[Hub, Depends(_hub)]
 At = Annotated[datetime | None, Depends(_at)]
-ThingPath = Annotated[str, Path(description="id of a thing", examples=["pole-01"])]
+ThingPath = Annotated[str, Path(description="id of a thing", examples=["pole-001"])]
 SetPath = Annotated[str, Path(description="id of an area set", examples=["mesh500-central"])]
 CodePath = Annotated[str, Path(description="code of an area", examples=["533945373"])]

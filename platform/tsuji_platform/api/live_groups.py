@@ -184,6 +184,7 @@ class Subscriber:
     Attributes:
         filter: what it asks for.
         loop: where it is served.
+        caller: whose it is; None where nobody counts.
         queue: what waits to be sent.
         group: those who ask for the same; None before it is attached.
         known: the id of all that was queued.
@@ -192,6 +193,7 @@ class Subscriber:
 
     filter: Filter
     loop: asyncio.AbstractEventLoop
+    caller: str | None = None
     queue: "asyncio.Queue[Message]" = field(default_factory=lambda: asyncio.Queue(BACKLOG))
     group: Group | None = None
     known: EventId | None = None

@@ -107,7 +107,7 @@ class ThingValue(BaseModel):
 class ThingState(BaseModel):
     """What a thing said last."""
 
-    id: str = Field(description="of the thing", examples=["pole-01"])
+    id: str = Field(description="of the thing", examples=["pole-001"])
     state: State
     last_observed_at: LastObserved
     latest: dict[str, ThingValue] = Field(description="by observed property")

@@ -132,7 +132,7 @@ class Shelters(Listed):
 class Sensor(BaseModel):
     """A thing that stands in the area."""
 
-    id: str = Field(description="of the thing", examples=["pole-01"])
+    id: str = Field(description="of the thing", examples=["pole-001"])
     name: Name
     name_en: NameEn
     kind: str = Field(description="what it is", examples=["smart_pole"])

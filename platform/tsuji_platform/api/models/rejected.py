@@ -16,7 +16,7 @@ class RejectedCount(RejectedAmount):
     """What is kept of one thing's messages that were rejected for one reason."""
 
     thing: str | None = Field(
-        description="id as in the topic; null where it names none", examples=["pole-01"]
+        description="id as in the topic; null where it names none", examples=["pole-001"]
     )
     reason: str = Field(description="why", examples=["unregistered_thing"])
     last_received_at: Time
@@ -32,7 +32,7 @@ class RejectedMessage(Linked):
     """One message that was not believed, or not as a whole."""
 
     id: int = Field(description="of the message", examples=[17])
-    topic: str = Field(description="MQTT topic", examples=["tsuji/v1/things/pole-01/observations"])
+    topic: str = Field(description="MQTT topic", examples=["tsuji/v1/things/pole-001/observations"])
     thing: str | None = Field(description="id as in the topic; null where it names none")
     reason: str = Field(description="why", examples=["unregistered_thing"])
     detail: str = Field(description="what was wrong, and what would be right")

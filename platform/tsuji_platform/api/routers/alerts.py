@@ -52,7 +52,7 @@ def alerts(
     ] = None,
     thing: Annotated[
         str | None,
-        Query(max_length=64, description="only about this thing", examples=["pole-01"]),
+        Query(max_length=64, description="only about this thing", examples=["pole-001"]),
     ] = None,
     interval: IntervalQuery = None,
     start: Annotated[

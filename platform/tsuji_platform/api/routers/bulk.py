@@ -39,7 +39,7 @@ def _choice(
     hub: HubDep,
     thing: Annotated[
         list[str] | None,
-        Query(description="only of these things; may be repeated", examples=[["pole-01"]]),
+        Query(description="only of these things; may be repeated", examples=[["pole-001"]]),
     ] = None,
     kind: Kind = None,
     observed_property: Annotated[

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from tsuji_platform.api import errors
 from tsuji_platform.api.bbox import parse_bbox
+from tsuji_platform.api.callers import Caller
 from tsuji_platform.api.hub import HubDep, sees_counts
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.live_filter import Filter, Part, checked
@@ -85,7 +86,7 @@ def _filter(
         ),
     ] = None,
     thing: Annotated[
-        list[str] | None, Query(description="only of these things", examples=[["pole-01"]])
+        list[str] | None, Query(description="only of these things", examples=[["pole-001"]])
     ] = None,
     kind: Annotated[
         list[str] | None,
@@ -154,9 +155,11 @@ async def live(
     """
     state = request.app.state
     feed: LiveFeed = state.whole_live if sees_counts(request) else state.live
-    if not feed.enter():
+    known: Caller | None = getattr(request.state, "caller", None)
+    caller = None if known is None or known.policy == "dashboard" else known.subject
+    if not feed.enter(caller):
         return errors.problem(503, _FULL, {"Retry-After": "30"})
-    subscriber = Subscriber(which, asyncio.get_running_loop())
+    subscriber = Subscriber(which, asyncio.get_running_loop(), caller)
     try:
         await to_thread.run_sync(
             feed.attach, subscriber, last_event_id or last_event_id_, limiter=feed.door

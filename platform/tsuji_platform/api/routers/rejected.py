@@ -37,7 +37,7 @@ def rejected(
     ] = None,
     thing: Annotated[
         str | None,
-        Query(max_length=64, description="only of this thing", examples=["pole-01"]),
+        Query(max_length=64, description="only of this thing", examples=["pole-001"]),
     ] = None,
     count: CountQuery = None,
     limit: Annotated[
@@ -48,7 +48,7 @@ def rejected(
         Query(
             max_length=1_000,
             description="the thing and reason before the page; what names no thing comes last",
-            examples=["pole-01/future_time"],
+            examples=["pole-001/future_time"],
         ),
     ] = None,
 ) -> Response:
@@ -88,7 +88,7 @@ def _parse_after(text: str | None) -> tuple[str | None, str] | None:
     thing_id, slash, reason = text.rpartition("/")
     if not slash or reason not in frozenset(Reason):
         raise BadParameterError(
-            f"after {text!r:.80} is not a thing and a reason, such as pole-01/future_time; "
+            f"after {text!r:.80} is not a thing and a reason, such as pole-001/future_time; "
             "take it from `next`"
         )
     return thing_id or None, reason

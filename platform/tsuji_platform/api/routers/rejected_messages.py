@@ -27,7 +27,7 @@ def rejected_messages(
     ] = None,
     thing: Annotated[
         str | None,
-        Query(max_length=64, description="only of this thing", examples=["pole-01"]),
+        Query(max_length=64, description="only of this thing", examples=["pole-001"]),
     ] = None,
     since: Annotated[
         str | None,

@@ -47,7 +47,7 @@ def things(
         Query(
             max_length=64,
             description="the id before the page; take it from `next`",
-            examples=["pole-01"],
+            examples=["pole-001"],
         ),
     ] = None,
 ) -> Response:
@@ -91,7 +91,7 @@ def datastreams(
         Query(
             max_length=200,
             description="thing and observed property before the page; take it from `next`",
-            examples=["pole-01,air_temperature"],
+            examples=["pole-001,air_temperature"],
         ),
     ] = None,
 ) -> Response:
