@@ -2,9 +2,11 @@
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +14,7 @@ from fastapi.testclient import TestClient
 from live_reader import Folded, follow, serving
 from samples import after, broken, message
 from tsuji_platform.analytics.suppression import Gate
+from tsuji_platform.api import live as live_feed
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.callers import Callers
 from tsuji_platform.api.errors import UnauthorizedError
@@ -128,6 +131,28 @@ def test_a_revoked_key_ends_the_streams_that_it_opened(
     told = [result for _, result in folded.told["gate-1", "pedestrians_in"]]
     assert told
     assert 7 not in told
+
+
+def test_one_caller_leaves_room_for_the_streams_of_others(
+    hub_database: Database, keys: Keys, monkeypatch, eventually: Callable
+) -> None:
+    monkeypatch.setattr(live_feed, "MOST_OF_ONE", 1)
+    doors = Doors.of(
+        hub_database, ApiSettings(anonymous_rate=0), SharedSecretSettings(dashboard_key=DASHBOARD)
+    )
+    office = bearer(keys.create("office"))
+    with serving(create_app(Hub(hub_database), doors)) as url, ExitStack() as opened:
+
+        def status(headers: dict[str, str]) -> int:
+            asked = httpx.stream("GET", f"{url}/v1/live", headers=headers, timeout=60)
+            return opened.enter_context(asked).status_code
+
+        assert status({}) == 200
+        assert status({}) == 429
+        assert [status(office), status(office)] == [200, 429]
+        assert [status(bearer(DASHBOARD)), status(bearer(DASHBOARD))] == [200, 200]
+        opened.close()
+        eventually(lambda: status({}) == 200, what="the place is given back")
 
 
 def test_secrets_are_not_in_the_database(hub_url: str, keys: Keys) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from datetime import timedelta
 import anyio
 
 from tsuji_platform.api import shape
+from tsuji_platform.api.errors import TooManyError
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live_city import City
 from tsuji_platform.api.live_filter import Filter, Part
@@ -28,6 +30,8 @@ _ALERTS_AT_FIRST = BACKLOG // 2
 _ALERTS_MISSED = 1_000
 MOST_LISTENERS = 2_000
 """Streams open at once in one process: each holds a connection and a backlog."""
+MOST_OF_ONE = 1_200
+"""Of these, those of one key or address: others find room beside it."""
 KEPT = timedelta(days=7)
 """A stream that was left longer ago begins anew: messages about alerts are kept for as long."""
 
@@ -54,6 +58,7 @@ class LiveFeed:
         self._looked: float | None = None
         self._passed_over = False
         self._listeners = 0
+        self._of_callers = Counter[str]()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="live", daemon=True)
 
@@ -70,10 +75,24 @@ class LiveFeed:
         """How many streams are open."""
         return self._listeners
 
-    def enter(self) -> bool:
-        """Take a place, in the event loop; False where all are taken."""
+    def enter(self, caller: str | None = None) -> bool:
+        """Take a place, in the event loop; False where all are taken.
+
+        Args:
+            caller: whose; None for somebody whose streams nobody counts.
+
+        Raises:
+            TooManyError: the caller has as many as one may have.
+        """
         if self._listeners >= MOST_LISTENERS:
             return False
+        if caller is not None:
+            if self._of_callers[caller] >= MOST_OF_ONE:
+                raise TooManyError(
+                    f"{MOST_OF_ONE} live streams of yours are open here, as many as one caller may have: "
+                    "end one first"
+                )
+            self._of_callers[caller] += 1
         self._listeners += 1
         return True
 
@@ -81,6 +100,10 @@ class LiveFeed:
         """Give the place back, in the event loop; waits for nothing."""
         subscriber.gone = True
         self._listeners -= 1
+        if subscriber.caller is not None:
+            self._of_callers[subscriber.caller] -= 1
+            if not self._of_callers[subscriber.caller]:
+                del self._of_callers[subscriber.caller]
 
     def attach(self, subscriber: Subscriber, last_event_id: str | None = None) -> None:
         """Begin a stream: with what was missed where that can be told, else with a whole snapshot.
