@@ -82,7 +82,11 @@ class FlowLine(Live):
 
 def sum_up(final: "PlayProgress", refusal: str, trouble: str, *, to_now: bool, paced: bool) -> int:
     """Say what has become of a replay; returns the exit code."""
-    late = f"; the latest went out {final.latest_s * 1000:,.1f} ms late" if paced else ""
+    late = (
+        f"; the latest went out {final.latest_s * 1000:,.1f} ms late"
+        if paced and final.sent
+        else ""
+    )
     typer.echo(
         f"{final.sent:,} messages sent, {final.acknowledged:,} of them acknowledged by the broker{late}"
     )

@@ -129,6 +129,10 @@ def files(
 
     if form is not None and form not in _FORMATS:
         raise typer.BadParameter(f"--format is one of {', '.join(_FORMATS)}, got {form!r}")
+    if dry_run and (speed is not None or to_now or loop is not None or state is not None):
+        raise typer.BadParameter(
+            "--speed, --to-now, --loop and --state are for a broker: leave them out, or --dry-run"
+        )
     options = ReadingOptions(
         form=form,
         names=load_names(mapping) if mapping else Names(),
@@ -233,6 +237,9 @@ def _send(track: "Track", how: "How", kept: "StateFile | None") -> int:
             refusal = publisher.refusal
     if kept is not None and final.is_complete:
         kept.forget()
+    went = final.sent or final.unsendable or how.start.messages or how.start.passes
+    if final.is_complete and not went and not how.choice.is_all:
+        _tell("nothing fits: --topic, --thing, --from or --to leave out every message")
     return sum_up(final, refusal, player.trouble, to_now=how.to_now, paced=how.speed is not None)
 
 

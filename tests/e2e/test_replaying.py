@@ -157,3 +157,16 @@ def test_a_dry_run_prints_what_a_replay_reads(hub: HubProcesses, tmp_path: Path)
     assert [json.loads(one)["payload"] for one in lines] == ["2", "6", "10"]
     (tmp_path / "some.jsonl").write_text(done.stdout)
     assert hub.run("replay", str(tmp_path / "some.jsonl"), "--dry-run").stdout == done.stdout
+    refused = hub.run("replay", str(path), "--dry-run", "--to-now", "--loop", "2")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "are for a broker: leave them out, or --dry-run" in " ".join(refused.stderr.split())
+
+
+def test_a_choice_that_leaves_nothing_is_said(hub: HubProcesses, tmp_path: Path) -> None:
+    path = tape(tmp_path / "some.tsuji", 12)
+    done = hub.run("replay", str(path), "--thing", "nobody")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "0 messages sent, 0 of them acknowledged by the broker\n",
+    )
+    assert "--topic, --thing, --from or --to leave out every message" in done.stderr
