@@ -198,8 +198,13 @@ def test_alerts_about_people_are_told_without_how_many_there_are(
         items = public.get("/v1/alerts").json()["items"]
     told = {it["rule"]: (it["peak"]["value"] is None, it["suppressed"]) for it in items}
     assert told == {"hot": (False, False), "busy": (True, True)}
+    (busy,) = [it for it in items if it["rule"] == "busy"]
+    assert (
+        busy["peak"]["time"] == busy["start"]
+    )  # when there were most of them says more, each time
     for data in _told(Live(hub_database, gate)):
         assert (data["peak"]["value"] is None) == (data["rule"] == "busy")
+        assert data["rule"] != "busy" or data["peak"]["time"] == data["start"]
 
 
 def test_messages_about_people_are_written_without_how_many_there_are(

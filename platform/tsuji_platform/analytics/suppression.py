@@ -122,9 +122,10 @@ def counts_people(observed_property: str | None, figure: str | None) -> bool:
 def without_peak(alert: dict[str, Any]) -> dict[str, Any]:
     """An alert about people as the public is told of it: that there is one, and not how many they are.
 
-    It was raised by all counts, small ones among them, so its figures would tell these by subtraction.
+    It was raised by all counts, small ones among them, so its figures would tell these by subtraction, and
+    when there were most compares two sums of them: the start stands for that.
 
     Args:
         alert: as `contract.alert_messages.alert_document` makes it.
     """
-    return alert | {"peak": {"value": None, "time": alert["peak"]["time"], "suppressed": True}}
+    return alert | {"peak": {"value": None, "time": alert["start"], "suppressed": True}}

@@ -171,7 +171,9 @@ def _alert(row: AlertRow, gate: Gate) -> models.Alert:
         start=row.start,
         end=row.end,
         end_reason=row.end_reason,
-        peak=models.AlertPeak(value=None if hidden else row.peak, time=row.peak_at),
+        peak=models.AlertPeak(
+            value=None if hidden else row.peak, time=row.start if hidden else row.peak_at
+        ),
         unit=row.rule["unit"],
         value=None if hidden else row.value,
         value_time=row.value_at,
