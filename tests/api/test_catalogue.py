@@ -102,12 +102,15 @@ def test_only_what_is_whole_is_called_a_download(rows: int, is_whole: bool) -> N
 @pytest.mark.parametrize(
     ("licence", "node"),
     [
-        ("CC BY 4.0", Literal("CC BY 4.0")),
+        ("CC BY 4.0", URIRef("https://creativecommons.org/licenses/by/4.0/")),
+        ("CC-BY-NC-SA-3.0", URIRef("https://creativecommons.org/licenses/by-nc-sa/3.0/")),
+        ("CC BY", Literal("CC BY")),
+        ("CC BY 4.0, but", Literal("CC BY 4.0, but")),
         ("https://a.example/by?v=4", URIRef("https://a.example/by?v=4")),
         ("https://a.example/by (CC BY)", Literal("https://a.example/by (CC BY)")),
     ],
 )
-def test_a_licence_is_an_address_only_where_all_of_it_is(
+def test_a_licence_is_an_address_only_where_all_of_it_has_one(
     licence: str, node: Literal | URIRef
 ) -> None:
     graph = _catalogue_of(_dataset(licence=licence))

@@ -24,6 +24,7 @@ _FORMATS = {
     "JSON": ("json", "application/json"),
 }
 _ADDRESS = re.compile(r"https?://[^\s<>\"{}|\\^`]+")
+_CREATIVE_COMMONS = re.compile(r"CC[ -](BY(?:-NC)?(?:-SA|-ND)?)[ -](\d\.\d)")
 _MOST_ROWS = 10_000
 """What one page of a dataset's features holds at the most."""
 
@@ -206,6 +207,10 @@ def _credits(publisher: str, licence: str) -> Node:
 def _licence(licence: str) -> Node:
     if _ADDRESS.fullmatch(licence):
         return {"dcterms:license": {"@id": licence}}
+    if (known := _CREATIVE_COMMONS.fullmatch(licence)) is not None:
+        kind, number = known.groups()
+        address = f"https://creativecommons.org/licenses/{kind.lower()}/{number}/"
+        return {"dcterms:license": {"@id": address}}
     return {"dcterms:license": licence} if licence else {}
 
 
