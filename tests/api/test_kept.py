@@ -84,7 +84,8 @@ class _Source:
         self.begun.set()
         await self.open.wait()
         accepted = ",".join(request.headers.getlist("accept"))
-        return PlainTextResponse(f"{made} {accepted}", self.status, headers={"ETag": f'W/"{made}"'})
+        headers = {"ETag": f'W/"{made}"', "Content-Encoding": "identity"}
+        return PlainTextResponse(f"{made} {accepted}", self.status, headers=headers)
 
     def client(self) -> httpx.AsyncClient:
         routes = [Route(path, self.answer) for path in ("/v1/latest", "/v1/health")]
@@ -155,10 +156,23 @@ def test_who_has_it_already_is_told_so_and_leaves_it_whole_for_others(asked) -> 
         known = await client.get("/v1/latest", headers={"If-None-Match": 'W/"1"'})
         assert (known.status_code, known.content) == (304, b"")
         assert known.headers["ETag"] == 'W/"1"'
-        assert "content-length" not in known.headers
+        assert {"content-length", "content-encoding"}.isdisjoint(known.headers)
         assert (await client.get("/v1/latest")).text[0] == "1"
         other = await client.get("/v1/latest", headers={"If-None-Match": '"0", "7"'})
         assert (other.status_code, other.text[0]) == (200, "1")
+
+    asked(story)
+
+
+def test_who_asks_at_great_length_fills_no_memory(asked) -> None:
+    async def story(source: _Source, client: httpx.AsyncClient) -> None:
+        for many in ({"headers": {"Accept": "*/*" + " " * 5_000}}, {"params": {"x": "y" * 5_000}}):
+            made = source.made
+            assert [(await client.get("/v1/latest", **many)).status_code for _ in "ab"] == [
+                200,
+                200,
+            ]
+            assert source.made == made + 2
 
     asked(story)
 

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,11 @@ _MOST_BYTES = 32 << 20
 _LARGEST = 4 << 20
 _CHOOSING = frozenset({b"accept", b"accept-encoding", b"host"})
 """Headers on which an answer may depend."""
-_NOT_IN_304 = frozenset({b"content-type", b"content-length", b"content-disposition"})
+_LONGEST = 4_096
+"""Bytes by which an answer is asked for: keys are kept as well, and are not counted."""
+_NOT_IN_304 = frozenset(
+    {b"content-type", b"content-length", b"content-disposition", b"content-encoding"}
+)
 
 Header = tuple[bytes, bytes]
 
@@ -89,10 +94,14 @@ class Kept:
         ):
             await self._app(scope, receive, send)
             return
+        chosen_by = [one for one in scope["headers"] if one[0] in _CHOOSING]
+        asked_by = (scope.get("raw_path", scope["path"]), scope["query_string"])
+        if sum(map(len, asked_by)) + sum(map(len, chain(*chosen_by))) > _LONGEST:
+            await self._app(scope, receive, send)
+            return
         key = (
-            scope.get("raw_path", scope["path"]),
-            scope["query_string"],
-            *(one for one in scope["headers"] if one[0] in _CHOOSING),
+            *asked_by,
+            *chosen_by,
             getattr(caller, "policy", ""),
             getattr(caller, "scopes", None),
         )
