@@ -101,11 +101,14 @@ class _Tsuji(Dash):
         """The first HTML that a browser gets."""
         lang = choose(*_asked.get())
         untyped: Any = super()
+        # Dash looks for its assets when "/" is asked for; the first address may be another one.
+        untyped._setup_server()
         page = str(untyped.index(*args, **kwargs))
         for name, value in {
             "%lang%": lang,
             "%title%": text("title", lang),
             "%noscript%": text("script.needed", lang),
+            "Loading...": text("detail.loading", lang),
         }.items():
             page = page.replace(name, value)
         return page

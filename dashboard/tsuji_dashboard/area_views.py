@@ -47,13 +47,13 @@ def page_body(page: AreaPage, asked: Asked, selection: Selection) -> list[Any]:
         _today(page, asked, selection),
         _history(page, asked, selection),
         html.Div(
-            [*(residents_section(detail.profile, lang) if detail.profile else ())],
+            [
+                *(residents_section(detail.profile, lang) if detail.profile else ()),
+                *methods_section(figures, lang),
+            ],
             className="residents-part",
         ),
-        html.Div(
-            [*things_section(detail.things, selection), *methods_section(figures, lang)],
-            className="sensors-part",
-        ),
+        html.Div(things_section(detail.things, selection), className="sensors-part"),
     ]  # fmt: skip
 
 

@@ -380,6 +380,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "機器「{id}」は見つかりません。",
         "There is no sensor “{id}”.",
     ),
+    "detail.loading": ("読み込み中…", "Loading…"),
     "detail.away": (
         "データAPIに接続できないため、詳細を読み込めません。接続が戻ると自動で読み込みます。",
         "The data API can't be reached. The details load by themselves once it is back.",
@@ -435,7 +436,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "area.as_of": ("{time} 時点(日本時間)", "As of {time} (Tokyo time)"),
     "area.as_of_live": (
         "{time} 時点(日本時間)、1分ごとに更新",
-        "As of {time} (Tokyo time), anew every minute",
+        "As of {time} (Tokyo time), updated every minute",
     ),
     "area.failed": (
         "データAPIに接続できないため、読み込めません。自動で再試行します。",

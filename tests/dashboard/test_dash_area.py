@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -102,6 +103,24 @@ def test_the_page_fits_on_one_sheet_of_paper(city: City, open_page: Open) -> Non
     drawn(page, "heat")
     sheets = page.pdf(prefer_css_page_size=True, print_background=True)
     assert sheets.count(b"/Type /Page\n") == 1
+
+
+def test_paper_is_light_whatever_the_theme_and_the_map_is_on_it(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(where(city, area=city.cell("counter-east"), lang="en", theme="dark"))
+    drawn(page, "history")
+    page.emulate_media(media="print")
+    expect(page.locator("h1")).to_have_css("color", "rgb(27, 42, 65)")
+    page = open_page(city.address(set=MESH, lang="en", theme="dark"))
+    until(page, "() => tsuji.map.areas.size && tsuji.data.areas.size")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    expect(page.locator("header")).to_have_attribute("data-printed", re.compile("Tokyo time"))
+    expect(page.locator("#timeline")).to_be_hidden()
+    until(page, "() => document.querySelector('.map').getBoundingClientRect().width > 400")
+    until(page, "() => document.querySelector('.map').getBoundingClientRect().height > 300")
+    expect(page.locator("#legend")).to_be_visible()
 
 
 def test_the_panel_leads_to_the_page_and_the_page_back_to_the_map(

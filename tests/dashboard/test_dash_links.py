@@ -116,6 +116,14 @@ def test_nonsense_in_the_address_is_told_and_replaced(city: City, open_page: Ope
     expect(page.locator("#banner")).to_be_hidden()
 
 
+def test_all_that_is_wrong_in_an_address_is_told_together(city: City, open_page: Open) -> None:
+    wrong = {"set": "nix", "area": "x9", "figure": "beauty", "at": "tomorrow"}
+    page = open_page(city.address(**wrong), troubled=True)
+    live(page)
+    for value in wrong.values():
+        expect(page.locator("#banner")).to_contain_text(f"「{value}」")
+
+
 def test_a_future_moment_is_told_and_shown_as_now(city: City, open_page: Open) -> None:
     page = open_page(city.address(set=MESH, at="2090-01-01T00:00:00Z", figure="x", lang="en"))
     live(page)

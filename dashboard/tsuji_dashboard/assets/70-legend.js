@@ -26,7 +26,7 @@
         { class: "keys" },
         key("swatch hatch", tsuji.t("legend.none")),
         key("swatch none", tsuji.t("legend.no_sensor")),
-        ...(figure.estimates ? [key("swatch guessed", tsuji.t("legend.estimated"))] : []),
+        ...(figure.estimates ? [key("swatch guessed", tsuji.t("legend.estimated"), pale(colours))] : []),
         key("mark smart_pole live", tsuji.t("legend.pole")),
         key("mark footfall_counter live", tsuji.t("legend.counter")),
         key("mark other live", tsuji.t("legend.other")),
@@ -36,7 +36,18 @@
     if (figure.note) home.append(make("p", { class: "note" }, figure.note));
   }
 
-  const key = (look, label) => make("li", {}, make("span", { class: look, "aria-hidden": "true" }), label);
+  function key(look, label, background) {
+    const mark = make("span", { class: look, "aria-hidden": "true" });
+    if (background) mark.style.background = background;
+    return make("li", {}, mark, label);
+  }
+
+  /** The scale's own colours, as pale as the areas whose value is estimated. */
+  function pale(colours) {
+    const some = [0.2, 0.5, 0.8].map((part) => colours[Math.floor(part * colours.length)]);
+    const stops = some.map((it) => `color-mix(in srgb, ${it} 42%, transparent)`);
+    return `linear-gradient(90deg, ${stops.join(", ")})`;
+  }
 
   tsuji.on("boot", draw);
   tsuji.on("state", (changed) => (changed.has("figure") || changed.has("theme")) && draw());

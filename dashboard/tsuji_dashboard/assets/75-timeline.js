@@ -32,7 +32,23 @@
     if (to === end) return;
     [from, to] = [end - SPAN_MS, end];
     slider.max = String(SPAN_MS / STEP_MS);
-    ticks.replaceChildren(...midnights().map(tick));
+    mark();
+  }
+
+  /** The days below the slider: with their weekday where there is room, the last one never cut off. */
+  function mark() {
+    const room = ticks.clientWidth;
+    const whole = room > 420;
+    const needed = whole ? 70 : 40;
+    ticks.replaceChildren(
+      ...midnights().map((ms) => {
+        const part = (ms - from) / (to - from);
+        const ends = (1 - part) * room < needed;
+        const element = make("span", ends ? { class: "ends" } : {}, tsuji.format.day(ms, whole));
+        element.style.left = `${part * 100}%`;
+        return element;
+      }),
+    );
   }
 
   /** Midnights in Tokyo (UTC+9, no clock changes). */
@@ -40,12 +56,6 @@
     const day = 86400e3;
     const first = Math.ceil((from + 9 * 3600e3) / day) * day - 9 * 3600e3;
     return [0, 1, 2, 3].map((i) => first + i * day).filter((ms) => ms < to - day / 8);
-  }
-
-  function tick(ms) {
-    const element = make("span", {}, tsuji.format.day(ms, window.innerWidth > 860));
-    element.style.left = `${((ms - from) / (to - from)) * 100}%`;
-    return element;
   }
 
   function build() {
@@ -56,6 +66,7 @@
     back = make("button", { type: "button", class: "live-button", on: { click: live } }, tsuji.t("banner.past_button"));
     ticks = make("div", { class: "ticks", "aria-hidden": "true" });
     home.replaceChildren(button, make("div", { class: "track" }, slider, ticks), make("div", { class: "told" }, label, back));
+    new ResizeObserver(() => to && mark()).observe(ticks);
     show();
   }
 

@@ -124,7 +124,7 @@
       const { area } = tsuji.state.get();
       if (set && area) {
         const named = tsuji.t("banner.parameter", { key: "area", value: area });
-        tsuji.status.remark("address", "banner.unknown_parameters", { named });
+        tsuji.status.remark("left", "banner.unknown_parameters", { named });
       }
       if (set) tsuji.status.remark("set", "banner.unknown_set", { id: set });
       // An area without its set may well be one of the set that is shown unasked.
@@ -182,7 +182,7 @@
     tsuji.address.write(changed);
     const { set, at } = tsuji.state.get();
     if (tsuji.address.steps && ["set", "figure", "area", "thing", "at"].some((key) => changed.has(key))) {
-      for (const subject of ["address", "future"]) tsuji.status.remark(subject, null);
+      for (const subject of ["address", "left", "future"]) tsuji.status.remark(subject, null);
     }
     if (changed.has("theme") && tsuji.page) applyTheme();
     if (!tsuji.page || !set) return;

@@ -12,6 +12,7 @@ from tsuji_dashboard.bins import BINS
 from tsuji_dashboard.client import ApiAwayError, UnknownError
 from tsuji_dashboard.detail import Details, Selection
 from tsuji_dashboard.parts import aria
+from tsuji_dashboard.parts import data as attributes
 from tsuji_dashboard.shown import SHOWN, choices
 from tsuji_dashboard.texts import Lang, text, unit_label, words
 from tsuji_dashboard.views import Panel, label, other_charts, panel, trouble
@@ -240,7 +241,7 @@ def _detail(lang: Lang) -> html.Aside:
                 title=close,
                 **aria(label=close),
             ),
-            html.Div(id=ids.DETAIL_BODY),
+            html.Div(id=ids.DETAIL_BODY, **attributes(loading=text("detail.loading", lang))),
             html.Div(id=ids.DETAIL_CHARTS),
             html.Div(id=ids.DETAIL_FOOT),
         ],

@@ -1,0 +1,17 @@
+"""The first page that a dashboard gives after its start is whole, whichever address is asked for."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tsuji_dashboard.app import create_app
+from tsuji_platform.settings import DashboardSettings
+
+
+@pytest.mark.parametrize(("path", "waits"), [("/area?lang=en", "Loading…"), ("/", "読み込み中…")])
+def test_the_first_page_brings_its_scripts_styles_and_words(path: str, waits: str) -> None:
+    with TestClient(create_app(DashboardSettings(), "http://127.0.0.1:9")) as client:
+        page = client.get(path, headers={"Accept-Language": "ja"}).text
+    assert "/assets/95-area.js" in page
+    assert "/assets/10-tsuji.css" in page
+    assert waits in page
+    assert "Loading..." not in page
