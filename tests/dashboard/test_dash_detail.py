@@ -178,7 +178,7 @@ def test_a_past_moment_is_marked_shows_its_own_values_and_leads_back_to_live(
     expect(page.locator("#detail [data-figure=footfall]")).to_have_text(f"{then:,.0f}")
     row = page.locator(f"#ranking tr[data-code='{cell}'] td").first
     expect(row).to_have_text(f"{then:,.0f}")
-    page.get_by_role("button", name="Back to live").click()
+    page.locator("#banner").get_by_role("button", name="Back to live").click()
     live(page)
     expect(page.locator("#banner")).to_be_hidden()
     expect(row).to_have_text(f"{city.value(cell, 'footfall'):,.0f}")
@@ -213,6 +213,6 @@ def test_a_sensor_at_a_past_moment_shows_the_values_of_that_moment(
     expect(page.locator("#detail [data-property=air_temperature]")).to_have_text(f"{then:.1f}")
     expect(page.locator("#detail h3").first).to_contain_text("At ")
     expect(page.locator("#detail .state")).to_have_count(0)
-    page.get_by_role("button", name="Back to live").click()
+    page.locator("#banner").get_by_role("button", name="Back to live").click()
     expect(page.locator("#detail [data-property=air_temperature]")).to_have_text(f"{now:.1f}")
     expect(page.locator("#detail .state")).to_have_text("live")

@@ -46,8 +46,9 @@ def test_a_cell_without_a_sensor_shows_estimated_weather_and_no_footfall(
     expect(page.locator("#detail .tile.chosen")).to_contain_text(told)
     value = city.value(empty, "air_temperature", around)
     expect(page.locator("[data-figure=air_temperature]")).to_have_text(f"{value:.1f}")
-    page.locator("#detail details summary").click()
-    expect(page.locator("#detail details")).to_contain_text("no thing in this area measures it")
+    made = page.locator("#detail details", has_text="How these values are made").last
+    made.locator("summary").click()
+    expect(made).to_contain_text("no thing in this area measures it")
 
     page = open_page(city.address(set=around, figure="footfall", lang="en"))
     live(page)
