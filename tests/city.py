@@ -182,7 +182,7 @@ _SHAPES: dict[str, Callable[[int], dict[str, float]]] = {
 }
 
 
-def until(page: Page, expression: str, arg: object = None, within: float = 30) -> None:
+def until(page: Page, expression: str, arg: object = None, within: float = 90) -> None:
     """Wait until an expression holds in the page.
 
     Playwright's own waiting evaluates text inside the page, which the dashboard's policy forbids.

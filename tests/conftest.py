@@ -140,7 +140,7 @@ def broker() -> Iterator[PrivateServer]:
 def eventually() -> Callable[..., None]:
     """Wait for something that another process does: `eventually(lambda: …, within=60)`."""
 
-    def wait(condition: Callable[[], object], within: float = 30, what: str = "") -> None:
+    def wait(condition: Callable[[], object], within: float = 60, what: str = "") -> None:
         deadline = time.monotonic() + within
         while not condition():
             if time.monotonic() > deadline:

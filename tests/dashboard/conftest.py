@@ -46,7 +46,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """
     contexts = []
     problems: list[str] = []
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=90_000)
 
     def open_(
         address: str,

@@ -52,14 +52,14 @@ def test_figures_add_up_while_the_database_stands_and_afterwards(
         with psycopg.connect(hub_url) as lock:
             lock.execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE")
             publish(500)  # the first 300 once more, and 200 new ones
-            eventually(lambda: watched.health["waiting"] == 500)
+            # how many of them are read ahead depends on how quickly they come
+            eventually(lambda: watched.health["waiting"] > 0)
             watched.check_balance()
             lock.rollback()
-        eventually(lambda: watched.health["waiting"] == 0)
+        eventually(lambda: watched.health["received"] == 801 and watched.health["waiting"] == 0)
         watched.check_balance()
         health = watched.health
         assert (health["stored"], health["duplicate"], health["rejected"]) == (500, 300, 1)
-        assert health["received"] == 801
         publisher.publish_observations("late", observations("late", after(), 60, pedestrians=1))
         eventually(lambda: watched.health["rejected"] == 2)
         publisher.publish_things([thing("late", "pedestrians")])
