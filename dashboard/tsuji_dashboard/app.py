@@ -156,7 +156,8 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
         limits=httpx.Limits(max_connections=200, max_keepalive_connections=20),
         trust_env=False,
     )
-    relay = Relay(http)
+    alerts = watch.Alerts(Api(http))
+    relay = Relay(http, on_alert=alerts.forget)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -167,7 +168,7 @@ def create_app(settings: DashboardSettings, api_url: str) -> FastAPI:
     server = FastAPI(title="Tsuji dashboard", lifespan=lifespan, openapi_url=None)
     server.include_router(hub.router(http, relay))
     server.include_router(places.router(http))
-    server.include_router(watch.router(http))
+    server.include_router(watch.router(http, alerts))
     server.include_router(downloads.router(Api(http)))
     made: Any = _Tsuji
     dash_app = made(

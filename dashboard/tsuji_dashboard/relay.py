@@ -7,7 +7,7 @@ that reads too slowly is let go: its browser comes back by itself and gets the w
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -120,9 +120,12 @@ class Viewer:
 class Channel:
     """The upstream subscription of one area set and everyone who watches it."""
 
-    def __init__(self, http: httpx.AsyncClient, area_set: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, area_set: str, on_alert: Callable[[], None]
+    ) -> None:
         self._http = http
         self.area_set = area_set
+        self._on_alert = on_alert
         self._api = "connecting"
         self._state = AreaState()
         self._derived = DerivedState()
@@ -195,6 +198,7 @@ class Channel:
             try:
                 async for event in self._listen():
                     if event.event == "alert":
+                        self._on_alert()
                         self._broadcast(frame("alert", b"{}"))  # viewers ask what there is now
                         continue
                     self._state.take(event.event, event.data)
@@ -228,10 +232,18 @@ class Channel:
 
 
 class Relay:
-    """All channels, opened when somebody looks and closed some time after the last one left."""
+    """All channels, opened when somebody looks and closed some time after the last one left.
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    Args:
+        http: to the data API.
+        on_alert: called whenever an alert has begun, changed or ended, before viewers are told.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, on_alert: Callable[[], None] = lambda: None
+    ) -> None:
         self._http = http
+        self._on_alert = on_alert
         self._channels: dict[str, Channel] = {}
         self._closing: dict[str, asyncio.TimerHandle] = {}
 
@@ -249,7 +261,7 @@ class Relay:
             self._close(self._channels[next(iter(self._closing))])
         if len(self._channels) >= CHANNELS:
             return None
-        channel = self._channels[area_set] = Channel(self._http, area_set)
+        channel = self._channels[area_set] = Channel(self._http, area_set, self._on_alert)
         channel.task.add_done_callback(lambda _: self._ended(channel))
         self._close_later(channel)  # should its first viewer be gone before it watches
         return channel

@@ -40,6 +40,10 @@ class Alerts:
             OrderedDict()
         )
 
+    def forget(self) -> None:
+        """There is news: whoever asks about now from here on is to have it."""
+        self._kept.pop(None, None)
+
     async def of(self, at: str | None) -> dict[str, Any]:
         """Those that are on, and the newest that have ended."""
         until, asked = self._kept.get(at, (0.0, None))
@@ -69,10 +73,9 @@ def _told(on: list[dict[str, Any]], ended: list[dict[str, Any]]) -> dict[str, An
     return {"on": [_small(it) for it in on], "ended": [_small(it) for it in ended]}
 
 
-def router(http: httpx.AsyncClient) -> APIRouter:
+def router(http: httpx.AsyncClient, kept: Alerts) -> APIRouter:
     """The routes that panels of alerts and of the data's health ask."""
     routes = APIRouter(prefix="/hub")
-    kept = Alerts(Api(http))
 
     @routes.get("/alerts")
     async def alerts(at: At = None) -> Response:

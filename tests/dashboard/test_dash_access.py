@@ -17,6 +17,9 @@ RULES = {
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }
 }
+STILL = """() => document.getAnimations().every(
+  it => !(it instanceof CSSTransition) || it.playState !== "running"
+)"""
 MARKED = """() => {
   const it = document.activeElement;
   const look = getComputedStyle(it);
@@ -27,7 +30,8 @@ MARKED = """() => {
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds, each with the first elements that it is about."""
+    """What axe-core finds, each with the first elements that it is about, once all stands still."""
+    until(page, STILL)
     found = Axe().run(page, options=RULES).response["violations"]
     return [
         f"{it['id']} ({it['impact']}): {it['help']} {[node['target'] for node in it['nodes'][:3]]}"

@@ -31,9 +31,15 @@ def derived(city: City, code: str, **params: str) -> dict[str, dict]:
     return next(it["derived"] for it in body["areas"] if it["code"] == code)
 
 
+@pytest.fixture
+def usual(city: City, street: str, eventually: Callable[..., None]) -> None:
+    """The API has heard what is usual there: what it lacked it looks up again after half a minute."""
+    eventually(lambda: derived(city, street)["percent_of_typical"]["value"] is not None, within=90)
+
+
 @pytest.mark.parametrize("figure", ["percent_of_typical", "level_of_service"])
 def test_areas_are_painted_in_the_colour_of_the_apis_derived_figure(
-    city: City, street: str, open_page: Open, figure: str
+    city: City, street: str, usual: None, open_page: Open, figure: str
 ) -> None:
     page = open_page(city.address(set=MESH, figure=figure, lang="en"))
     live(page)
@@ -69,7 +75,7 @@ def test_a_past_moment_has_its_own_derived_figures(
 
 
 def test_the_panel_tells_level_rule_source_and_method_of_each_figure(
-    city: City, street: str, open_page: Open
+    city: City, street: str, usual: None, open_page: Open
 ) -> None:
     page = open_page(city.address(set=MESH, area=street, lang="en"))
     told = city.ask(f"/v1/area-sets/{MESH}/areas/{street}/profile")["derived"]

@@ -63,6 +63,7 @@ def test_alerts_come_onto_the_map_and_into_the_panel_and_end_there(
         it for it in city.ask("/v1/alerts", state="on")["items"] if it["rule"] == "hot-cells"
     ]
     until(page, MARKED, [cell, True])
+    # asked for as soon as it is heard of, though it was asked for a moment before
     page.get_by_role("button", name="2 alerts").click()
     panel = page.locator("#side")
     expect(panel.locator("h2")).to_be_focused()
