@@ -7,10 +7,23 @@ from functools import partial
 
 import psutil
 
-from bench import api, areas, download, faults, history, imports, ingest, replay, simulate
+from bench import (
+    api,
+    areas,
+    dashboard,
+    download,
+    faults,
+    history,
+    imports,
+    ingest,
+    replay,
+    simulate,
+    tls,
+)
 
 PARTS = (
     "ingest",
+    "tls",
     "history",
     "imports",
     "areas",
@@ -19,6 +32,7 @@ PARTS = (
     "faults",
     "api",
     "download",
+    "dashboard",
 )
 
 
@@ -32,10 +46,29 @@ def main() -> None:
         type=int,
         help=f"in part history, about ({history.ROWS:,}), and in part download ({download.ROWS:,})",
     )
+    parser.add_argument(
+        "--messages",
+        type=int,
+        default=dashboard.MESSAGES,
+        help="in part dashboard, of each area set (%(default)s)",
+    )
+    parser.add_argument(
+        "--viewers",
+        type=int,
+        default=dashboard.VIEWERS,
+        help="open maps in part dashboard (%(default)s)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=dashboard.SECONDS,
+        help="that their cost is measured for (%(default)s)",
+    )
     arguments = parser.parse_args()
     chosen = arguments.parts or PARTS
     parts = {
         "ingest": ingest.run,
+        "tls": tls.run,
         "history": partial(history.run, arguments.rows or history.ROWS),
         "imports": imports.run,
         "areas": areas.run,
@@ -44,6 +77,9 @@ def main() -> None:
         "simulate": simulate.run,
         "faults": faults.run,
         "download": partial(download.run, arguments.rows or download.ROWS),
+        "dashboard": partial(
+            dashboard.run, arguments.messages, arguments.viewers, arguments.seconds
+        ),
     }
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there is {', '.join(PARTS)}")

@@ -12,10 +12,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tsuji_platform.runtime.private import private_broker
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.ahead import ahead
-from tsuji_simulators.feed import carried, messages
+from tsuji_simulators.feed import messages
 from tsuji_simulators.mqtt5 import mqtt5_of
 from tsuji_simulators.publish import MAX_UNACKNOWLEDGED, Publisher
 from tsuji_simulators.scenario_files import DEMONSTRATION, load_scenario
+from tsuji_simulators.simulated import carried
 from tsuji_simulators.tape.message import Carried
 
 _START = 1_775_001_600

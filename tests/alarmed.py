@@ -6,9 +6,10 @@ from samples import after, area_set, message, registration, square
 from tsuji.area_sets import by_kind
 from tsuji_ingest.alerting.evaluator import Evaluator
 from tsuji_platform.analytics.alert_rules import Rules, parse
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.alert_outbox import AlertFilter, AlertRow, Alerts
 from tsuji_platform.store.alerting import AlertOffice
+from tsuji_platform.store.writer import Writer
 
 LABEL = 'label = { ja = "試験", en = "Test" }\n'
 HOT = f"""

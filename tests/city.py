@@ -8,14 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 from hub_processes import HubProcesses
 from samples import broken, message, packed, received_at, registration
 from samples import observations as observed
 from tsuji.area_sets import by_kind, put_demonstration
 from tsuji_platform.contract import Observation, Reason, Rejection, observations_topic
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
+from tsuji_platform.store.writer import Writer
 
 HOSTILE = '<img src=x onerror="window.hacked=1">'
 MESH = "mesh500-central"
@@ -33,9 +34,6 @@ class City:
         self.processes = processes
         self.database_url = database_url
         put_demonstration(database_url)
-        processes.run(
-            "areas", "mesh", "139.60", "35.60", "139.82", "35.78", "--size", "250", "--id", "fine"
-        ).check_returncode()
         self._writer = Writer(database_url, "city")
         things = [
             registration(
@@ -141,7 +139,9 @@ class City:
     def ask(self, where: str, **params: str) -> Any:
         """What the API answers."""
         return (
-            httpx.get(f"{self.processes.api_url}{where}", params=params).raise_for_status().json()
+            httpx.get(f"{self.processes.api_url}{where}", params=params, timeout=90)
+            .raise_for_status()
+            .json()
         )
 
     def cell(self, thing_id: str, area_set: str = MESH) -> str:
@@ -182,7 +182,7 @@ _SHAPES: dict[str, Callable[[int], dict[str, float]]] = {
 }
 
 
-def until(page: Page, expression: str, arg: object = None, within: float = 90) -> None:
+def until(page: Page | Frame, expression: str, arg: object = None, within: float = 150) -> None:
     """Wait until an expression holds in the page.
 
     Playwright's own waiting evaluates text inside the page, which the dashboard's policy forbids.
@@ -198,6 +198,34 @@ def live(page: Page) -> None:
     """Wait until the map is live and painted."""
     page.wait_for_selector("#status[data-status=live]")
     until(page, "() => window.tsuji.map.areas.size > 0 && window.tsuji.data.areas.size > 0")
+
+
+def known(page: Page) -> None:
+    """Wait until the map has the things, which it asks for beside all else."""
+    until(page, "() => window.tsuji.map.things.size > 0")
+
+
+def as_told(ask: Callable[[], Any], compare: Callable[[Any], Any]) -> Any:
+    """Compare a page with what the API says, and once more where it has said something else meanwhile.
+
+    Figures of an hour and steps of a day go with the clock: some change every few minutes.
+
+    Args:
+        ask: the API.
+        compare: fails where the page says something else; opens the page, unless that follows by itself:
+            one that was opened before the API is asked may know what was so before.
+
+    Returns:
+        What `compare` gives.
+    """
+    for _ in range(3):
+        told = ask()
+        try:
+            return compare(told)
+        except (AssertionError, pytest.fail.Exception):
+            if ask() == told:
+                raise
+    pytest.fail("the API said something else each time")
 
 
 def wait_for_colour(page: Page, code: str, colour: str) -> None:

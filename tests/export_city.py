@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from samples import T0, area_set, message, registration, square
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
+from tsuji_platform.store.writer import Writer
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 DAY = timedelta(days=1)

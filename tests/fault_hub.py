@@ -19,11 +19,11 @@ from broker_queue import BrokerQueue
 from devices import Key
 from hub_processes import HubProcesses
 from ingest_figures import IngestFigures
+from own_ports import own_port
 from proxy import Proxy
 from rollup_check import assert_exact
 from shifted_clock import ShiftedClock
 from small_volume import SmallServer, small_server
-from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer, private_broker
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import migrate
@@ -101,7 +101,7 @@ class FaultHub:
         )
         self._broker_address = {"hostname": host, "port": port}
         self._group: str | None = None
-        self.figures = {member: IngestFigures(free_port()) for member in MEMBERS}
+        self.figures = {member: IngestFigures(own_port()) for member in MEMBERS}
         self.members: tuple[str, ...] = ()
 
     @property
@@ -118,7 +118,7 @@ class FaultHub:
         self.members, self._group = tuple(members), group
         for member in members:
             self.start_ingest(member)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._subscribed():
             assert time.monotonic() < deadline, self.log(members[0])
             time.sleep(0.02)
@@ -153,6 +153,10 @@ class FaultHub:
         """Messages that the broker keeps for the ingests."""
         return sum(BrokerQueue(self.broker, member).unacknowledged for member in self.members)
 
+    def connections(self) -> int:
+        """How many there have been over all networks: whatever comes twice came over another one."""
+        return sum(network.connections for network in self.networks.values())
+
     def log(self, member: str) -> str:
         """What an ingest printed."""
         return self._processes.log(member).read_text(errors="replace")
@@ -169,20 +173,27 @@ class FaultHub:
                 for name, observed, time, result in connection.execute(_ROWS, span)
             ]
 
+    def books(self) -> tuple[Tally, list[Refusal]]:
+        """The counters of all ingests, and everything that is kept as rejected, at one moment."""
+        with self._connect() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            row = connection.execute(_COUNTERS).fetchone()
+            refused = connection.execute(_REJECTED).fetchall()
+        assert row is not None
+        counted = ("messages", "received", "stored", "duplicate", "corrected", "rejected")
+        kept = ("topic", "payload", "reason", "value_count")
+        return (
+            Tally(**dict(zip(counted, row, strict=True))),
+            [Refusal(**dict(zip(kept, one, strict=True))) for one in refused],
+        )
+
     def tally(self) -> Tally:
         """The counters of all ingests."""
-        with self._connect() as connection:
-            row = connection.execute(_COUNTERS).fetchone()
-        assert row is not None
-        names = ("messages", "received", "stored", "duplicate", "corrected", "rejected")
-        return Tally(**dict(zip(names, row, strict=True)))
+        return self.books()[0]
 
     def rejected(self) -> list[Refusal]:
         """Everything that is kept as rejected."""
-        with self._connect() as connection:
-            names = ("topic", "payload", "reason", "value_count")
-            rows = connection.execute(_REJECTED)
-            return [Refusal(**dict(zip(names, row, strict=True))) for row in rows]
+        return self.books()[1]
 
     def wrong_latest(self) -> int:
         """Datastreams whose newest observation is not the one that is shown as such."""

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import warm_tsuji
-from tsuji_platform.runtime.mqtt import free_port
+from own_ports import own_port
 
 
 class HubProcesses:
@@ -25,7 +25,7 @@ class HubProcesses:
     """
 
     def __init__(self, database_url: str, broker_url: str, home: Path) -> None:
-        api_port, dashboard_port = free_port(), free_port()
+        api_port, dashboard_port = own_port(), own_port()
         self.api_url = f"http://127.0.0.1:{api_port}"
         self.dashboard_url = f"http://127.0.0.1:{dashboard_port}"
         self.broker_url = broker_url
@@ -62,10 +62,10 @@ class HubProcesses:
                 stderr=subprocess.STDOUT,
             )
         address = {"api": f"{self.api_url}/v1/figures", "dashboard": self.dashboard_url}.get(name)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while address is not None:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(address, timeout=5).status_code == 200:
+                if httpx.get(address, timeout=30).status_code == 200:
                     return
             if time.monotonic() > deadline or self._running[name].poll() is not None:
                 pytest.fail(f"{name} does not start:\n{self.log(name).read_text()}")
@@ -96,12 +96,12 @@ class HubProcesses:
         process = self._running.pop(name)
         process.send_signal(number)
         try:
-            return process.wait(20 if kill_after_s is None else kill_after_s)
+            return process.wait(120 if kill_after_s is None else kill_after_s)
         except subprocess.TimeoutExpired:
             process.kill()
             if kill_after_s is None:
                 raise
-            return process.wait(20)
+            return process.wait(60)
 
     def close(self) -> None:
         """End all that still run."""

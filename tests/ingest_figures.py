@@ -18,7 +18,7 @@ class IngestFigures:
 
     def get(self, path: str) -> httpx.Response:
         """Any answer of it."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=20)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=90)
 
     @property
     def health(self) -> dict:

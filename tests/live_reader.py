@@ -12,8 +12,8 @@ from urllib.parse import urlencode, urlsplit
 import uvicorn
 from fastapi import FastAPI
 
-from tsuji_platform.api.connections import PatientProtocol
-from tsuji_platform.runtime.mqtt import free_port
+from own_ports import own_port
+from tsuji_platform.api.cors import OpenProtocol
 
 AWAY = (OSError, http.client.HTTPException)
 """What reading from a server that is cut or killed may raise."""
@@ -95,7 +95,7 @@ def follow(
         asked: parameters.
     """
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=90)
     last = {"Last-Event-ID": folded.last_id} if folded.last_id else {}
     try:
         connection.request(
@@ -126,14 +126,14 @@ def _events(answer: http.client.HTTPResponse, at_most: int | None) -> Iterator[b
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The app on a port of its own; ends all streams when left."""
-    port = free_port()
+    port = own_port()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             port=port,
             log_level="warning",
             timeout_graceful_shutdown=1,
-            http=PatientProtocol,
+            http=OpenProtocol,
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)
@@ -144,4 +144,4 @@ def serving(app: FastAPI) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=90)

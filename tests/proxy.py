@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from own_ports import own_port
+
 _PIECE = 65_536
 
 Target = tuple[str, int] | Path
@@ -31,9 +33,13 @@ class Proxy:
 
     Args:
         target: where to.
+
+    Attributes:
+        connections: how many there have been.
     """
 
     def __init__(self, target: Target) -> None:
+        self.connections = 0
         self._target = target
         self._changed = threading.Condition()
         self._links: set[_Link] = set()
@@ -41,7 +47,7 @@ class Proxy:
         self._latency_s = 0.0
         self._bytes_per_s = float("inf")
         self._listener: socket.socket | None = None
-        self.port = 0
+        self.port = own_port()  # which nothing else takes while the network is cut
         self._listen()
 
     def __enter__(self) -> "Proxy":
@@ -98,7 +104,6 @@ class Proxy:
 
     def _listen(self) -> None:
         listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
-        self.port = listener.getsockname()[1]
         with self._changed:
             self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -117,6 +122,7 @@ class Proxy:
             near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = _Link(near, far)
             with self._changed:
+                self.connections += 1
                 self._links.add(link)
                 is_late = self._listener is not listener
             if is_late:  # cut meanwhile

@@ -16,14 +16,15 @@ _FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One fenced block that begins with its language and the word `recipe`.
+    """One fenced block that begins with its language and a word such as `recipe`.
 
     Attributes:
         where: document and line, for people.
         language: `sh`, `python` or `js`.
-        kind: what else stands behind `recipe`, such as `live`.
+        kind: what else stands behind the word, such as `live`.
         text: what is to be run.
         output: of the block `text output` behind it; None where it has none.
+        like: the same of a block `text like`, where `…` stands for anything.
     """
 
     where: str
@@ -31,6 +32,14 @@ class Recipe:
     kind: str
     text: str
     output: str | None
+    like: str | None
+
+    def is_answered_by(self, said: str) -> bool:
+        """Whether what it printed is as its block `text like` has it."""
+        if self.like is None:
+            return True
+        pattern = ".*".join(re.escape(part) for part in self.like.strip().split("…"))
+        return re.search(pattern, said, re.DOTALL) is not None
 
 
 def recipes(*languages: str) -> list[Recipe]:
@@ -43,24 +52,25 @@ def recipes(*languages: str) -> list[Recipe]:
     ]
 
 
-def recipes_of(document: Path) -> list[Recipe]:
-    """The recipes of one document."""
+def recipes_of(document: Path, marked: str = "recipe") -> list[Recipe]:
+    """The blocks of one document that are marked with this word behind their language."""
     text = document.read_text(encoding="utf-8")
     blocks = list(_FENCE.finditer(text))
     found = []
     for place, block in enumerate(blocks):
         word, _, kind = block[2].strip().partition(" ")
-        if word != "recipe":
+        if word != marked:
             continue
         behind = blocks[place + 1] if place + 1 < len(blocks) else None
-        told = behind is not None and (behind[1], behind[2].strip()) == ("text", "output")
+        told = {} if behind is None or behind[1] != "text" else {behind[2].strip(): behind[3]}
         found.append(
             Recipe(
                 where=f"{document.name}:{text[: block.start()].count(chr(10)) + 1}",
                 language=block[1],
                 kind=kind,
                 text=block[3],
-                output=behind[3] if told and behind is not None else None,
+                output=told.get("output"),
+                like=told.get("like"),
             )
         )
     return found

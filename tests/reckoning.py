@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from devices import Device, Key, TrustingDevice
-from fault_hub import FaultHub
+from fault_hub import FaultHub, Refusal
 
 Span = tuple[datetime, datetime]
 
@@ -29,7 +29,7 @@ class Reckoning:
     def settle(
         self, spans: Sequence[Span], *, within: float, undecided: Callable[[Key], bool]
     ) -> dict[Key, float]:
-        """Wait until the broker owes nothing and all is as it was published.
+        """Wait until the broker owes nothing, and what is stored and rejected is as it was published.
 
         Args:
             spans: of phenomenon time, end excluded; the rest of the table is not looked at.
@@ -48,12 +48,22 @@ class Reckoning:
             rows = self._hub.rows(spans)
             wrong = self._differences(rows, spans, undecided)
             if owed == 0 and not wrong:
-                return dict(rows)
+                if self._kept(self._hub.rejected()) == self._bad:
+                    return dict(rows)
+                wrong = ["what is kept as rejected is not what had to be"]
             if time.monotonic() > deadline:
                 raise AssertionError(
                     f"the broker still keeps {owed} messages; {len(wrong)} values are wrong: {wrong[:20]}"
                 )
             time.sleep(0.02)
+
+    @staticmethod
+    def _kept(refusals: Sequence[Refusal]) -> set[tuple[str, bytes]]:
+        return {(row.topic, row.payload) for row in refusals}
+
+    @property
+    def _bad(self) -> set[tuple[str, bytes]]:
+        return {one for device in self.devices for one in device.bad}
 
     def _differences(
         self,
@@ -83,10 +93,7 @@ class Reckoning:
 
     def check_counters(self) -> None:
         """See that the counters add up, and that what is kept as rejected is what had to be."""
-        tally = self._hub.tally()
+        tally, refusals = self._hub.books()
         assert tally.balanced(), tally
-        refusals = self._hub.rejected()
         assert tally.rejected == sum(row.value_count for row in refusals)
-        bad = {one for device in self.devices for one in device.bad}
-        kept = {(row.topic, row.payload) for row in refusals}
-        assert kept == bad
+        assert self._kept(refusals) == self._bad

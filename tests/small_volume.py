@@ -103,7 +103,7 @@ class SmallServer(PrivateServer):
 
     def make_serve(self) -> None:
         """Do what an operator does: start the server where it has given up, until it answers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 if not self.is_running:

@@ -56,7 +56,7 @@ class Ear:
         self.client.on_connect = lambda client, *_: client.subscribe(topic, 2)
         self.client.connect(address.host, address.port)
         self.client.loop_start()
-        assert subscribed.wait(30)
+        assert subscribed.wait(90)
 
     def __enter__(self) -> "Ear":
         return self

@@ -165,7 +165,6 @@ def _ticks(start: datetime, end: datetime) -> tuple[list[datetime], list[str]]:
 def heat(found: Heat, lang: Lang, theme: str) -> go.Figure:
     """Weekdays by hours."""
     colours = THEMES[theme]
-    scale = _HEAT[theme]
     days = [text(f"weekday.{i}", lang) for i in range(7)]
     hours = [f"{i}:00" for i in range(24)]
     figure = go.Figure(
@@ -175,7 +174,7 @@ def heat(found: Heat, lang: Lang, theme: str) -> go.Figure:
             y=days,
             xgap=1,
             ygap=1,
-            colorscale=[[i / (len(scale) - 1), it] for i, it in enumerate(scale)],
+            colorscale=_steps(_HEAT[theme]),
             colorbar={"thickness": 10, "tickformat": ",.8~g", "outlinewidth": 0, "nticks": 4},
             hovertemplate="%{y} %{x}  <b>%{z:,.0f}</b><extra></extra>",
             zmin=0,
@@ -185,8 +184,13 @@ def heat(found: Heat, lang: Lang, theme: str) -> go.Figure:
         _base(230, colours, margin={"l": 34, "r": 4, "t": 8, "b": 30}, hovermode="closest"),
         xaxis=_axis(colours, tickvals=hours[::6], tickangle=0, showgrid=False),
         yaxis=_axis(colours, autorange="reversed", showgrid=False),
+        meta={"paper": _steps(_HEAT["light"])},  # which is white, whatever the theme
     )
     return figure
+
+
+def _steps(scale: Sequence[str]) -> list[list[float | str]]:
+    return [[i / (len(scale) - 1), it] for i, it in enumerate(scale)]
 
 
 def compared(found: Sequence[tuple[str, Series]], theme: str) -> go.Figure:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from tsuji_dashboard.asking import all_of, or_none
 from tsuji_dashboard.client import Api, Series, Typical, UnknownError, instant
 from tsuji_dashboard.detail import AreaDetail, Details, Selection
-from tsuji_platform.analytics.typical import TOKYO
+from tsuji_platform.analytics.quarters import TOKYO
 
 Range = Literal["24h", "7d", "30d"]
 RANGES: tuple[Range, ...] = get_args(Range)
@@ -38,6 +38,7 @@ class Asked:
         at: a past moment, RFC 3339, or None for now.
         range: how far the history goes back.
         compare: codes of other areas of the set.
+        whole: whether all is asked for, or only what is of this moment.
     """
 
     area_set: str
@@ -45,6 +46,7 @@ class Asked:
     at: str | None
     range: Range
     compare: tuple[str, ...]
+    whole: bool = True
 
     @classmethod
     def read(cls, data: Mapping[str, Any] | None) -> "Asked | None":
@@ -64,6 +66,7 @@ class Asked:
             at=at,
             range=next((it for it in RANGES if it == data.get("range")), "24h"),
             compare=tuple(others)[:COMPARED],
+            whole=data.get("part") != "now",
         )
 
     @property
@@ -80,11 +83,9 @@ class Heat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AreaPage:
-    """All that the page shows; a series that failed is None."""
+class OverTime:
+    """What the page shows beside the moment; a series that failed is None."""
 
-    detail: AreaDetail
-    time: datetime
     today: Series | None
     typical: Typical | None
     history: Mapping[str, Series | None]
@@ -93,18 +94,39 @@ class AreaPage:
     names: Sequence[tuple[str, str, str, int]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaPage:
+    """All that the page shows; `over_time` is None where only the moment was asked for."""
+
+    detail: AreaDetail
+    time: datetime
+    over_time: OverTime | None
+
+
 async def gather(api: Api, details: Details, asked: Asked, selection: Selection) -> AreaPage:
-    """Ask for everything at once.
+    """Ask for all that is wanted at once.
 
     Raises:
         UnknownError: where there is no such area.
         ApiAwayError: where the API can't be reached.
     """
+    detail, over_time = await asyncio.gather(
+        details.of(selection, "moment"), _over_time(api, asked) if asked.whole else _nothing()
+    )
+    if not isinstance(detail, AreaDetail):
+        raise UnknownError(asked.code)
+    return AreaPage(detail=detail, time=asked.end, over_time=over_time)
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _over_time(api: Api, asked: Asked) -> OverTime:
     end, where = asked.end, (asked.area_set, asked.code)
     day = end.astimezone(TOKYO).replace(hour=0, minute=0, second=0, microsecond=0)
-    (detail, today, typical, heat, names), (history, compared) = await asyncio.gather(
+    (today, typical, heat, names), (history, compared) = await asyncio.gather(
         asyncio.gather(
-            details.of(selection, "first"),
             or_none(_since(api, where, "footfall", asked, _begin(day, end), 900)),
             or_none(api.area_typical(*where, "footfall", day.date())),
             or_none(heat_of(api, asked)),
@@ -115,11 +137,7 @@ async def gather(api: Api, details: Details, asked: Asked, selection: Selection)
             all_of(span(api, (where[0], it), "footfall", asked) for it in asked.compare),
         ),
     )
-    if not isinstance(detail, AreaDetail):
-        raise UnknownError(asked.code)
-    return AreaPage(
-        detail=detail,
-        time=end,
+    return OverTime(
         today=today,
         typical=typical,
         history=dict(zip(BESIDE, history, strict=True)),

@@ -1,7 +1,7 @@
 """The content of an area's page: gathered data in, components out."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -9,52 +9,66 @@ from urllib.parse import urlencode
 from dash import dcc, html
 
 from tsuji_dashboard import area_charts
-from tsuji_dashboard.area_data import AreaPage, Asked, Heat
+from tsuji_dashboard.area_data import AreaPage, Asked, Heat, OverTime
+from tsuji_dashboard.beginnings import late
 from tsuji_dashboard.charts import TOKYO, is_total, moment, number, summary
 from tsuji_dashboard.client import Reading, Series, Typical
-from tsuji_dashboard.detail import Selection
+from tsuji_dashboard.detail import AreaDetail, Selection
 from tsuji_dashboard.measures import DECIMALS
-from tsuji_dashboard.parts import aria, data
+from tsuji_dashboard.parts import aria, data, png_button
 from tsuji_dashboard.profile_views import derived_section, residents_section
 from tsuji_dashboard.texts import Lang, text, unit_label
 from tsuji_dashboard.views import area_name, label, methods_section, things_section
 from tsuji_platform.analytics.figures import FIGURES
 
+PARTS: Mapping[str, tuple[Any, str]] = {
+    "head": (html.Div, "area-head"),
+    "now": (html.Section, "now"),
+    "derived": (html.Div, "derived-part"),
+    "heat": (html.Section, "heat"),
+    "today": (html.Section, "today"),
+    "history": (html.Section, "history"),
+    "residents": (html.Div, "residents-part"),
+    "sensors": (html.Div, "sensors-part"),
+}
+"""The page's parts in their order, each with its element and class; one that is as it was stays untouched."""
 
-def page_body(page: AreaPage, asked: Asked, selection: Selection) -> list[Any]:
-    """Everything but the comparison."""
-    lang, detail = selection.lang, page.detail
-    name, below = area_name(detail, lang)
-    as_of = "area.as_of" if asked.at else "area.as_of_live"
+
+def page_parts(page: AreaPage, asked: Asked, selection: Selection) -> dict[str, list[Any]]:
+    """The content of each part that was asked for."""
+    lang, detail, over_time = selection.lang, page.detail, page.over_time
     figures = {
         FIGURES[key]: detail.area.figures[key] for key in FIGURES if key in detail.area.figures
     }
+    parts = {
+        "head": _head(page, asked, lang),
+        "now": [html.H2(_when(page, asked, lang)), _tiles(page, lang)],
+        "derived": [*(derived_section(detail.profile, lang) if detail.profile else ())],
+        "residents": [
+            *(residents_section(detail.profile, lang) if detail.profile else ()),
+            *methods_section(figures, lang),
+        ],
+        "sensors": things_section(detail.things, selection),
+    }
+    if over_time is not None:
+        parts["heat"] = _heat(over_time.heat, asked, selection)
+        parts["today"] = _today(over_time, page.time, asked, selection)
+        parts["history"] = _history(over_time, asked, selection)
+    return parts
+
+
+def _head(page: AreaPage, asked: Asked, lang: Lang) -> list[Any]:
+    """Name, code and the moment, which goes on by itself where it is now."""
+    name, below = area_name(page.detail, lang)
+    shown = moment(page.time, lang)
+    time: Any = shown if asked.at else html.Span(className="as-of-time")
+    before, after = text("area.as_of", lang, time="\n").split("\n")
+    updated = None if asked.at else html.Span(text("area.updated", lang), className="on-screen")
     return [
-        html.Div(
-            [
-                html.H1(name, title=name),
-                html.Span(below, className="code") if below else None,
-                html.P(text(as_of, lang, time=moment(page.time, lang)), className="as-of"),
-            ],
-            className="area-head",
-        ),
-        html.Section([html.H2(_when(page, asked, lang)), _tiles(page, lang)], className="now"),
-        html.Div(
-            [*(derived_section(page.detail.profile, lang) if page.detail.profile else ())],
-            className="derived-part",
-        ),
-        _heat(page.heat, asked, selection),
-        _today(page, asked, selection),
-        _history(page, asked, selection),
-        html.Div(
-            [
-                *(residents_section(detail.profile, lang) if detail.profile else ()),
-                *methods_section(figures, lang),
-            ],
-            className="residents-part",
-        ),
-        html.Div(things_section(detail.things, selection), className="sensors-part"),
-    ]  # fmt: skip
+        html.H1(name, title=name),
+        html.Span(below, className="code") if below else None,
+        html.P([before, time, after, updated], className="as-of"),
+    ]
 
 
 def _when(page: AreaPage, asked: Asked, lang: Lang) -> str:
@@ -87,17 +101,25 @@ def _tile(key: str, reading: Reading, lang: Lang) -> html.Div:
             html.Div(label(figure, lang), className="tile-name"),
             html.Div(
                 [
-                    html.Span(guessed + shown, className="tile-value", **data(figure=key)),
+                    html.Span(
+                        guessed + shown,
+                        className="tile-value",
+                        **data(figure=key, decimals=str(figure.decimals)),
+                    ),
                     html.Span(unit_label(figure.unit_label, lang), className="tile-unit"),
                 ]
             ),
-            html.Div(text("estimated.short", lang) if reading.away else foot, className="tile-foot"),
+            html.Div(
+                text("estimated.short", lang) if reading.away else foot,
+                className="tile-foot",
+                **({} if reading.away else data(figure_time=key)),
+            ),
         ],
         className="tile",
     )  # fmt: skip
 
 
-def _graph(figure: Any, said: str, key: str) -> html.Div:
+def _graph(figure: Any, said: str, key: str, lang: Lang) -> html.Div:
     return html.Div(
         dcc.Graph(
             figure=figure,
@@ -105,13 +127,14 @@ def _graph(figure: Any, said: str, key: str) -> html.Div:
             style={"height": f"{figure.layout.height}px"},
         ),
         role="img",
-        className="graph",
+        className="graph drawn",
+        style={"minHeight": f"{figure.layout.height}px"},
         **aria(label=said),
-        **data(chart=key),
+        **data(chart=key, loading=text("detail.loading", lang)),
     )
 
 
-def _today(page: AreaPage, asked: Asked, selection: Selection) -> html.Section:
+def _today(page: OverTime, day: datetime, asked: Asked, selection: Selection) -> list[Any]:
     """The day's counts before the quartiles of its kind of day."""
     lang, series, typical = selection.lang, page.today, page.typical
     title = text("area.day" if asked.at else "area.today", lang)
@@ -122,10 +145,15 @@ def _today(page: AreaPage, asked: Asked, selection: Selection) -> html.Section:
         notes.append(html.P(_band(typical, usual=usual, lang=lang), className="summary"))
     body: list[Any] = []
     if said or usual:
-        figure = area_charts.today(series, typical, page.time, lang, selection.theme)
+        figure = area_charts.today(series, typical, day, lang, selection.theme)
         alt = text("area.alt", lang, name=title, summary=said or text("area.no_counts", lang))
-        body = [_graph(figure, alt, "today"), _table(_day_rows(series, typical, lang), lang)]
-    return html.Section([html.H2(title), *notes, *body], className="today")
+        body = [
+            _graph(figure, alt, "today", lang),
+            _table(_day_rows(series, typical, lang), lang),
+            _files(asked, lang, "today"),
+        ]
+    unit = html.Small(unit_label(series.unit_label, lang)) if series and said else None
+    return [html.H2([title, unit]), *notes, *body]
 
 
 def _band(typical: Typical, *, usual: bool, lang: Lang) -> list[Any]:
@@ -154,7 +182,7 @@ def _day_rows(series: Series | None, typical: Typical | None, lang: Lang) -> lis
     return [head, *rows]
 
 
-def _history(page: AreaPage, asked: Asked, selection: Selection) -> html.Section:
+def _history(page: OverTime, asked: Asked, selection: Selection) -> list[Any]:
     """People beside the weather on one axis of time, to look at, to read and to take away."""
     lang = selection.lang
     found = {
@@ -166,27 +194,28 @@ def _history(page: AreaPage, asked: Asked, selection: Selection) -> html.Section
     when = f"{text(f'area.range.{asked.range}', lang)} · {text('detail.timezone', lang)}"
     heading = html.H2([title, html.Small(when)])
     if not found:
-        return html.Section(
-            [heading, html.P(text("area.no_series", lang), className="why")], className="history"
-        )
+        return [heading, html.P(text("area.no_series", lang), className="why")]
     lines = {key: summary(series, DECIMALS.get(key, 0), lang) for key, series in found.items()}
     named = [f"{_figure_name(key, lang)}: {said}" for key, said in lines.items()]
     query = {"range": asked.range, **({"at": asked.at} if asked.at else {})}
     where = f"/hub/area/{asked.area_set}/{asked.code}"
-    return html.Section(
-        [
-            heading,
-            *(html.P(line, className="summary") for line in named),
-            _graph(
-                area_charts.history(found, lang, selection.theme),
-                text("area.alt", lang, name=title, summary=" ".join(named)),
-                "history",
-            ),
-            _table(_rows(found, lang), lang),
-            _download(f"{where}/history.csv?{urlencode(query)}", "area.download", lang),
-        ],
-        className="history",
-    )
+    return [
+        heading,
+        *(html.P(line, className="summary") for line in named),
+        *_late({_figure_name(key, lang): series for key, series in found.items()}, lang),
+        _graph(
+            area_charts.history(found, lang, selection.theme),
+            text("area.alt", lang, name=title, summary=" ".join(named)),
+            "history",
+            lang,
+        ),
+        _table(_rows(found, lang), lang),
+        _files(asked, lang, f"history-{asked.range}", f"{where}/history.csv?{urlencode(query)}"),
+    ]
+
+
+def _late(found: Mapping[str, Series], lang: Lang) -> list[html.P]:
+    return [html.P(said, className="summary begins") for said in late(found, lang)]
 
 
 def _figure_name(key: str, lang: Lang) -> str:
@@ -217,14 +246,12 @@ def _cell(value: float | None, decimals: int) -> str:
     return "–" if value is None else number(value, decimals)
 
 
-def _heat(heat: Heat | None, asked: Asked, selection: Selection) -> html.Section:
+def _heat(heat: Heat | None, asked: Asked, selection: Selection) -> list[Any]:
     """Weekday by hour."""
     lang = selection.lang
     title = html.H2(text("area.heat", lang))
     if heat is None or all(it is None for hours in heat.means for it in hours):
-        return html.Section(
-            [title, html.P(text("area.no_counts", lang), className="why")], className="heat"
-        )
+        return [title, html.P(text("area.no_counts", lang), className="why")]
     high, day, hour = max(
         (it, day, hour)
         for day, hours in enumerate(heat.means)
@@ -240,19 +267,18 @@ def _heat(heat: Heat | None, asked: Asked, selection: Selection) -> html.Section
     ]
     query = f"?{urlencode({'at': asked.at})}" if asked.at else ""
     where = f"/hub/area/{asked.area_set}/{asked.code}/weekday-hour.csv{query}"
-    return html.Section(
-        [
-            title,
-            html.P(text("area.heat_note", lang), className="summary"),
-            _graph(area_charts.heat(heat, lang, selection.theme), said, "heat"),
-            _table(rows, lang),
-            _download(where, "area.download_heat", lang),
-        ],
-        className="heat",
-    )
+    return [
+        title,
+        html.P(text("area.heat_note", lang), className="summary"),
+        _graph(area_charts.heat(heat, lang, selection.theme), said, "heat", lang),
+        _table(rows, lang),
+        _files(asked, lang, "weekday-hour", where),
+    ]
 
 
-def compared_section(page: AreaPage, asked: Asked, selection: Selection) -> list[Any]:
+def compared_section(
+    page: OverTime, detail: AreaDetail, asked: Asked, selection: Selection
+) -> list[Any]:
     """People counted here and in the areas that were chosen."""
     lang = selection.lang
     if not asked.compare:
@@ -260,7 +286,7 @@ def compared_section(page: AreaPage, asked: Asked, selection: Selection) -> list
     names = {
         code: (name if lang == "ja" else english) or code for code, name, english, _ in page.names
     }
-    own = area_name(page.detail, lang)[0]
+    own = area_name(detail, lang)[0]
     here = page.history.get("footfall")
     found = [(own, here), *((names.get(code, code), it) for code, it in page.compared.items())]
     known = [(name, it) for name, it in found if it is not None and _any(it)]
@@ -268,13 +294,16 @@ def compared_section(page: AreaPage, asked: Asked, selection: Selection) -> list
     notes = [
         html.P(f"{name}: {text('area.no_series', lang)}", className="summary") for name in missing
     ]
+    notes += _late(dict(known), lang)
     if not known:
         return notes
     lines = [f"{name}: {summary(it, 0, lang)}" for name, it in known]
     title = f"{text('area.counts', lang)} · {text(f'area.range.{asked.range}', lang)}"
     table = _table(_compared_rows(known, lang), lang)
-    graph = _graph(area_charts.compared(known, selection.theme), " ".join(lines), "compare")
-    return [html.P(title, className="summary"), graph, table, *notes]  # fmt: skip
+    graph = _graph(area_charts.compared(known, selection.theme), " ".join(lines), "compare", lang)
+    unit = html.Small(unit_label(known[0][1].unit_label, lang), className="tile-unit")
+    heading = html.Div([title, " ", unit], className="chart-title")
+    return [heading, graph, table, *notes, _files(asked, lang, f"compared-{asked.range}")]
 
 
 def _any(series: Series) -> bool:
@@ -308,5 +337,8 @@ def _table(rows: Iterable[Sequence[str]], lang: Lang) -> html.Details:
     )
 
 
-def _download(where: str, key: str, lang: Lang) -> html.P:
-    return html.P(html.A(text(key, lang), href=where, download=""), className="download")
+def _files(asked: Asked, lang: Lang, what: str, csv: str | None = None) -> html.P:
+    """What can be taken away of a chart: its numbers where `csv` is their address, and its picture."""
+    numbers = [html.A(text("area.download", lang), href=csv, download="")] if csv else []
+    picture = png_button(lang, asked.area_set, asked.code, what)
+    return html.P([*numbers, picture], className="download")

@@ -21,7 +21,10 @@ _GNBU = ("#f7fcf0", "#ccebc5", "#a8ddb5", "#7bccc4", "#43a2ca", "#0868ac")
 _RAIN = (
     "#eff3ff", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#084594", "#6a51a3", "#3f007d",
 )  # fmt: skip
-_RAIN_WORDS = ("rain.none", None, None, None, "rain.10", "rain.20", "rain.30", "rain.50", "rain.80")
+_RAIN_WORDS = (
+    "rain.none", None, None, None,
+    "rain.somewhat_heavy", "rain.heavy", "rain.intense", "rain.very_intense", "rain.extreme",
+)  # fmt: skip
 _BUPU = ("#edf8fb", "#bfd3e6", "#9ebcda", "#8c96c6", "#8856a7", "#810f7c")
 _CYCLIC = (
     "#3b6fb6", "#3f9dbf", "#4fb59b", "#8fbf5a", "#d9b441", "#dd8447", "#c4587a", "#8258a8",
@@ -108,8 +111,8 @@ _PER_FIGURE = {
         edges=(25, 50, 75, 90, 110, 125, 150, 200),
         colours=_PUOR,
         dark=_PUOR_DARK,
-        low="legend.quieter",
-        high="legend.busier",
+        low="usual_band.quieter_than_usual",
+        high="usual_band.busier_than_usual",
         note="typical.note",
     ),
     "level_of_service": Bins(
@@ -124,14 +127,19 @@ _PER_FIGURE = {
         edges=(25, 28, 31),
         colours=_HEAT,
         dark=_HEAT_DARK,
-        words=("wbgt.caution", "wbgt.warning", "wbgt.severe", "wbgt.danger"),
+        words=("wbgt.caution", "wbgt.warning", "wbgt.severe_warning", "wbgt.danger"),
         note="wbgt.note",
     ),
     "pm2_5_day_mean": Bins(
         edges=(15, 35.1, 70.1),
         colours=_FINE,
         dark=_FINE_DARK,
-        words=("pm2_5.within", "pm2_5.within", "pm2_5.above", "pm2_5.guide"),
+        words=(
+            "pm2_5.within_standard",
+            "pm2_5.within_standard",
+            "pm2_5.above_standard",
+            "pm2_5.above_advisory",
+        ),
         note="pm2_5_day.note",
     ),
     "footfall": Bins(

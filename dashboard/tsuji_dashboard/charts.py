@@ -104,6 +104,8 @@ def summary(series: Series, decimals: int, lang: Lang) -> str | None:
     low, low_at = min(known, key=lambda pair: pair[0])
     high, high_at = max(known, key=lambda pair: pair[0])
     shown_high = number(high, decimals)
+    if is_total(series.of) and high == 0:
+        return text("chart.zero", lang)
     if is_total(series.of):
         total = number(sum(value for value, _ in known), decimals)
         return text("chart.sum", lang, sum=total, high=shown_high, time=span(series, high_at))
@@ -257,7 +259,7 @@ def _steps(
 def _time_axis(series: Series, colours: Colours) -> dict[str, object]:
     start, end = (t.astimezone(TOKYO).replace(tzinfo=None) for t in (series.start, series.end))
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    ticks = [midnight + timedelta(hours=6 * i) for i in range(6)]
+    ticks = [midnight + timedelta(hours=6 * i) for i in range(9)]
     ticks = [tick for tick in ticks if start <= tick <= end]
     labels = []
     for i, tick in enumerate(ticks):

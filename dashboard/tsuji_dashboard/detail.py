@@ -84,8 +84,8 @@ class Neighbour:
 
 Typicals = Mapping[str, Sequence[Typical | None]]
 """What is usual on the days of a series, by figure or observed property; None where that failed."""
-Part = Literal["first", "others"]
-"""Which series: that of the chosen figure, which the panel leads with, or all the others."""
+Part = Literal["first", "others", "moment"]
+"""Which series: that of the chosen figure, which the panel leads with, all the others, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +164,8 @@ class Details:
         )
 
     async def _profile(self, selection: Selection, part: Part) -> Profile | None:
-        """What else is known of the area; the panel's first part shows it."""
-        if part != "first":
+        """What else is known of the area; what comes later than the panel's first part has no use for it."""
+        if part == "others":
             return None
         return await or_none(self._api.area_profile(selection.area_set, selection.id, selection.at))
 
@@ -212,7 +212,7 @@ def _neighbour(feature: Mapping[str, Any]) -> Neighbour:
 
 
 def _part(measures: Sequence[str], part: Part) -> Sequence[str]:
-    return measures[:1] if part == "first" else measures[1:]
+    return {"first": measures[:1], "others": measures[1:], "moment": ()}[part]
 
 
 def _apart(key: str, chosen: str) -> bool:

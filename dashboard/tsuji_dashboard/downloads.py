@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from tsuji_dashboard.area_data import BESIDE, Asked, as_csv, heat_csv, heat_of, span
 from tsuji_dashboard.client import Api, ApiAwayError, Series, UnknownError
 from tsuji_dashboard.hub import away, unknown
+from tsuji_platform.analytics.quarters import TOKYO
 
 At = Annotated[str | None, Query(max_length=40, description="a past moment, RFC 3339")]
 Range = Annotated[str, Query(max_length=10, description="24h, 7d or 30d")]
@@ -32,7 +33,7 @@ def router(api: Api) -> APIRouter:
             return unknown(error)
         except ApiAwayError as error:
             return away(error)
-        named = f"tsuji-{code}-{asked.range}.csv"
+        named = _named(asked, f"history-{asked.range}")
         return _file(as_csv(dict(zip(BESIDE, found, strict=True))), named)
 
     @routes.get("/{area_set}/{code}/weekday-hour.csv")
@@ -46,9 +47,16 @@ def router(api: Api) -> APIRouter:
             return unknown(error)
         except ApiAwayError as error:
             return away(error)
-        return _file(heat_csv(found), f"tsuji-{code}-weekday-hour.csv")
+        return _file(heat_csv(found), _named(asked, "weekday-hour"))
 
     return routes
+
+
+def _named(asked: Asked, what: str) -> str:
+    """Area, figure and Tokyo's moment, as the pictures beside it are called."""
+    return (
+        f"tsuji-{asked.area_set}-{asked.code}-{what}-{asked.end.astimezone(TOKYO):%Y%m%d-%H%M}.csv"
+    )
 
 
 def _file(body: str, name: str) -> Response:

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from dash import dcc, html
 
+from tsuji_dashboard.beginnings import late
 from tsuji_dashboard.charts import chart, summary
 from tsuji_dashboard.client import Reading, Series, Typical
 from tsuji_dashboard.detail import Selection
-from tsuji_dashboard.parts import aria, data
+from tsuji_dashboard.parts import aria, data, png_button
 from tsuji_dashboard.texts import Lang, text, unit_label
 from tsuji_dashboard.usual import Usual, beside
 from tsuji_platform.analytics.figures import FIGURES
@@ -99,6 +100,7 @@ def _tile(
                     ),
                 ]
             ),
+            *([html.Div(className="compared", **data(usual=key))] if key == "footfall" else ()),
             html.Div(
                 [
                     html.Span(
@@ -172,7 +174,10 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
                     style={"height": f"{figure.layout.height}px"},
                 ),
                 role="img",
+                className="drawn",
+                style={"minHeight": f"{figure.layout.height}px"},
                 **aria(label=text("chart.alt", lang, label=measure.charted, summary=said)),
+                **data(loading=text("detail.loading", lang)),
             )
     past = "_past" if selection.at else ""
     when = f"{text(f'detail.history{past}', lang)} · {text('detail.timezone', lang)}"
@@ -187,7 +192,9 @@ def _chart(measure: Measure, selection: Selection, *, stated: bool = False) -> h
             ),
             html.Div(said or "", className="summary"),
             *_hidden(series, lang, said),
+            *_begins(series, lang, said),
             *(_usually(usual) if usual and said else ()),
+            *([png_button(lang, selection.area_set, selection.id, measure.key)] if said else ()),
         ]
     )
     return html.Figure([caption, body], className="chart", **data(chart=measure.key))
@@ -199,6 +206,13 @@ def _hidden(series: Series | None, lang: Lang, said: str | None) -> list[html.Di
         return []
     n = f"{len(series.suppressed):,}"
     return [html.Div(text("chart.suppressed", lang, n=n), className="usual")]
+
+
+def _begins(series: Series | None, lang: Lang, said: str | None) -> list[html.Div]:
+    """Why the first part of the chart is empty."""
+    if series is None or said is None:
+        return []
+    return [html.Div(sentence, className="usual begins") for sentence in late({"": series}, lang)]
 
 
 def _usually(usual: Usual) -> list[html.Div]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from dash import html
 
+from tsuji_dashboard.bins import BINS
 from tsuji_dashboard.charts import moment, number
 from tsuji_dashboard.parts import data
 from tsuji_dashboard.profile import DerivedFigure, Listed, Profile, Rate, Source
-from tsuji_dashboard.texts import LANGUAGES, TEXTS, Lang, text, unit_label
+from tsuji_dashboard.texts import LANGUAGES, TEXTS, Lang, is_japanese, text, unit_label
 
 _FIRST = (
     "congestion", "level_of_service", "percent_of_typical", "percent_of_capacity", "pedestrian_flow",
@@ -48,7 +49,7 @@ def _known(it: DerivedFigure) -> bool:
 
 def _shown(it: DerivedFigure, lang: Lang) -> list[Any]:
     """Value, unit and band; a level or a label is its own band, whose number nobody needs."""
-    band = _of(it.band, lang) if it.band else ""
+    band = _worded(it, _of(it.band, lang), lang) if it.band else ""
     if it.value is None or it.id in ("congestion", "level_of_service"):
         return [html.Span(band, className="derived-value")]
     unit = unit_label(it.unit_label, lang)
@@ -57,6 +58,16 @@ def _shown(it: DerivedFigure, lang: Lang) -> list[Any]:
         html.Span(unit, className="tile-unit"),
         html.Span(band, className="derived-band") if band else None,
     ]
+
+
+def _worded(it: DerivedFigure, band: str, lang: Lang) -> str:
+    """The band as the map's legend words it, where that says the same and more."""
+    bins = BINS.get(it.id)
+    if bins is None or it.value is None or not bins.words:
+        return band
+    key = bins.words[bins.index(it.value)]
+    word = text(key, lang) if key else ""
+    return word if word.startswith(band) else band
 
 
 def _wind(speed: DerivedFigure, direction: DerivedFigure | None, lang: Lang) -> list[Any]:
@@ -174,10 +185,17 @@ def residents_section(profile: Profile, lang: Lang) -> list[Any]:
     ]
 
 
-def credit(source: Source, date: str, lang: Lang) -> str:
+def credit(source: Source, date: str, lang: Lang) -> list[Any]:
     """Title, publisher, licence and date of a dataset, as they must stand wherever it is shown."""
     parts = (_of(source.title, lang), source.publisher, source.licence, date, source.source)
-    return " · ".join(part for part in parts if part)
+    said = [credited(part, lang) for part in parts if part]
+    return [it for i, part in enumerate(said) for it in ((" · ", part) if i else (part,))]
+
+
+def credited(name: str, lang: Lang) -> Any:
+    """A publisher's name, licence or source in the reader's language; marked where it stays Japanese."""
+    said = text(f"credited.{name}", lang) if f"credited.{name}" in TEXTS else name
+    return html.Span(said, lang="ja") if lang != "ja" and is_japanese(said) else said
 
 
 def kind_of_place(kind: str, lang: Lang) -> str:

@@ -7,9 +7,10 @@ that reads too slowly is let go: its browser comes back by itself and gets the w
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
 import httpx_sse
@@ -17,11 +18,16 @@ import orjson
 
 from tsuji_dashboard.client import path
 from tsuji_dashboard.compact import ON_MAP, DerivedState
+from tsuji_dashboard.fanout import Packet, Viewer
+from tsuji_dashboard.live_state import AreaState, Changes, HubClock, Told
 
 log = logging.getLogger(__name__)
 
-WAITING_EVENTS = 64
-"""Events that may wait for one viewer before it is let go."""
+REST_S = (0.002, 0.4)
+"""Between two changes that are told, for each viewer, and at the most: what comes meanwhile goes together.
+A few hear of everything at once; hundreds share the wakes and writes that each of them costs."""
+BEAT_S = 10.0
+"""How often viewers are told that all is well: the page can then tell a quiet city from a dead connection."""
 IDLE_S = 30.0
 """How long a stream without viewers stays open: a reload finds the state still there."""
 QUIET_S = 16.0
@@ -41,80 +47,22 @@ def frame(event: str, data: bytes) -> bytes:
     return b"event: " + event.encode() + b"\ndata: " + lines + b"\n\n"
 
 
-class AreaState:
-    """What is known of one area set: the last snapshot with every change since merged in."""
-
-    def __init__(self) -> None:
-        self._head: dict[str, Any] | None = None
-        self._areas: dict[str, Any] = {}
-        self._things: dict[str, Any] = {}
-        self._encoded: bytes | None = None
-
-    def take(self, event: str, data: bytes | str) -> None:
-        """Take a `snapshot` or `change` event.
-
-        Raises:
-            ValueError: where `data` isn't a JSON object of the agreed form.
-        """
-        body = orjson.loads(data)
-        if not isinstance(body, dict):
-            raise ValueError(f"live event {event!r} holds {type(body).__name__}, not an object")
-        try:
-            areas = {area["code"]: area for area in body.pop("areas", [])}
-            things = {thing["id"]: thing for thing in body.pop("things", [])}
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"live event {event!r}: {error!r}") from error
-        if event == "snapshot":
-            self._areas, self._things = {}, {}
-        self._areas.update(areas)
-        self._things.update(things)
-        for code in [code for code, area in areas.items() if not area.get("figures")]:
-            del self._areas[code]
-        self._head = {**(self._head or {}), **body}
-        self._encoded = None
-
-    def snapshot(self) -> bytes | None:
-        """The whole state as the body of a `snapshot` event; None before the first one came."""
-        if self._encoded is None and self._head is not None:
-            self._encoded = orjson.dumps(
-                {
-                    **self._head,
-                    "areas": list(self._areas.values()),
-                    "things": list(self._things.values()),
-                }
-            )
-        return self._encoded
+_RETRY = Packet(b"retry: 1000\n\n")
 
 
-class Viewer:
-    """One browser's queue of frames."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one channel stands.
 
-    def __init__(self) -> None:
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_EVENTS + 1)
-        self.gone = False
+    Attributes:
+        viewers: browsers that watch.
+        api: connecting, live, away or unknown.
+        heard_s: when anything came last, or it was opened; monotonic seconds.
+    """
 
-    def give(self, packet: bytes) -> None:
-        """Queue a frame; a viewer that is too far behind is let go instead."""
-        if self.gone:
-            return
-        if self._waiting.qsize() < WAITING_EVENTS:
-            self._waiting.put_nowait(packet)
-        else:
-            self.gone = True
-            self._waiting.put_nowait(None)
-
-    def dismiss(self) -> None:
-        """Let the viewer go once it has what waits for it."""
-        if not (self.gone or self._waiting.full()):
-            self._waiting.put_nowait(None)
-
-    async def frames(self) -> AsyncIterator[bytes]:
-        """What there is to send, until the viewer is let go."""
-        while not self.gone:
-            packet = await self._waiting.get()
-            if packet is None:
-                return
-            yield packet
+    viewers: int
+    api: str
+    heard_s: float
 
 
 class Channel:
@@ -127,51 +75,83 @@ class Channel:
         self.area_set = area_set
         self._on_alert = on_alert
         self._api = "connecting"
+        self._heard_s = time.monotonic()
+        self._clock = HubClock()
         self._state = AreaState()
         self._derived = DerivedState()
         self._news = asyncio.Event()
+        self._changes = Changes()
+        self._telling: asyncio.TimerHandle | None = None
+        self._told_at = 0.0
         self.viewers: set[Viewer] = set()
         self.task = asyncio.create_task(self._both(), name=f"live {area_set}")
 
-    def join(self) -> Viewer:
-        """A new viewer; the state of the API and all that is known await it."""
-        viewer = Viewer()
+    def join(self, viewer: Viewer) -> None:
+        """Take in a new viewer; the state of the API and all that is known await it."""
         viewer.give(self._standing())
         known = self._state.snapshot()
         if known is not None:
-            viewer.give(frame("snapshot", known))
+            viewer.give(Packet(frame("snapshot", known)))
         derived = self._derived.whole()
         if derived is not None:
-            viewer.give(frame("derived", derived))
+            viewer.give(Packet(frame("derived", derived)))
         if self.task.done():
             viewer.dismiss()
         self.viewers.add(viewer)
-        return viewer
 
     @property
     def knows(self) -> bool:
         """Whether there is anything that a viewer who comes back would find again."""
         return self._state.snapshot() is not None
 
-    def _standing(self) -> bytes:
-        return frame("state", orjson.dumps({"api": self._api}))
+    def standing(self) -> Standing:
+        """How it stands now."""
+        return Standing(viewers=len(self.viewers), api=self._api, heard_s=self._heard_s)
+
+    def _standing(self) -> Packet:
+        return Packet(frame("state", orjson.dumps({"api": self._api, **self._clock.now()})))
 
     def _say(self, api: str) -> None:
         if api != self._api:
             self._api = api
             self._broadcast(self._standing())
 
-    def _broadcast(self, packet: bytes) -> None:
+    def _broadcast(self, packet: Packet) -> None:
         for viewer in self.viewers:
             viewer.give(packet)
         self.viewers = {viewer for viewer in self.viewers if not viewer.gone}
 
+    def _change(self, told: Told) -> None:
+        """Tell of a change, at once or with those that come while viewers rest."""
+        self._changes.take(told)
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            rest = min(REST_S[0] * len(self.viewers), REST_S[1])
+            self._telling = loop.call_at(max(loop.time(), self._told_at + rest), self._tell)
+
+    def _tell(self) -> None:
+        """Tell of the changes that wait."""
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
+        self._told_at = asyncio.get_running_loop().time()
+        body = self._changes.hand_over()
+        if body is not None:
+            self._broadcast(Packet(frame("change", body)))
+
     async def _both(self) -> None:
-        derived = asyncio.create_task(self._derive(), name=f"derived {self.area_set}")
+        beside = [asyncio.create_task(it) for it in (self._derive(), self._beat())]
         try:
             await self._run()
         finally:
-            derived.cancel()
+            self._tell()
+            for task in beside:
+                task.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self._broadcast(Packet(frame("beat", orjson.dumps(self._clock.now()))))
 
     async def _derive(self) -> None:
         """Ask for derived figures after news, for as long as somebody looks."""
@@ -187,7 +167,7 @@ class Channel:
                     asked = {"figures": ",".join(ON_MAP)}
                     answer = await self._http.get(where, params=asked, timeout=30.0)
                     news = self._derived.take(orjson.loads(answer.raise_for_status().content))
-                    self._broadcast(frame("derived", news))
+                    self._broadcast(Packet(frame("derived", news)))
                 except (httpx.HTTPError, ValueError) as error:
                     log.info("derived of %s: %s: %s", self.area_set, type(error).__name__, error)
             await asyncio.sleep(max(DERIVED_S[0], 30 * (loop.time() - begun)))
@@ -197,12 +177,24 @@ class Channel:
         while True:
             try:
                 async for event in self._listen():
+                    if event.event == "heartbeat":
+                        if self._clock.take(event.data):
+                            self._broadcast(self._standing())
+                        continue
                     if event.event == "alert":
                         self._on_alert()
-                        self._broadcast(frame("alert", b"{}"))  # viewers ask what there is now
+                        self._broadcast(
+                            Packet(frame("alert", b"{}"))
+                        )  # viewers ask what there is now
                         continue
-                    self._state.take(event.event, event.data)
-                    self._broadcast(frame(event.event, event.data.encode()))
+                    told = self._state.take(event.event, event.data)
+                    if event.event == "change":
+                        # Where there is always news no heartbeat comes, and clocks are put right.
+                        self._clock.learn(told.head.get("time"))
+                        self._change(told)
+                    else:
+                        self._tell()
+                        self._broadcast(Packet(frame(event.event, event.data.encode())))
                     self._say("live")
                     self._news.set()
                     wait = RETRY_S[0]
@@ -227,7 +219,8 @@ class Channel:
         ) as source:
             source.response.raise_for_status()
             async for event in source.aiter_sse():
-                if event.event in ("snapshot", "change", "alert"):
+                self._heard_s = time.monotonic()
+                if event.event in ("snapshot", "change", "alert", "heartbeat"):
                     yield event
 
 
@@ -252,6 +245,10 @@ class Relay:
         """How many subscriptions are open upstream."""
         return len(self._channels)
 
+    def standings(self) -> list[Standing]:
+        """How the channels stand; from any thread."""
+        return [one.standing() for one in list(self._channels.values())]
+
     def open(self, area_set: str) -> Channel | None:
         """The channel of this area set, for `watch`; None where there is no room for another."""
         channel = self._channels.get(area_set)
@@ -266,13 +263,13 @@ class Relay:
         self._close_later(channel)  # should its first viewer be gone before it watches
         return channel
 
-    async def watch(self, channel: Channel) -> AsyncIterator[bytes]:
-        """The frames for one browser, until it is too slow or the API knows no such area set."""
-        viewer = channel.join()
+    async def watch(self, channel: Channel, viewer: Viewer) -> AsyncGenerator[Packet, None]:
+        """What one browser gets, until it is too slow or the API knows no such area set."""
+        channel.join(viewer)
         self._stay(channel)
         try:
-            yield b"retry: 1000\n\n"
-            async for packet in viewer.frames():
+            yield _RETRY
+            async for packet in viewer.packets():
                 yield packet
         finally:
             channel.viewers.discard(viewer)

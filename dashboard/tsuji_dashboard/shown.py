@@ -9,6 +9,7 @@ from tsuji_platform.analytics.derived import DERIVED, DerivedFigure
 from tsuji_platform.analytics.estimate import ESTIMATED
 from tsuji_platform.analytics.figures import FIGURES, FOOTFALL_PROPERTIES, Figure
 
+DEFAULT_FIGURE = "footfall"
 _MADE_OF = {
     "percent_of_typical": FOOTFALL_PROPERTIES,
     "level_of_service": ("pedestrian_density", *FOOTFALL_PROPERTIES),

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from tsuji_dashboard.client import Series, Typical, instant
 from tsuji_dashboard.texts import Lang, text
 from tsuji_platform.analytics.figures import FOOTFALL_PROPERTIES
-from tsuji_platform.analytics.typical import TOKYO
+from tsuji_platform.analytics.quarters import TOKYO
 
 PEOPLE = frozenset({"footfall", *FOOTFALL_PROPERTIES})
 """Figures and observed properties whose charts show what is usual."""

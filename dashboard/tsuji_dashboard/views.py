@@ -96,7 +96,7 @@ def _area_panel(detail: AreaDetail, selection: Selection) -> Panel:
     first, *others = measured(measures, title, _why_empty(detail, selection), selection)
     return Panel(
         body=[
-            _heading(name, html.Span(below, className="code") if below else None),
+            _heading(name, html.Span(below, className="code") if below else None, selection),
             html.P(
                 html.A(
                     text("area.open", lang),
@@ -127,7 +127,7 @@ def _thing_panel(detail: ThingDetail, selection: Selection) -> Panel:
     measures = _thing_measures(detail, selection)
     return Panel(
         body=[
-            _heading(thing.name if lang == "ja" else thing.name_en, kind),
+            _heading(thing.name if lang == "ja" else thing.name_en, kind, selection),
             *([] if at else _refused(thing, lang)),  # known only of now
             *measured(measures, title, text("detail.no_latest", lang), selection),
         ],
@@ -139,7 +139,7 @@ def trouble(key: str, selection: Selection) -> Panel:
     """A panel that says why there is nothing to show."""
     fields = {"id": selection.id} if "{id}" in text(key, selection.lang, id="{id}") else {}
     said = html.P(text(key, selection.lang, **fields), className="why", role="status")
-    return Panel(body=[_heading(selection.id, None), said], foot=[])
+    return Panel(body=[_heading(selection.id, None, selection), said], foot=[])
 
 
 def _refused(thing: Thing, lang: Lang) -> list[Any]:
@@ -162,8 +162,13 @@ def _refused(thing: Thing, lang: Lang) -> list[Any]:
     return [html.P(said, className="refused")]
 
 
-def _heading(name: str, below: Any) -> html.Div:
-    return html.Div([html.H2(name, tabIndex=-1, title=name), below], className="detail-head")
+def _heading(name: str, below: Any, selection: Selection) -> html.Div:
+    """Name and what stands below it; the browser writes values only beneath the name that they belong to."""
+    return html.Div(
+        [html.H2(name, tabIndex=-1, title=name), below],
+        className="detail-head",
+        **data(of=f"{selection.kind} {selection.id}"),
+    )
 
 
 def area_name(detail: AreaDetail, lang: Lang) -> tuple[str, str]:

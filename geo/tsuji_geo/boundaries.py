@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from tsuji_geo.areas import JAPAN, AreaError, AreaKind, AreaSetShape, AreaShape
 from tsuji_geo.geometry import bbox_of, merged, repaired, rounded, to_geojson
+from tsuji_geo.municipality_names import english_name
 from tsuji_geo.prefectures import PREFECTURES, municipality_code
 from tsuji_geo.vector_files import extent_of, read_frame
 from tsuji_platform.contract.rejection import quote
@@ -112,7 +113,8 @@ def read_boundaries(
         path: GeoJSON, shapefile or zip as published; see `vector_files.read_frame`.
         set_id: by default `municipalities-13` where all codes are of prefecture 13, else
             `municipalities`.
-        name_en_column: whose values are English names, which N03 itself has none of.
+        name_en_column: whose values are English names, which N03 itself has none of; by default they are
+            romanised.
 
     Raises:
         AreaError: the file cannot be read, is not in N03 form, or holds no area.
@@ -135,6 +137,9 @@ def read_boundaries(
         return _n03_name(row), _text(row[name_en_column]) if name_en_column else ""
 
     gathered = _gather(frame, "N03_007", municipality_code, names)
+    if name_en_column is None:
+        for code, (known, _) in gathered.names.items():
+            gathered.names[code] = (known, english_name(code))
     areas = _areas(gathered, path)
     prefectures = {area.code[:2] for area in areas}
     prefecture = prefectures.pop() if len(prefectures) == 1 else None

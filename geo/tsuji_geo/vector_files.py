@@ -1,5 +1,6 @@
 """Opening files of polygons that somebody else made: limits first, then one frame in WGS 84."""
 
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -14,9 +15,15 @@ import pyogrio
 import shapely
 
 from tsuji_geo.areas import AreaError, BBox
+from tsuji_geo.given_file import size_of
 
 MAX_FILE_BYTES = 1 << 30
-MAX_UNPACKED_BYTES = 4 << 30
+MAX_UNPACKED_BYTES = 1 << 30
+"""As much as a file may have that comes unpacked."""
+MAX_RATIO = 100
+"""Unpacked bytes for each packed one; N03 has some 5 to 20, blanks up to 1,030."""
+RATIO_FROM_BYTES = 64 << 20
+"""What unpacks to less does no harm, whatever its ratio is."""
 MAX_ZIP_MEMBERS = 10_000
 MAX_FEATURES = 1_000_000
 
@@ -63,13 +70,7 @@ def extent_of(frame: Any) -> BBox:
 
 
 def _check_size(path: Path) -> None:
-    if not path.is_file():
-        raise AreaError(
-            f"{path} is {'a folder' if path.is_dir() else 'missing'}: name a file of areas"
-        )
-    size = path.stat().st_size
-    if size == 0:
-        raise AreaError(f"{path} is empty; was the download complete?")
+    size = size_of(path, "a file of areas", AreaError)
     if size > MAX_FILE_BYTES:
         raise AreaError(
             f"{path} has {size:,} bytes, over {MAX_FILE_BYTES:,}: import one prefecture at a time"
@@ -87,7 +88,9 @@ def _read(path: Path, shown: str) -> Any:
                 path, encoding=encoding, force_2d=True, on_invalid="ignore"
             )
     except RuntimeError as error:  # what all of pyogrio's errors are
-        raise AreaError(f"{shown} cannot be read as a file of areas: {error}") from error
+        raise AreaError(
+            f"{shown} cannot be read as a file of areas: {_said(error, path)}"
+        ) from error
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise AreaError(f"{shown} is a table without geometry; take the file with the shapes")
     if frame.empty:
@@ -100,6 +103,14 @@ def _read(path: Path, shown: str) -> Any:
     frame = frame.to_crs(4326)
     _check_degrees(frame, shown)
     return frame
+
+
+def _said(error: RuntimeError, path: Path) -> str:
+    """What is wrong, in the words of GDAL, but for its advice to programmers and names of passing files."""
+    text = str(error).partition("; It might help")[0].replace(f"'{path}'", "it").rstrip(".;")
+    if "not recognized as being in a supported file format" in text:
+        return "it holds neither GeoJSON in UTF-8 nor any other form that is read, whatever its name says"
+    return text
 
 
 def _check_info(info: dict[str, Any], shown: str) -> None:
@@ -154,7 +165,8 @@ def _unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 inner = _unpack(archive, Path(folder), path)
         # damaged; damaged further in; encrypted; compressed in a way unknown here
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        # or a folder for passing files that is full
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
             raise AreaError(f"{path} cannot be unpacked: {error}") from error
         yield inner
 
@@ -170,17 +182,30 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, shown: Path) -> Path:
     if chosen.lower().endswith(".shp"):
         stem = chosen[:-4]
         wanted = [n for n in names if n[:-4] == stem and n[-4:].lower() in _SHAPEFILE_PARTS]
-    left = MAX_UNPACKED_BYTES
+    _check_unpacked([names[name] for name in wanted], shown)
     plain = PurePosixPath(chosen).stem.lstrip(".") or "areas"
     for name in wanted:
         target = folder / f"{plain}{PurePosixPath(name).suffix.lower()}"
         with archive.open(names[name]) as source, target.open("wb") as out:
-            while chunk := source.read(_CHUNK_BYTES):
-                left -= len(chunk)
-                if left < 0:
-                    raise AreaError(f"{shown} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
-                out.write(chunk)
+            shutil.copyfileobj(
+                source, out, _CHUNK_BYTES
+            )  # of a file no more than the zip says it has
     return folder / f"{plain}{PurePosixPath(chosen).suffix.lower()}"
+
+
+def _check_unpacked(members: list[zipfile.ZipInfo], shown: Path) -> None:
+    """Refuse what would fill the disk before any of it is unpacked."""
+    size = sum(member.file_size for member in members)
+    if size > MAX_UNPACKED_BYTES:
+        raise AreaError(
+            f"{shown} unpacks to {size:,} bytes, over {MAX_UNPACKED_BYTES:,}: import one prefecture at a time"
+        )
+    packed = sum(member.compress_size for member in members)
+    if size > RATIO_FROM_BYTES and size > MAX_RATIO * packed:
+        raise AreaError(
+            f"{shown} unpacks {packed:,} bytes to {size:,}, over {MAX_RATIO} times as many, as no file of "
+            "areas does: if you trust it, unpack it and import what is in it"
+        )
 
 
 def _choose(names: list[str], shown: Path) -> str:

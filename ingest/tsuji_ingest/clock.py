@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 TOLERANCE = timedelta(seconds=1)
 """Smaller steps are none: the two clocks are not read at the same moment."""
+_AT_ONCE_S = 0.2
+"""Both clocks are read within that, or once more: a busy machine may let us wait between them."""
+_READINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,7 @@ class ClockWatch:
     def __init__(self, wall: Callable[[], datetime], steady: Callable[[], float]) -> None:
         self._wall = wall
         self._steady = steady
-        self._seen = wall()
-        self._seen_s = steady()
+        self._seen, self._seen_s = self._read()
         self._believed_since_s = self._seen_s
 
     @property
@@ -52,10 +54,18 @@ class ClockWatch:
 
     def look(self) -> Step | None:
         """The step since the last look, None where there was none."""
-        now, now_s = self._wall(), self._steady()
+        now, now_s = self._read()
         size = now - self._seen - timedelta(seconds=now_s - self._seen_s)
         self._seen, self._seen_s = now, now_s
         if abs(size) < TOLERANCE:
             return None
         self._believed_since_s = now_s
         return Step(size=size, now=now)
+
+    def _read(self) -> tuple[datetime, float]:
+        """Both clocks at one moment, as nearly as that can be had."""
+        for _ in range(_READINGS):
+            before_s, now, after_s = self._steady(), self._wall(), self._steady()
+            if after_s - before_s <= _AT_ONCE_S:
+                break
+        return now, after_s

@@ -10,8 +10,9 @@ from tsuji_ingest.decoders import decode, refused
 from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError, Writer
+from tsuji_platform.store import DatabaseAwayError, RowRefusedError, StoreError
 from tsuji_platform.store.records import Healable, Received, Tally
+from tsuji_platform.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 10.0

@@ -3,8 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import count
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -12,15 +14,17 @@ from tsuji_ingest.decoders import refused
 from tsuji_ingest.ledger import Ledger, value_count
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract.readings import Readings
+from tsuji_platform.insight import traces
+from tsuji_platform.insight.logs import batch_id, within
 from tsuji_platform.store import (
     ConflictError,
     DatabaseAwayError,
     RowRefusedError,
     SchemaError,
     StoreError,
-    Writer,
 )
 from tsuji_platform.store.records import Received, Tally
+from tsuji_platform.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY_S = 2.0
@@ -33,6 +37,13 @@ _SUSPECTS = 16
 
 Work = Sequence[tuple[Packet, Received]]
 """Packets and what was read from them."""
+_Key = tuple[str, str, datetime] | tuple[str]
+
+
+def _batch_ids() -> Iterator[str]:
+    """Names for what is stored in one go, of which no two processes give the same."""
+    begun = uuid4().hex[:8]
+    return (f"{begun}-{number}" for number in count(1))
 
 
 class Keeper:
@@ -68,9 +79,20 @@ class Keeper:
         self._following = following
         self._noted = ""
         self._report_due = 0.0
+        self._batch_ids = _batch_ids()
 
     def store(self, work: Work) -> None:
         """Store messages, however long the database is away; what is committed is acknowledged."""
+        one = next(self._batch_ids)
+        with (
+            within(batch_id, one),
+            traces.span(
+                "store a batch", tsuji__batch_id=one, messaging__batch__message_count=len(work)
+            ),
+        ):
+            self._store(work)
+
+    def _store(self, work: Work) -> None:
         delay, defects = _RETRY_FIRST_S, 0
         while work and not self._stop.is_set():
             try:
@@ -109,13 +131,15 @@ class Keeper:
     def _store_around(self, work: Work, why: str) -> Work:
         """The database fails in a way that says neither that it is away nor that it refuses a value.
 
-        Where it takes others of these messages, it is the message: that is kept as rejected. Where it
-        takes none, it is the database, and nothing is rejected for its state.
+        Where it takes others of these messages and fails at one again then, it is the message: that is
+        kept as rejected. Where it takes none, it is the database, and nothing is rejected for its state.
 
         Returns:
             what is still to be stored.
         """
         left: list[tuple[Packet, Received]] = []
+        behind: list[set[_Key]] = []
+        """Of what is left, what was stored behind it."""
         taken = False
         parts = [work]
         while parts and not self._stop.is_set():
@@ -128,18 +152,50 @@ class Keeper:
             except StoreError:
                 if len(part) == 1:
                     left += part
+                    behind.append(set())
                 else:
                     half = len(part) // 2
                     parts += [part[half:], part[:half]]
             else:
+                stored = {key for _, one in part for key in _keys(one)}
                 taken = taken or any(one.observations for _, one in part)
+                for keys in behind:
+                    keys |= stored
         for part in reversed(parts):
             left += part
-        if taken and not self._stop.is_set():
-            for one in left:
-                self._reject([one], why)
-            return []
-        return left
+        if not taken or self._stop.is_set():
+            return left
+        undecided: list[tuple[Packet, Received]] = []
+        for one, keys in zip(left, behind, strict=True):
+            again = keys.isdisjoint(_keys(one[1]))
+            # what is newer must not be stored before what could not be asked about
+            if (again and undecided) or not self._is_judged(one, why, again=again):
+                undecided.append(one)
+        return undecided
+
+    def _is_judged(self, one: tuple[Packet, Received], why: str, *, again: bool) -> bool:
+        """Store or reject one at which the database has failed while it took others.
+
+        Args:
+            one: the message.
+            why: what the database said.
+            again: try once more, since the database may have been put right meanwhile; not where
+                something newer of the same moment, or thing, is stored already.
+
+        Returns:
+            False where the database can't be asked now.
+        """
+        if again:
+            try:
+                self._save([one])
+            except (DatabaseAwayError, SchemaError):
+                return False
+            except StoreError:
+                pass
+            else:
+                return True
+        self._reject([one], why)
+        return True
 
     def _settle(self, work: Work, values: int, tally: Tally) -> None:
         """What is committed may be acknowledged."""
@@ -161,8 +217,8 @@ class Keeper:
         """One of these can't be kept: halve until it stands alone, and keep that as rejected."""
         if len(work) > 1:
             half = len(work) // 2
-            self.store(work[:half])
-            self.store(work[half:])
+            self._store(work[:half])
+            self._store(work[half:])
         else:
             self._reject(work, why)
 
@@ -217,3 +273,11 @@ class Keeper:
         if away_s is not None:
             _log.info("the database is back after %.1f s", away_s)
             self._noted = ""
+
+
+def _keys(message: Received) -> set[_Key]:
+    """What its values are of, and the thing that it registers."""
+    values: set[_Key] = {
+        (one.thing_id, one.observed_property, one.phenomenon_time) for one in message.observations
+    }
+    return values if message.thing is None else {*values, (message.thing.thing_id,)}

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 _QUIET_S = 1.0
 """After our mark has come back nothing should come; a cluster of brokers may take a moment."""
 _QUIET_UNMARKED_S = 10.0
+_LISTENED_S = 3.0
+"""A look that is so much behind the one before was kept waiting itself: it looks every second."""
 _ANSWER_WITHIN_S = 10.0
 _AGAIN_S = 2.0
 _LOSSES = 3
@@ -32,7 +34,8 @@ class Leaver(Subscriber):
     broker delivers what a session holds in its order, so once the mark has come back, all has been
     delivered. When all of that is committed and acknowledged, the session is ended: a connection under
     its id with a clean session discards it. Where the broker does not let the mark through, ten seconds
-    without any message have to do. A lost connection begins all of this anew.
+    without any message have to do, as long as it listens and after all was acknowledged: for what is not, a
+    broker may hold the rest back. A lost connection begins all of this anew.
 
     Args:
         address: the broker.
@@ -54,6 +57,7 @@ class Leaver(Subscriber):
         self._mark: bytes | None = None
         self._marked = False
         self._last_s = 0.0
+        self._looked_s = 0.0
         self._losses = 0
 
     def stop(self) -> None:
@@ -79,8 +83,7 @@ class Leaver(Subscriber):
             clean_session=True,
             protocol=mqtt.MQTTv311,
         )
-        if self._address.username is not None:
-            client.username_pw_set(self._address.username, self._address.password)
+        self._address.introduce(client)
 
         def on_connect(_c: Any, _u: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
             if not reason.is_failure:
@@ -99,7 +102,7 @@ class Leaver(Subscriber):
         return accepted.is_set()
 
     def _on_pre_connect(self, client: mqtt.Client, userdata: Any) -> None:
-        if self._unsubscription is not None and not self._passed_over:
+        if self._unsubscription is not None and not self._intake.passed_over:
             self._may_mark = self._marked  # perhaps it was for the mark that the broker hung up
             self._losses += 1
             if self._losses % _LOSSES == 0:
@@ -112,6 +115,12 @@ class Leaver(Subscriber):
                 )
         self._mark, self._marked = None, False
         super()._on_pre_connect(client, userdata)
+
+    def _send_acknowledgements(self) -> None:
+        held = self._inbox.held
+        super()._send_acknowledgements()
+        if self._inbox.held < held:
+            self._last_s = time.monotonic()
 
     def _begin(self, *, session_present: bool) -> None:
         if session_present:
@@ -130,7 +139,9 @@ class Leaver(Subscriber):
         if self._unsubscription is None:
             before, _ = self._recalled
             if self._may_mark:
-                self._mark = f"{self._client_id} {self._connection} {time.time_ns()}".encode()
+                self._mark = (
+                    f"{self._client_id} {self._intake.connection} {time.time_ns()}".encode()
+                )
                 self._client.subscribe(self._topic, 1)
             _, self._unsubscription = self._client.unsubscribe(
                 sorted({*before, *self._ungrouped, *self.filters})
@@ -139,13 +150,17 @@ class Leaver(Subscriber):
                 self._mark is not None
             ):  # not every broker answers before that, but all keep the order
                 self._client.publish(self._topic, self._mark, qos=1)
-            self._last_s = time.monotonic()
+            self._last_s = self._looked_s = time.monotonic()
             return
+        now_s = time.monotonic()
+        if now_s - self._looked_s > _LISTENED_S:  # the machine slept, or was busy: nobody listened
+            self._last_s = now_s
+        self._looked_s = now_s
         quiet_s = _QUIET_S if self._marked else _QUIET_UNMARKED_S
-        self._end(quiet=time.monotonic() - self._last_s >= quiet_s)
+        self._end(quiet=now_s - self._last_s >= quiet_s)
 
     def _end(self, *, quiet: bool) -> None:
-        if quiet and self._inbox.held == 0 and not self._passed_over:
+        if quiet and self._inbox.held == 0 and not self._intake.passed_over:
             self._drained = True
             self._stop.set()
 

@@ -72,8 +72,7 @@ class Line:
             protocol=mqtt.MQTTv311,
             reconnect_on_failure=False,
         )
-        if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
+        self._broker.introduce(client)
         client.max_inflight_messages_set(200)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

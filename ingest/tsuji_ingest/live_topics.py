@@ -77,12 +77,12 @@ class LiveTopics:
             while not self._stop.is_set():
                 try:
                     for _ in changes(self._url, _LOOK_EVERY_S):
-                        noted = ""
                         if self._stop.is_set():
                             return
                         begun = time.monotonic()
                         if self._turn() and self._withdraw:
                             return
+                        noted = ""
                         took = time.monotonic() - begun
                         self._stop.wait(max(_REST_S, _REST_TIMES * took))
                 except StoreError as error:

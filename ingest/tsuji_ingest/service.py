@@ -17,13 +17,14 @@ from tsuji_ingest.keeping import Keeper, Work
 from tsuji_ingest.leaving import Leaver
 from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.membership import Membership
-from tsuji_ingest.metrics import Endpoint
+from tsuji_ingest.metrics import endpoint
 from tsuji_ingest.packet import Packet
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_ingest.things import ThingsFollower
 from tsuji_ingest.upkeep import Upkeep
 from tsuji_platform.settings import BrokerAddress, IngestSettings
-from tsuji_platform.store import StoreError, Writer
+from tsuji_platform.store import StoreError
+from tsuji_platform.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 0.5
@@ -128,18 +129,18 @@ class Ingest:
         """Take in messages until `stop` is called.
 
         Raises:
-            EndpointError: where it can't say how it fares on the address that was asked for.
+            ListenError: where it can't say how it fares on the address that was asked for.
         """
         with contextlib.ExitStack() as stack:
             if self._settings.ingest_port is not None:
-                endpoint = Endpoint(
+                said = endpoint(
                     self._settings.ingest_host,
                     self._settings.ingest_port,
                     self._settings.ingest_id,
                     self._ledger,
                     self._subscriber,
                 )
-                stack.callback(endpoint.close)
+                stack.callback(said.close)
             self._run()
 
     def _run(self) -> None:

@@ -7,7 +7,6 @@ import queue
 import threading
 import time
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -16,10 +15,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tsuji_ingest.decoders import filters, own
 from tsuji_ingest.inbox import Inbox
+from tsuji_ingest.intake import Intake
 from tsuji_ingest.network import BufferedClient, BufferedSocket, Publish
-from tsuji_ingest.packet import Packet, storable
-from tsuji_platform.contract.topics import THINGS_FILTER, is_thing_topic
+from tsuji_ingest.packet import Packet
+from tsuji_platform.contract.topics import DROPPED, THINGS_FILTER
 from tsuji_platform.settings import BrokerAddress
+from tsuji_platform.settings_broker import trouble
 
 _log = logging.getLogger(__name__)
 _QOS = 1
@@ -27,9 +28,9 @@ _REFUSED = 0x80
 _SUBSCRIBE_AGAIN_S = 10.0
 _RECONNECT_FIRST_S = 0.2
 _RECONNECT_LONGEST_S = 4.0
-_DROPPED = "$SYS/broker/publish/messages/dropped"
-"""Where Mosquitto says how many messages it had no room for."""
-_SAY_AGAIN_S = 60.0
+_SOON_S = 10.0
+_MANY_TIMES = 3
+"""So many connections in a row that end so soon after they were made look like two with one client id."""
 _NOT_UTF_8 = b"\xff"
 _PACKETS_AT_ONCE = 2_000
 """Received before the next look at acknowledgements and the keep-alive."""
@@ -41,10 +42,8 @@ class Subscriber:
     The broker keeps what we have not acknowledged and what comes while we are away. MQTT 3.1.1,
     since paho builds property tables for every MQTT 5 message, at half the speed.
 
-    What ingest holds is bounded, whatever the broker sends: of QoS 1 this bounds itself, by what a
-    broker sends without acknowledgement; where that is more than the inbox takes, the rest is passed
-    over, and had again by connecting anew once there is room. QoS 0 promises nothing: what the inbox
-    does not take is dropped and counted.
+    What ingest holds is bounded, whatever the broker sends (see `Intake`): what is passed over is had again
+    by connecting anew once there is room.
 
     In a group the members divide the messages among them (`$share/group/filter`); registrations go
     to each of them, since the broker hands out what it has retained to an ordinary subscription only
@@ -70,16 +69,17 @@ class Subscriber:
         self._address = address
         self._inbox = inbox
         self._client_id = client_id
-        self._grouped = group is not None
+        self._intake = Intake(inbox, grouped=group is not None)
         self._ungrouped = filters()
         self.filters = tuple(
             one if group is None or one == THINGS_FILTER else f"$share/{group}/{one}"
             for one in self._ungrouped
         )
         """What it subscribes to."""
-        self._connection = 0
+        self._answered = False
+        self._since = 0.0
+        self._ended_soon = 0
         self._session_since = 1
-        self._passed_over = False
         self._subscription: int | None = None
         self._subscribed = False
         self._recalled: tuple[tuple[str, ...], bool] | None = None
@@ -97,10 +97,6 @@ class Subscriber:
         self.dropped: int | None = None
         """Messages that the broker says to have dropped since its start, for whomever; None where it
         does not say."""
-        self.no_room = 0
-        """Messages of QoS 0 that were dropped here."""
-        self._say_no_room_due = 0.0
-        self._received_at, self._arrived_s = datetime.now(UTC), time.monotonic()
         self._connected = threading.Event()
         self._subscribe_due: float | None = None
         client = BufferedClient(
@@ -110,8 +106,7 @@ class Subscriber:
             protocol=mqtt.MQTTv311,
             manual_ack=True,
         )
-        if address.username is not None:
-            client.username_pw_set(address.username, address.password)
+        address.introduce(client)
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -129,6 +124,11 @@ class Subscriber:
     def connected(self) -> bool:
         """Whether the broker has accepted us and our subscriptions."""
         return self._connected.is_set()
+
+    @property
+    def no_room(self) -> int:
+        """Messages of QoS 0 that were dropped here."""
+        return self._intake.no_room
 
     @property
     def is_alive(self) -> bool:
@@ -187,10 +187,9 @@ class Subscriber:
                 if not self._away:
                     self._away = True
                     _log.warning(
-                        "the broker at %s:%d can't be reached (%s); trying until it can",
-                        self._address.host,
-                        self._address.port,
-                        error,
+                        "the broker at %s can't be reached (%s); trying until it can",
+                        self._address,
+                        trouble(error),
                     )
             except Exception:  # noqa: BLE001 - without this thread ingest would be deaf
                 _log.exception("a defect was met while listening to the broker")
@@ -204,9 +203,9 @@ class Subscriber:
         client = self._client
         while isinstance(connection := client.socket(), BufferedSocket):
             self._send_acknowledgements()
-            if self._stop.is_set() or (self._passed_over and self._inbox.roomy):
+            if self._stop.is_set() or self._intake.wants_again:
                 client.disconnect()
-                return self._passed_over
+                return self._intake.passed_over
             if self._subscribe_due is not None and time.monotonic() >= self._subscribe_due:
                 self._subscribe()
             self._tidy()
@@ -223,9 +222,9 @@ class Subscriber:
     def _take_in(self, connection: BufferedSocket) -> None:
         """What has come, in its order: messages here, all else by paho."""
         connection.receive()
-        self._received_at, self._arrived_s = datetime.now(UTC), time.monotonic()
-        number, left = self._connection, _PACKETS_AT_ONCE
-        while left > 0 and self._connection == number:  # paho may connect anew by itself
+        self._intake.arrives()
+        number, left = self._intake.connection, _PACKETS_AT_ONCE
+        while left > 0 and self._intake.connection == number:  # paho may connect anew by itself
             for publish in connection.publishes(left):
                 left -= 1
                 self._take(publish)
@@ -243,12 +242,12 @@ class Subscriber:
                 packets = self._committed.get_nowait()
                 self._inbox.settle(packets)
                 for packet in packets:
-                    if packet.connection == self._connection and packet.qos > 0:
+                    if packet.connection == self._intake.connection and packet.qos > 0:
                         self._client.ack(packet.mid, packet.qos)
 
     def _on_pre_connect(self, _client: mqtt.Client, _userdata: Any) -> None:
-        self._connection += 1  # from here on packet ids of before mean nothing
-        self._passed_over = False
+        self._intake.begin()
+        self._answered = False
         self._unsubscription = None
         self._connected.clear()
 
@@ -260,15 +259,17 @@ class Subscriber:
         reason: ReasonCode,
         _properties: Any,
     ) -> None:
+        self._answered = True
         if reason.is_failure:
             _log.error(
-                "the broker at %s:%d refuses us: %s; check TSUJI_BROKER_URL",
-                self._address.host,
-                self._address.port,
+                "the broker at %s refuses us: %s; check TSUJI_BROKER_URL, and user and password "
+                "(TSUJI_BROKER_USER, TSUJI_BROKER_PASSWORD_FILE)",
+                self._address,
                 reason,
             )
             return
         self._away = False
+        self._since = time.monotonic()
         _log.info(
             "connected to the broker, %s",
             "the earlier session goes on" if flags.session_present else "with a new session",
@@ -276,7 +277,7 @@ class Subscriber:
         if flags.session_present:
             self._inbox.withdraw(self._session_since)  # of this it sends all again
         else:
-            self._session_since = self._connection
+            self._session_since = self._intake.connection
             self._session_new = True
             if self._session_had:
                 self._note_lost()
@@ -317,7 +318,7 @@ class Subscriber:
         self._session_had = True
         self._connected.set()
         if self._may_ask_for_dropped:
-            _, self._asked_for_dropped = self._client.subscribe(_DROPPED, 0)
+            _, self._asked_for_dropped = self._client.subscribe(DROPPED, 0)
 
     def _tidy(self) -> None:
         """End what earlier runs have subscribed to and this one does not, once that is known."""
@@ -360,6 +361,8 @@ class Subscriber:
         self._connected.clear()
         if not reason.is_failure:
             return
+        soon = self._answered and time.monotonic() - self._since < _SOON_S
+        self._ended_soon = self._ended_soon + 1 if soon else 0
         if self._asked_for_dropped is not None:  # brokers without it may end the connection for it
             self._asked_for_dropped, self._may_ask_for_dropped = None, False
             _log.info(
@@ -373,6 +376,21 @@ class Subscriber:
                 "is not asked again, and what comes by that is stored, too",
                 self._client_id,
             )
+        elif not self._answered and self._address.tls is None:
+            _log.warning(
+                "the broker at %s ended the connection before it had answered; connecting again. Where it "
+                "wants TLS, let TSUJI_BROKER_URL begin with mqtts://",
+                self._address,
+            )
+        elif self._ended_soon >= _MANY_TIMES:
+            _log.warning(
+                "the connection to the broker is lost (%s) soon after it was made, %d times now; connecting "
+                "again. Where another ingest runs with our id %s, they end each other's: give each its own "
+                "(TSUJI_INGEST_ID)",
+                reason,
+                self._ended_soon,
+                self._client_id,
+            )
         else:
             _log.warning("the connection to the broker is lost (%s); connecting again", reason)
 
@@ -382,62 +400,22 @@ class Subscriber:
             topic = message.topic.encode()
         except UnicodeDecodeError:
             topic = _NOT_UTF_8
-        self._take(
-            Publish(
-                topic,
-                bytes(message.payload),
-                message.mid,
-                message.qos,
-                message.retain,
-            )
-        )
+        payload = bytes(message.payload)
+        self._take(Publish(topic, payload, message.mid, message.qos, message.retain))
 
     def _take(self, publish: Publish) -> None:
         try:
             topic = publish.topic.decode()
         except UnicodeDecodeError:  # a broker must not pass such a topic on; ours is to say so
             topic = "a topic that is not UTF-8"
-        if self._is_own(topic, publish):
-            return
-        self._deliver(
-            Packet(
-                topic=storable(topic),
-                payload=publish.payload,
-                received_at=self._received_at,
-                arrived_s=self._arrived_s,
-                mid=publish.mid,
-                qos=publish.qos,
-                connection=self._connection,
-                retained=publish.retain or (self._grouped and is_thing_topic(topic)),
-            )
-        )
+        if not self._is_own(topic, publish):
+            self._intake.take(topic, publish)
 
     def _is_own(self, topic: str, publish: Publish) -> bool:
         """Whether this was for us and not for the database."""
-        if topic == _DROPPED:
+        if topic == DROPPED:
             self._note_dropped(publish.payload)
-        return topic == _DROPPED
-
-    def _deliver(self, packet: Packet) -> None:
-        if self._passed_over and packet.qos > 0:
-            return  # else it would overtake those before it
-        if self._inbox.offer(packet):
-            return
-        if packet.qos > 0:
-            self._passed_over = True
-            _log.warning(
-                "the broker sends more without acknowledgement than fits here (max_inflight_messages, "
-                "max_inflight_bytes); what is passed over now is asked for again once there is room"
-            )
-            return
-        self.no_room += 1
-        if time.monotonic() >= self._say_no_room_due:
-            self._say_no_room_due = time.monotonic() + _SAY_AGAIN_S
-            _log.error(
-                "dropped %d messages of QoS 0 so far, since too much waits for the database already; "
-                "with QoS 1 they would wait at the broker",
-                self.no_room,
-            )
+        return topic == DROPPED
 
     def _note_dropped(self, payload: bytes) -> None:
         try:

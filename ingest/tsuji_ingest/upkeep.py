@@ -14,11 +14,12 @@ from tsuji_ingest.ledger import Ledger
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings, RetentionSettings
-from tsuji_platform.store import RetryWriter, StoreError
+from tsuji_platform.store import StoreError
 from tsuji_platform.store.clock import ClockRepair
 from tsuji_platform.store.history_retention import Dropped, HistoryRetention, ages
 from tsuji_platform.store.records import Amount, Received, Retried, Retryable
 from tsuji_platform.store.retention import Extent, Limits, Retention
+from tsuji_platform.store.retry import RetryWriter
 from tsuji_platform.uptime import uptime_s
 
 _log = logging.getLogger(__name__)
@@ -144,7 +145,9 @@ class Upkeep:
         for page in self._repair.misjudged(self._wall(), self._steady(), after=after):
             if self._stop.is_set():
                 return False
-            done = self._retrier.retry_apart([self._read_again(one) for one in page], _note_refusal)
+            now = self._wall(), monotonic()  # for all of them, which may have come at one moment
+            read = [_read_again(one, *now) for one in page]
+            done = self._retrier.retry_apart(read, _note_refusal)
             if self._ledger is not None:
                 self._ledger.healed(done.tally)
             outcome.add(done)
@@ -156,16 +159,6 @@ class Upkeep:
                 outcome.tally.stored,
             )
         return True
-
-    def _read_again(self, message: Retryable) -> Received:
-        """Judge by when it really came."""
-        received = decode(
-            Packet(
-                topic=message.topic, payload=message.payload, received_at=message.last_received_at
-            )
-        )
-        ago = self._wall() - message.last_received_at
-        return structs.replace(received, arrived_s=monotonic() - ago.total_seconds())
 
     def _doubt_the_clock(self) -> None:
         """A clock that was wrong before this began shows itself only by what others have written."""
@@ -264,3 +257,12 @@ def _say(step: Step) -> None:
 
 def _note_refusal(message: Received, why: str) -> None:
     _log.error("the database refuses a message on %r that is read again: %s", message.topic, why)
+
+
+def _read_again(message: Retryable, now: datetime, monotonic_s: float) -> Received:
+    """Judge by when it really came."""
+    received = decode(
+        Packet(topic=message.topic, payload=message.payload, received_at=message.last_received_at)
+    )
+    ago = now - message.last_received_at
+    return structs.replace(received, arrived_s=monotonic_s - ago.total_seconds())

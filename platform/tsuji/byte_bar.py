@@ -1,4 +1,4 @@
-"""How much of a download has come."""
+"""How much of a download, or of another stream of bytes, has come."""
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,6 +24,6 @@ class ByteBar(Progress):
         )
         self._row = self.add_task(name, total=None)
 
-    def show(self, size: int, total: int | None) -> None:
-        """Move the bar."""
-        self.update(self._row, completed=size, total=total)
+    def show(self, size: int, total: int | None, name: str | None = None) -> None:
+        """Move the bar; `name` says what it has come to."""
+        self.update(self._row, completed=size, total=total, description=name)

@@ -4,42 +4,40 @@ import os
 import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from tsuji import (
-    __version__,
-    alerts,
-    areas,
-    datasets,
-    doctor,
-    exit_codes,
-    exporting,
-    importing,
-    keeping,
-    keys,
-    record,
-    rejected,
-    replay,
-    services,
-    simulate,
-    simulated_past,
-    up,
-    wiring,
-)
-from tsuji.mistakes import is_mendable, lines_of
+from tsuji import __version__, exit_codes, wiring
+from tsuji.commands import Commands
+from tsuji.mistakes import is_mendable, is_of_settings, lines_of, text_of
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.settings import describe
 
-_OTHERS_VARIABLES = {"TSUJI_DATABASE_PASSWORD", "TSUJI_WRITE_EXPECTED"}
-"""What compose.yaml and the tests read."""
+_OTHERS_VARIABLES = {"TSUJI_WRITE_EXPECTED"}
+"""What the tests read."""
 
 
 class _Commands(TyperGroup):
-    """Adds the settings to the help text, as a table that no terminal width breaks."""
+    """Loads commands when they are asked for, and adds the settings to the help text.
+
+    These stand in a table that no terminal width breaks.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a value that an option can't take is quoted, with what it must be."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):
+                error.message = text_of(error.__cause__)
+            raise
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's own names
         """Write the settings behind the commands."""
@@ -95,43 +93,26 @@ def _root(
         typer.echo(line, err=True)
 
 
-app.command()(up.up)
-app.command()(doctor.doctor)
-app.command()(services.migrate)
-app.command()(services.ingest)
-app.command()(services.api)
-app.command()(services.dashboard)
-app.command()(simulate.simulate)
-app.command()(simulated_past.simulate_past)
-app.command("import")(importing.import_)
-app.command()(exporting.export)
-app.command()(record.record)
-app.add_typer(replay.app, name="replay")
-app.add_typer(areas.app, name="areas")
-app.add_typer(datasets.app, name="datasets")
-app.add_typer(alerts.app, name="alerts")
-app.add_typer(rejected.app, name="rejected")
-app.add_typer(keeping.app, name="retention")
-app.add_typer(keys.app, name="keys")
-
-
 def main() -> None:
     """Run the command; errors that a person can mend are one line, others show where they arose."""
     try:
         app(prog_name="tsuji")
     except ValidationError as error:
         for line in lines_of(error):
-            _fail(line, last=False)
+            _say(line)
         sys.exit(exit_codes.WRONG_USAGE)
     except (SetupError, wiring.NotRunningError) as error:
         _fail(str(error))
     except Exception as error:
         if not is_mendable(error):
             raise
-        _fail(str(error))
+        _fail(str(error), exit_codes.WRONG_USAGE if is_of_settings(error) else exit_codes.FAILED)
 
 
-def _fail(text: str, *, last: bool = True) -> None:
+def _fail(text: str, code: int = exit_codes.FAILED) -> NoReturn:
+    _say(text)
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
     typer.echo(f"tsuji: {text}", err=True)
-    if last:
-        sys.exit(exit_codes.FAILED)

@@ -140,7 +140,8 @@ def export(
     """
     from tsuji_platform.analytics.suppression import Gate
     from tsuji_platform.exports.about import about as describe
-    from tsuji_platform.store.export import Choice, exporting
+    from tsuji_platform.store.export import exporting
+    from tsuji_platform.store.export_choice import Choice
 
     chosen = format_ or _format_of(target)
     if chosen is Format.PARQUET and target == "-":

@@ -13,7 +13,7 @@ import typer
 
 from tsuji import exit_codes
 from tsuji.import_bar import ImportBar
-from tsuji.terminal import printable
+from tsuji.terminal import in_a_line, printable
 
 if TYPE_CHECKING:
     from tsuji_platform.contract import Thing
@@ -60,7 +60,16 @@ class Job:
         """A file, to be read in its format."""
         from tsuji.recorded_rows import FORMATS, RecordedRows
         from tsuji_platform.imports.files import FileRows, ReadingOptions
+        from tsuji_platform.imports.rows import ImportFileError
 
+        for one in (path, self.rejected):
+            try:
+                str(one and one.absolute()).encode()
+            except UnicodeEncodeError:  # the database keeps them, and they are printed
+                raise ImportFileError(
+                    f"{printable(str(one))}: the name of the file, or of a folder above it, is no UTF-8: "
+                    "rename it"
+                ) from None
         if self.form in FORMATS:
             return RecordedRows(path, self.form, self.places, self.rain)
         return FileRows(
@@ -98,6 +107,7 @@ def _bring_in(
     from tsuji_platform.store import StoreError
     from tsuji_simulators.recorded.recording import RecordingError
 
+    name = printable(opened.name)
     is_file = str(opened.path) != _STDIN
     beside = opened.path if is_file else Path("standard-input")
     if job.again:
@@ -108,7 +118,7 @@ def _bring_in(
     progress = writer.begin(identity, opened.name, str(apart.absolute()))
     if progress.finished_at is not None:
         typer.echo(
-            f"{opened.name} is in already, since {progress.finished_at:%Y-%m-%d %H:%M} UTC; "
+            f"{name} is in already, since {progress.finished_at:%Y-%m-%d %H:%M} UTC; "
             "--again repeats it"
         )
         return _report(progress)
@@ -117,10 +127,10 @@ def _bring_in(
         copy_kept(*kept_before, apart.absolute())
         progress = replace(progress, rejected_file=str(apart.absolute()))
     if progress.rows_done:
-        typer.echo(f"{opened.name}: going on after row {progress.rows_done:,}")
+        typer.echo(f"{name}: going on after row {progress.rows_done:,}")
     rules = Rules(keep=job.keep, max_errors=job.max_errors, things=job.things(opened))
     importer, failure, more_patience = Importer(writer, rules, stop), "", ""
-    with ImportBar(opened.name, progress.rows_done) as bar:
+    with ImportBar(name, progress.rows_done) as bar:
 
         def show(now: "ImportProgress") -> None:
             nonlocal progress
@@ -130,7 +140,7 @@ def _bring_in(
         try:
             progress = importer.run(opened.rows, progress, job.rejected or beside, show)
         except (ImportFileError, RecordingError, StoreError) as error:
-            failure = f"tsuji: {error}"
+            failure = f"tsuji: {in_a_line(error)}"
             with suppress(StoreError):
                 progress = writer.find(identity) or progress
     code = _report(progress)
@@ -138,9 +148,7 @@ def _bring_in(
         if not is_file:
             writer.forget(identity)
     elif not failure and importer.has_too_many(progress):
-        failure = (
-            f"tsuji: {opened.name}: stopped: {progress.rejected:,} are kept apart (--max-errors)"
-        )
+        failure = f"tsuji: {name}: stopped: {progress.rejected:,} are kept apart (--max-errors)"
         more_patience = " with a larger --max-errors"
     if failure:
         typer.echo(failure, err=True)
@@ -149,7 +157,7 @@ def _bring_in(
         if not is_file:
             again = f"give it once more{more_patience}, what is in changes nothing"
         typer.echo(
-            f"tsuji: {opened.name} is in part only: row {progress.rows_done:,} is the last that was "
+            f"tsuji: {name} is in part only: row {progress.rows_done:,} is the last that was "
             f"dealt with; {again}",
             err=True,
         )
@@ -161,7 +169,7 @@ def _report(progress: "ImportProgress") -> int:
     """Say what has become of the rows so far."""
     values = progress.stored + progress.duplicate + progress.corrected
     typer.echo(
-        f"{progress.source}: {progress.rows_done:,} rows: {progress.stored:,} values stored, "
+        f"{printable(progress.source)}: {progress.rows_done:,} rows: {progress.stored:,} values stored, "
         f"{progress.corrected:,} corrected, {progress.duplicate:,} there already, "
         f"{progress.rejected:,} kept apart"
     )
@@ -171,7 +179,7 @@ def _report(progress: "ImportProgress") -> int:
         typer.echo(f"  from {progress.first_time.isoformat()} to {progress.last_time.isoformat()}")
     _say_reasons(progress.reasons)
     if progress.rejected:
-        typer.echo(f"  kept apart in {progress.rejected_file}")
+        typer.echo(f"  kept apart in {printable(progress.rejected_file)}")
         return SOME_APART
     return ALL_IN
 
@@ -188,14 +196,15 @@ def rehearse_file(writer: "ImportWriter", path: Path, job: Job) -> int:
     from tsuji_platform.imports.rehearsal import rehearse
     from tsuji_platform.imports.rows import Place
 
-    with job.open(path) as opened, ImportBar(opened.name) as bar:
+    with job.open(path) as opened, ImportBar(printable(opened.name)) as bar:
+        name = printable(opened.name)
 
         def show(now: "Rehearsed") -> None:
             bar.show(now.rows, now.rejected, opened.share())
 
         found = rehearse(writer, opened.rows(Place()), job.things(opened), show, keep=job.keep)
     typer.echo(
-        f"{opened.name}: {found.rows:,} rows; nothing was written. {found.stored:,} values would be "
+        f"{name}: {found.rows:,} rows; nothing was written. {found.stored:,} values would be "
         f"stored, {found.corrected:,} corrected, {found.duplicate:,} are there already, "
         f"{found.rejected:,} would be kept apart"
     )

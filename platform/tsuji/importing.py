@@ -10,6 +10,7 @@ import typer
 from tsuji import wiring
 from tsuji.import_files import ALL_IN, FAILED, SOME_APART, Job, bring_in, rehearse_file
 from tsuji.services import on_stop_signal
+from tsuji.terminal import in_a_line
 
 _WORST = (ALL_IN, SOME_APART, FAILED)
 _FORMATS = ("csv", "twinlink", "jsonl", "parquet", "melbourne", "amedas")
@@ -160,7 +161,7 @@ def import_(
         try:
             paths += files_of(path, by_name=form is None)
         except ImportFileError as error:  # the others may be well
-            typer.echo(f"tsuji: {error}", err=True)
+            typer.echo(f"tsuji: {in_a_line(error)}", err=True)
             worst = FAILED
     writer, stop = ImportWriter(wiring.database_url()), threading.Event()
     on_stop_signal(stop.set)
@@ -173,7 +174,7 @@ def import_(
                     else bring_in(writer, path, job, stop)
                 )
             except (ImportFileError, RecordingError) as error:  # the others may be well
-                typer.echo(f"tsuji: {error}", err=True)
+                typer.echo(f"tsuji: {in_a_line(error)}", err=True)
                 code = FAILED
             worst = max(worst, code, key=_WORST.index)
             if stop.is_set() and number < len(paths):

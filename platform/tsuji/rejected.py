@@ -22,7 +22,7 @@ from tsuji_platform.contract.messages import FUTURE_TOLERANCE
 from tsuji_platform.settings import IngestSettings
 
 if TYPE_CHECKING:
-    from tsuji_platform.store import Database, RetryWriter
+    from tsuji_platform.store import Database
     from tsuji_platform.store.records import (
         Received,
         RejectedCount,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Retried,
         Retryable,
     )
+    from tsuji_platform.store.retry import RetryWriter
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -155,8 +156,9 @@ def retry(
     What is believed now is stored, unless a newer value has taken its place; what is refused as before
     stays untouched.
     """
-    from tsuji_platform.store import Rejected, RetryWriter
+    from tsuji_platform.store import Rejected
     from tsuji_platform.store.records import Retried
+    from tsuji_platform.store.retry import RetryWriter
 
     which = _which(reason, thing, since, before)
     _need_choice(bool(rejected_ids) or _is_choice(which), everything)

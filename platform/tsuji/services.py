@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from tsuji import wiring
+from tsuji.slots import numbered
+from tsuji_platform.insight import traces
 from tsuji_platform.settings import (
     AlertSettings,
     ApiSettings,
@@ -47,7 +49,7 @@ def migrate(
         lacking = pending(url)
         typer.echo("\n".join(lacking) or "the schema is up to date")
         raise typer.Exit(1 if lacking else 0)
-    applied = apply(url)
+    applied = apply(url, waiting=lambda line: typer.echo(line, err=True))
     typer.echo(
         "\n".join(f"applied {name}" for name in applied) or "the schema is up to date already"
     )
@@ -69,10 +71,12 @@ def ingest(
     from tsuji_platform.analytics.suppression import Gate
     from tsuji_platform.store import Areas, Database, kept_fresh
 
-    wiring.set_up_logging()
+    wiring.set_up_logging("ingest")
+    traces.begin("ingest", database=True)
     settings, broker, url = IngestSettings(), wiring.broker_address(), wiring.database_url()
     alerts = AlertSettings(alerts=None) if leave else AlertSettings()
     with (
+        nullcontext(settings) if leave else numbered(settings) as settings,
         Database(url, size=2) as database,
         kept_fresh(url),
         alerts_evaluated(url, broker, settings.ingest_id, alerts),
@@ -110,18 +114,22 @@ def _say_whether_it_left(left: bool, ingest_id: str, ledger: "Ledger") -> None:
 
 def api() -> None:
     """Serve the data API until stopped."""
+    from tsuji_platform.insight import workers
+
+    wiring.set_up_logging("api")
+    workers.share()  # before the first import of prometheus_client
+
     from tsuji_platform.api.app import serve
 
-    wiring.set_up_logging()
-    settings = ApiSettings()
-    serve(wiring.database_url(), settings)
+    serve(wiring.database_url(), ApiSettings())
 
 
 def dashboard() -> None:
     """Serve the dashboard until stopped."""
     from tsuji_dashboard.app import serve
 
-    wiring.set_up_logging()
+    wiring.set_up_logging("dashboard")
+    traces.begin("dashboard")
     serve(DashboardSettings())
 
 

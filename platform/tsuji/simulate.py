@@ -255,7 +255,7 @@ def _live(city: "Scenario", seed: int) -> None:
     """Until stopped, with the past behind it."""
     from tsuji_simulators.run import run
 
-    wiring.set_up_logging()
+    wiring.set_up_logging("simulate")
     stop = threading.Event()
     on_stop_signal(stop.set)
     sayer = _Sayer()

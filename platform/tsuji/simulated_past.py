@@ -16,7 +16,8 @@ import psutil
 
 from tsuji import wiring
 from tsuji.services import on_stop_signal
-from tsuji_platform.analytics.typical import TOKYO, day_kind, midnight
+from tsuji_platform.analytics.quarters import TOKYO, midnight
+from tsuji_platform.analytics.typical import day_kind
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Reason
 from tsuji_platform.settings import RuntimeSettings
 
@@ -52,7 +53,7 @@ def simulate_past() -> None:
     from tsuji_simulators.run import SEED, state_file
     from tsuji_simulators.scenario_files import DEMONSTRATION, load_scenario
 
-    wiring.set_up_logging()
+    wiring.set_up_logging("simulate-past")
     os.nice(19)
     with contextlib.suppress(psutil.Error):  # some containers forbid it
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)

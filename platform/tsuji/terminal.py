@@ -9,6 +9,11 @@ def printable(text: str) -> str:
     )
 
 
+def in_a_line(error: Exception) -> str:
+    """What an error says, without line breaks of libraries' or of names that strangers chose."""
+    return printable(" ".join(line.strip() for line in str(error).splitlines() if line.strip()))
+
+
 def dump(payload: bytes) -> list[str]:
     """Lines that show a payload: as escaped text where it is text, otherwise in hex."""
     try:

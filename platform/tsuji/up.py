@@ -1,6 +1,5 @@
 """`tsuji up`: a whole hub on this machine, from nothing to a live map, and kept alive."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,10 +27,14 @@ from tsuji_platform.settings import (
     DecoderSettings,
     IngestSettings,
     RuntimeSettings,
+    SharedSecretSettings,
 )
+from tsuji_platform.settings_files import given
+from tsuji_platform.settings_insight import InsightSettings
 
 _PORTS_TRIED = 50
 _INGEST_PORT = 8100
+_METRICS_PORTS = {"api_metrics_port": 8200, "dashboard_metrics_port": 8300}
 _LOOK_EVERY_S = 1.0
 _LINE_EVERY_S = 30.0
 _PAST = "simulate-past"
@@ -101,6 +104,7 @@ def check_ports(
     Raises:
         SetupError: naming the setting.
     """
+    insight = InsightSettings()
     asked = [
         (settings, name, host)
         for settings, name, host in (
@@ -108,12 +112,34 @@ def check_ports(
             (ingest, "ingest_port", ingest.ingest_host),
             (api, "api_port", api.api_host),
             (dashboard, "dashboard_port", dashboard.dashboard_host),
+            *((insight, name, insight.metrics_host) for name in _METRICS_PORTS),
         )
         if name in settings.model_fields_set and getattr(settings, name) is not None
     ]
     for settings, name, host in asked:
         if name != "broker_port" or broker_.broker_url is None:
             choose_port(getattr(settings, name), True, host, f"TSUJI_{name.upper()}")
+
+
+def metrics_ports() -> dict[str, str]:
+    """Where data API and dashboard tell Prometheus how they fare, as settings; ingest does at its own port.
+
+    Raises:
+        SetupError: as `choose_port`.
+    """
+    insight = InsightSettings()
+    found = {}
+    for name, usual in _METRICS_PORTS.items():
+        variable, asked = f"TSUJI_{name.upper()}", getattr(insight, name)
+        port = choose_port(asked or usual, asked is not None, insight.metrics_host, variable)
+        found[variable] = str(port)
+    return found
+
+
+def _dashboard_key() -> str:
+    """The one of the settings, or a new one for this run."""
+    key = SharedSecretSettings().dashboard_key
+    return token_urlsafe(32) if key is None else key.get_secret_value()
 
 
 class _Hub:
@@ -126,7 +152,7 @@ class _Hub:
         self._begun = time.monotonic()
         self._environment: dict[str, str] = {
             "TSUJI_HOME": str(instance.home),
-            "TSUJI_DASHBOARD_KEY": os.environ.get("TSUJI_DASHBOARD_KEY") or token_urlsafe(32),
+            **given("TSUJI_DASHBOARD_KEY", _dashboard_key()),
         }
         self._past_is_said = False
 
@@ -174,7 +200,7 @@ class _Hub:
         if chosen.child is not None:
             supervisor.add(chosen.child)
             supervisor.wait_ready(chosen.child.name)
-        for name in migrate(chosen.url):
+        for name in migrate(chosen.url, waiting=self._say):
             self._say(f"schema: {name}")
         for area_set_id in put_demonstration(chosen.url):
             self._say(f"areas: {area_set_id}")
@@ -185,8 +211,8 @@ class _Hub:
             supervisor.add(broker_chosen.child)
             supervisor.wait_ready(broker_chosen.child.name)
         self._environment |= {
-            "TSUJI_DATABASE_URL": chosen.url,
-            "TSUJI_BROKER_URL": broker_chosen.url,
+            **given("TSUJI_DATABASE_URL", chosen.url),
+            **given("TSUJI_BROKER_URL", broker_chosen.url),
         }
 
     def _start_services(
@@ -219,6 +245,7 @@ class _Hub:
             "TSUJI_API_PORT": str(api_port),
             "TSUJI_DASHBOARD_PORT": str(dashboard_port),
             "TSUJI_API_URL": self._api_url,
+            **metrics_ports(),
         }
         wiring.publish_addresses(
             self._instance.home,
@@ -339,7 +366,7 @@ class Flow:
         now, stored = time.monotonic(), int(ingest["stored"])
         rate = ""
         if self._before is not None and now > self._before[0]:
-            rate = f" (+{(stored - self._before[1]) / (now - self._before[0]):,.0f}/s)"
+            rate = f" ({(stored - self._before[1]) / (now - self._before[0]):+,.0f}/s)"
         self._before = now, stored
         return (
             f"{clock}  {stored:,} observations stored{rate}, {ingest['rejected']:,} rejected; "

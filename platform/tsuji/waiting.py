@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tsuji_platform.settings import BrokerAddress
+from tsuji_platform.settings_broker import trouble
 
 if TYPE_CHECKING:
     from tsuji_simulators.mqtt5 import Mqtt5
@@ -33,8 +34,7 @@ def wait_for_broker(
         return mqtt5_of(address)
     except OSError as error:
         typer.echo(
-            f"no broker answers at {address.host}:{address.port} ({error.strerror or error}); waiting "
-            "for one",
+            f"no broker answers at {address} ({trouble(error)}); waiting for one",
             err=True,
         )
     return wait_for_mqtt5(address, stop, timeout_s)

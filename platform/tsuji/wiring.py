@@ -1,8 +1,6 @@
-"""What the commands share: where the database and the broker are, and how a log line looks."""
+"""What the commands share: where the database and the broker are, and how they log."""
 
-import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +29,10 @@ def instance() -> Instance:
     return Instance.locate(RuntimeSettings().home)
 
 
+CUT_OFF = "does not run, and was not stopped: killed, or its machine went down"
+"""What is known of a hub that has left its addresses behind."""
+
+
 def _addresses_file(home: Path) -> Path:
     return home / "addresses.json"
 
@@ -49,7 +51,16 @@ def withdraw_addresses(home: Path) -> None:
     _addresses_file(home).unlink(missing_ok=True)
 
 
-def _running(name: str, setting: str) -> str:
+def running_address(name: str, setting: str) -> str:
+    """Where the hub that runs for this folder has one of its services.
+
+    Args:
+        name: of it: `database`, `broker`, `ingest`, `api`, `dashboard`.
+        setting: that would name another.
+
+    Raises:
+        NotRunningError: none runs.
+    """
     home = instance().home
     try:
         return str(orjson.loads(_addresses_file(home).read_bytes())[name])
@@ -62,9 +73,18 @@ def _running(name: str, setting: str) -> str:
         ) from None
 
 
+def was_cut_off() -> bool:
+    """Whether the hub of this folder has left its addresses behind, and none runs now.
+
+    Who is stopped withdraws them; by what else it ended nobody can tell afterwards.
+    """
+    here = instance()
+    return _addresses_file(here.home).exists() and here.holder() is None
+
+
 def database_url() -> str:
     """Address of the database: the setting, or that of the hub that runs for this folder."""
-    return DatabaseSettings().database_url or _running("database", "TSUJI_DATABASE_URL")
+    return DatabaseSettings().database_url or running_address("database", "TSUJI_DATABASE_URL")
 
 
 def answering_database_url() -> str:
@@ -72,11 +92,21 @@ def answering_database_url() -> str:
 
     Raises:
         DatabaseAwayError: with the cause.
+        NotRunningError: it is that of a hub that was cut off.
     """
+    from tsuji_platform.store import DatabaseAwayError
     from tsuji_platform.store.database import connect
 
     url = database_url()
-    connect(url).close()
+    try:
+        connect(url).close()
+    except DatabaseAwayError:
+        if DatabaseSettings().database_url or not was_cut_off():
+            raise
+        raise NotRunningError(
+            f"the hub whose data is in {instance().home} {CUT_OFF}: start it again with `tsuji up`; its "
+            "data is kept"
+        ) from None
     return url
 
 
@@ -95,19 +125,12 @@ def database(size: int = 1) -> "Iterator[Database]":
 
 def broker_address() -> BrokerAddress:
     """Address of the broker: the setting, or that of the hub that runs for this folder."""
-    return BrokerAddress.parse(
-        BrokerSettings().broker_url or _running("broker", "TSUJI_BROKER_URL")
-    )
+    settings = BrokerSettings()
+    return settings.address(settings.broker_url or running_address("broker", "TSUJI_BROKER_URL"))
 
 
-def set_up_logging() -> None:
-    """Log to standard error, one line a message, times in UTC."""
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=RuntimeSettings().log_level.upper(),
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        force=True,
-    )
-    for noisy in ("httpx", "httpcore", "psycopg.pool"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+def set_up_logging(service: str) -> None:
+    """Log to standard error as the settings say, in the name of this service."""
+    from tsuji_platform.insight import logs
+
+    logs.set_up(service)

@@ -2,20 +2,28 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from tsuji_platform.contract.lengths import EXAMPLES, parse_length
+from tsuji_platform.settings_broker import BrokerAddress as BrokerAddress
+from tsuji_platform.settings_broker import BrokerSettings as BrokerSettings
+from tsuji_platform.settings_files import OrFile, Settings, file_variable, is_secret
+from tsuji_platform.settings_insight import InsightSettings
+from tsuji_platform.settings_web import WebSettings, http_address
 
-_CONFIG = SettingsConfigDict(env_prefix="TSUJI_", frozen=True, extra="ignore")
 LEAST_SMALL_COUNT = 3
-_WITHOUT_SECRET = re.compile(r"(\w+://)?[\w.-]*(:\d*)?(/\w*)?")
+LEAST_KEY = 16
 
 
 def _counted_in(unit: timedelta, name: str) -> Callable[[object], object]:
@@ -41,42 +49,6 @@ Seconds = Annotated[float, BeforeValidator(_counted_in(timedelta(seconds=1), "se
 """A number of seconds, or a length of time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerAddress:
-    """Where the MQTT broker is and who we are there."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> "BrokerAddress":
-        """Read `mqtt://user:password@host:port`; port 1883 where none is given.
-
-        Raises:
-            ValueError: where the address is of another form; nothing that may be a password is quoted.
-        """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        rest = parts.path.strip("/") or parts.query or parts.fragment
-        if parts.scheme != "mqtt" or not parts.hostname or rest:
-            shown = f" {url!r}" if _WITHOUT_SECRET.fullmatch(url) else ""
-            raise ValueError(
-                f"the broker address{shown} must look like mqtt://user:password@host:1883, "
-                "with / @ : ? # in the password written as %2F %40 %3A %3F %23"
-            )
-        return cls(
-            host=parts.hostname,
-            port=port or 1883,
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-        )
-
-
 def check_database_address(parts: Mapping[str, object] | None) -> None:
     """Refuse what is no address before any library quotes a password that stands in the wrong place.
 
@@ -95,41 +67,31 @@ def check_database_address(parts: Mapping[str, object] | None) -> None:
         )
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(Settings):
     """The database."""
 
-    model_config = _CONFIG
-    database_url: str | None = Field(
-        None, description="PostgreSQL to use instead of a private one: postgresql://user@host/name"
-    )
-
-
-class BrokerSettings(BaseSettings):
-    """The MQTT broker."""
-
-    model_config = _CONFIG
-    broker_url: str | None = Field(
-        None, description="broker to use instead of a private one: mqtt://user:password@host:port"
-    )
-    broker_port: int | None = Field(
+    database_url: Annotated[str | None, OrFile()] = Field(
         None,
-        ge=1,
-        le=65_535,
-        description="port of the private broker on loopback (default: 1883 or a free one)",
+        repr=False,
+        description="PostgreSQL to use instead of a private one: postgresql://user@host/name",
+    )
+    database_read_url: Annotated[str | None, OrFile()] = Field(
+        None,
+        repr=False,
+        description="a streaming replica of it, from which the data API reads (default: it reads from the "
+        "database itself)",
+    )
+    database_read_lag_seconds: Seconds = Field(
+        10,
+        gt=0,
+        le=86_400,
+        description="a replica that is further behind is not read from until it has caught up",
     )
 
-    @field_validator("broker_url")
-    @classmethod
-    def _well_formed(cls, url: str | None) -> str | None:
-        if url is not None:
-            BrokerAddress.parse(url)
-        return url
 
-
-class IngestSettings(BaseSettings):
+class IngestSettings(Settings):
     """Ingest."""
 
-    model_config = _CONFIG
     ingest_id: str = Field(
         "tsuji-ingest",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
@@ -140,6 +102,11 @@ class IngestSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="name of a shared subscription: ingests of one group, each with an id of its own, "
         "divide what comes (default: this one takes all)",
+    )
+    ingest_slots: Path | None = Field(
+        None,
+        description="folder in which ingests that are started alike number themselves: their ids are "
+        "TSUJI_INGEST_ID with -1, -2 … behind it (default: the id as it is)",
     )
     ingest_host: str = Field(
         "127.0.0.1", description="address on which ingest says how it fares, with a port set"
@@ -173,10 +140,9 @@ class IngestSettings(BaseSettings):
     )
 
 
-class RetentionSettings(BaseSettings):
+class RetentionSettings(Settings):
     """How long history is kept."""
 
-    model_config = _CONFIG
     raw_days: Days | None = Field(
         None,
         ge=1,
@@ -220,20 +186,18 @@ class RetentionSettings(BaseSettings):
         return days
 
 
-class DecoderSettings(BaseSettings):
+class DecoderSettings(Settings):
     """Formats beside Tsuji's own."""
 
-    model_config = _CONFIG
     the_things_stack: Path | None = Field(
         None,
         description="TOML file that maps uplinks of The Things Stack (default: they are not read)",
     )
 
 
-class AreaSettings(BaseSettings):
+class AreaSettings(Settings):
     """Areas."""
 
-    model_config = _CONFIG
     estimate_km: float = Field(
         10,
         ge=0,
@@ -247,10 +211,9 @@ class AreaSettings(BaseSettings):
     )
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(Settings):
     """Alerts."""
 
-    model_config = _CONFIG
     alerts: str | None = Field(
         None,
         min_length=1,
@@ -258,16 +221,17 @@ class AlertSettings(BaseSettings):
         "come with Tsuji, which `tsuji up` takes by default, `none` for none",
     )
     webhook_urls: str = Field(
-        "", description="addresses that alerts are posted to, divided by spaces or commas"
+        "",
+        repr=False,
+        description="addresses that alerts are posted to, divided by spaces or commas",
     )
     webhook_urls_file: Path | None = Field(
         None, description="file that holds (more of) them, one a line"
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: Annotated[SecretStr | None, OrFile()] = Field(
         None,
         description="secret that webhooks are signed with, whsec_ and base64, 24 bytes or more",
     )
-    webhook_secret_file: Path | None = Field(None, description="file that holds the secret instead")
     alert_message_days: Days = Field(
         7,
         gt=0,
@@ -277,19 +241,17 @@ class AlertSettings(BaseSettings):
     )
 
 
-class TypicalSettings(BaseSettings):
+class TypicalSettings(Settings):
     """What is usual."""
 
-    model_config = _CONFIG
     typical_weeks: int = Field(
         8, ge=1, le=53, description="weeks before a day from which its typical values are taken"
     )
 
 
-class SmallCountSettings(BaseSettings):
+class SmallCountSettings(Settings):
     """What the public is not told."""
 
-    model_config = _CONFIG
     small_count: int = Field(
         0,
         ge=0,
@@ -309,10 +271,9 @@ class SmallCountSettings(BaseSettings):
         return small
 
 
-class LiveSettings(BaseSettings):
+class LiveSettings(Settings):
     """What is told as it happens."""
 
-    model_config = _CONFIG
     live_topics: bool = Field(
         False,
         description="whether ingest publishes the newest observations over MQTT, retained, for everybody "
@@ -320,11 +281,13 @@ class LiveSettings(BaseSettings):
     )
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(Settings):
     """The data API."""
 
-    model_config = _CONFIG
-    api_host: str = Field("127.0.0.1", description="address that the data API listens on")
+    api_host: str = Field(
+        "127.0.0.1",
+        description="address that the data API listens on; :: is all of the machine, by IPv6 and IPv4",
+    )
     api_port: int = Field(8000, ge=1, le=65_535, description="port of the data API")
     publisher: str = Field(
         "", max_length=200, description="who runs the hub, as catalogue and downloads say it"
@@ -348,7 +311,10 @@ class ApiSettings(BaseSettings):
         4, ge=1, le=64, description="downloads that one process of the data API serves at once"
     )
     caller_downloads: int = Field(
-        2, ge=1, le=64, description="downloads of these that one key or address may have"
+        2,
+        ge=1,
+        le=64,
+        description="downloads that one key or address may have at once, of all processes on one database",
     )
     download_seconds: Seconds = Field(
         3_600, gt=0, description="how long one download may take; what is longer is cut off"
@@ -365,38 +331,72 @@ class ApiSettings(BaseSettings):
     )
 
 
-class DashboardSettings(BaseSettings):
+_ORIGIN = re.compile(r"https?://(\*\.)?[\w-]+(\.[\w-]+)*(:\d{1,5})?", re.ASCII)
+
+
+class DashboardSettings(Settings):
     """The dashboard."""
 
-    model_config = _CONFIG
-    dashboard_host: str = Field("127.0.0.1", description="address that the dashboard listens on")
+    dashboard_host: str = Field(
+        "127.0.0.1",
+        description="address that the dashboard listens on; :: is all of the machine, by IPv6 and IPv4",
+    )
     dashboard_port: int = Field(8050, ge=1, le=65_535, description="port of the dashboard")
-    api_url: str | None = Field(
+    api_url: Annotated[str, AfterValidator(http_address)] | None = Field(
         None,
         description="where the dashboard finds the data API (default: the API port on loopback)",
+    )
+    dashboard_streams: int = Field(
+        1_000,
+        ge=0,
+        description="live streams that one address may hold in a dashboard, one for each open map; 0 for "
+        "any number. Behind a proxy that TSUJI_DASHBOARD_PROXIES does not name all visitors are one address",
     )
     tiles_url: str = Field(
         "https://cyberjapandata.gsi.go.jp/xyz/pale/{z}/{x}/{y}.png",
         description="map tiles; an empty value shows the map without any",
     )
+    embed_origins: str = Field(
+        "*",
+        description="sites that may show the map of /embed in a frame, such as https://city.example.jp, "
+        "divided by spaces; * for all, none for none but the hub itself",
+    )
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _are_origins(cls, origins: str) -> str:
+        named = origins.split()
+        if named in (["*"], ["none"]):
+            return named[0]
+        wrong = [one for one in named if not _ORIGIN.fullmatch(one)]
+        if wrong or not named:
+            raise ValueError(
+                f"holds {(wrong or [origins])[0]!r:.80}, which is no origin: give origins such as "
+                "https://city.example.jp divided by spaces, * or none"
+            )
+        return " ".join(named)
 
 
-class SharedSecretSettings(BaseSettings):
+class SharedSecretSettings(Settings):
     """What API and dashboard both know."""
 
-    model_config = _CONFIG
-    dashboard_key: SecretStr | None = Field(
+    dashboard_key: Annotated[SecretStr | None, OrFile()] = Field(
         None,
-        min_length=16,
         description="secret that API and dashboard share, so that the dashboard's visitors do not count "
         "as one address (`tsuji up` makes one)",
     )
 
+    @field_validator("dashboard_key")
+    @classmethod
+    def _hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < LEAST_KEY:
+            raise ValueError(f"is too short: take {LEAST_KEY} characters or more, at random")
+        return key
 
-class RuntimeSettings(BaseSettings):
+
+class RuntimeSettings(Settings):
     """What `tsuji up` runs."""
 
-    model_config = _CONFIG
     home: str | None = Field(
         None,
         description="folder for data and state (default: one per project folder, see `tsuji doctor`)",
@@ -416,7 +416,7 @@ class RuntimeSettings(BaseSettings):
     )
 
 
-CONCERNS: tuple[type[BaseSettings], ...] = (
+CONCERNS: tuple[type[Settings], ...] = (
     DatabaseSettings,
     BrokerSettings,
     IngestSettings,
@@ -431,6 +431,8 @@ CONCERNS: tuple[type[BaseSettings], ...] = (
     DashboardSettings,
     SharedSecretSettings,
     RuntimeSettings,
+    InsightSettings,
+    WebSettings,
 )
 
 
@@ -439,6 +441,9 @@ def describe() -> list[tuple[str, str, str]]:
     rows = []
     for concern in CONCERNS:
         for name, field in concern.model_fields.items():
+            variable = f"TSUJI_{name.upper()}"
             default = "" if field.default is None else str(field.default)
-            rows.append((f"TSUJI_{name.upper()}", default, field.description or ""))
+            rows.append((variable, default, field.description or ""))
+            if is_secret(field):
+                rows.append((file_variable(variable), "", f"file that holds {variable} instead"))
     return rows

@@ -10,22 +10,19 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-import msgspec
 import numpy as np
-import orjson
 
 from tsuji_platform.contract import OBSERVED_PROPERTIES, encode_thing
 from tsuji_platform.contract.topics import observations_topic, thing_topic
 from tsuji_simulators.ahead import ahead
 from tsuji_simulators.crew import Crew, crews
+from tsuji_simulators.faults import read
 from tsuji_simulators.randomness import Floats, Integers
 from tsuji_simulators.scenario import Scenario
 from tsuji_simulators.signals import results_of
+from tsuji_simulators.simulated import Report, Simulated, carried
 from tsuji_simulators.tape.message import Carried, Span
 
-Report = dict[str, Any]
-"""`time` (aware, UTC), `results` (number by observed property) and, of counts, `period_s`: the members of
-one object of a payload (docs/messages.md)."""
 _ROWS = 10_000
 """Reports that are made together: so many that a call costs little, so few that memory does not matter."""
 _LONGEST_WINDOW_S = 3_600
@@ -74,30 +71,6 @@ class SimulatedTrack:
         """All of it, encoded, and made ahead by a thread, which is also the one that tells the truth."""
         scene = (self._scenario, self._seed, self._start_s, self._end_s)
         return ahead(map(carried, stream(*scene, self._truth)))
-
-
-class Simulated(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of a simulated thing, before it is encoded.
-
-    Attributes:
-        due_us: when it is to be sent, microseconds since 1970-01-01T00:00Z of simulated time. Messages
-            stand in this order; whatever changes it (late, out of order, held back) must keep the stream
-            sorted by the new one, since a broker's clock never goes back.
-        thing_id: whose it is.
-        topic: where it is published.
-        payload: reports of the thing, each a fresh `dict` that belongs to whoever has the message; or
-            bytes, which go out as they are: the thing's registration (retained, before its first
-            report), or what is broken on purpose.
-        retain: whether the broker keeps it for later subscribers.
-        qos: 0, 1 or 2.
-    """
-
-    due_us: int
-    thing_id: str
-    topic: str
-    payload: list[Report] | bytes
-    retain: bool = False
-    qos: int = 1
 
 
 def messages(scenario: Scenario, seed: int, start_s: int, end_s: int) -> Iterator[Simulated]:
@@ -154,8 +127,6 @@ def stream(
         end_s: likewise.
         truth: is told what was broken.
     """
-    from tsuji_simulators.faults import read
-
     clean = messages(scenario, seed, start_s, end_s)
     if not scenario.faults:
         return clean
@@ -186,19 +157,6 @@ def reports_of(
         results = dict(zip(counted, map(int, values), strict=True))
         report.append({"time": time, "results": results, "period_s": period_s})
     return reports
-
-
-def carried(message: Simulated) -> Carried:
-    """The same as a broker carries it."""
-    payload = message.payload
-    if not isinstance(payload, bytes):
-        payload = encoded(payload)
-    return Carried(message.due_us, message.topic, payload, message.qos, message.retain)
-
-
-def encoded(reports: list[Report]) -> bytes:
-    """Reports as the payload that a device publishes: one alone, several as an array."""
-    return orjson.dumps(reports[0] if len(reports) == 1 else reports)
 
 
 def _rows(

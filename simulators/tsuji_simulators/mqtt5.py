@@ -1,7 +1,8 @@
 """Asks a broker once whether it speaks MQTT 5, in which it says more: who listens, what is retained.
 
 paho settles the version before it connects, and brokers of 3.1.1 answer a connection of 5 with a
-refusal, or not at all. So one connection is made by hand; who we are doesn't matter for that.
+refusal, or not at all. So one connection is made by hand, by who we are: strangers are not told what
+the broker grants.
 """
 
 import socket
@@ -15,6 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tsuji_platform.settings import BrokerAddress
+from tsuji_platform.settings_broker import trouble
+from tsuji_simulators.wire import varied
 
 NOBODY_LISTENS = 0x10
 """PUBACK's reason "No matching subscribers"."""
@@ -44,11 +47,8 @@ def mqtt5_of(address: BrokerAddress, timeout_s: float = _TIMEOUT_S) -> Mqtt5 | N
     Raises:
         OSError: it can't be reached.
     """
-    name = f"tsuji-asks-{token_hex(4)}".encode()
-    # version 5, clean start, keep-alive 10 s, no properties
-    rest = b"\0\x04MQTT\x05\x02\0\x0a\0" + len(name).to_bytes(2, "big") + name
-    with socket.create_connection((address.host, address.port), timeout_s) as connection:
-        connection.sendall(bytes([0x10, len(rest)]) + rest)
+    with _connected(address, timeout_s) as connection:
+        connection.sendall(_connect(address))
         try:
             with connection.makefile("rb") as stream:
                 return _answer(*_packet(stream))
@@ -71,10 +71,36 @@ def wait_for_mqtt5(
         except OSError as error:
             if until is not None and time.monotonic() > until:
                 raise ConnectionError(
-                    f"no broker answers at {address.host}:{address.port} within {timeout_s} s: {error}"
+                    f"no broker answers at {address} within {timeout_s} s: {trouble(error)}"
                 ) from error
             stop.wait(_RETRY_S)
     return None
+
+
+def _connected(address: BrokerAddress, timeout_s: float) -> socket.socket:
+    """A connection to the broker, secured where that is wanted."""
+    connection = socket.create_connection((address.host, address.port), timeout_s)
+    if address.tls is None:
+        return connection
+    try:
+        return address.tls.context().wrap_socket(connection, server_hostname=address.host)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect(address: BrokerAddress) -> bytes:
+    """CONNECT of version 5: clean start, keep-alive 10 s, no properties, who we are."""
+    payload, flags = [f"tsuji-asks-{token_hex(4)}"], 0x02
+    if address.username is not None:
+        payload, flags = [*payload, address.username], flags | 0x80
+        if address.password is not None:
+            payload, flags = [*payload, address.password], flags | 0x40
+    rest = b"\0\x04MQTT\x05" + bytes([flags]) + b"\0\x0a\0"
+    for text in payload:
+        octets = text.encode()
+        rest += len(octets).to_bytes(2, "big") + octets
+    return b"\x10" + varied(len(rest)) + rest
 
 
 def _packet(stream: BinaryIO) -> tuple[int, bytes]:

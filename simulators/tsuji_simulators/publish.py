@@ -13,6 +13,7 @@ first order.
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tsuji_platform.contract import Observation, Thing, encode_observations, encode_thing
 from tsuji_platform.contract.topics import observations_topic, thing_topic
 from tsuji_platform.settings import BrokerAddress
+from tsuji_platform.settings_broker import trouble
 from tsuji_simulators.mqtt5 import NOBODY_LISTENS, Mqtt5
 from tsuji_simulators.outbox import Message, Outbox, Receipt
 from tsuji_simulators.wire import WireClient
@@ -142,6 +144,8 @@ class Publisher:
         self._on_their_way: dict[int, Message] = {}  # by their ids on this connection
         self._early: dict[int, Any] = {}  # acknowledged before we knew the message's id
         self._connected = False
+        self._answered = False
+        self._is_secured = address.tls is not None
         self._said_absent = False
         self._closed = False
         self._client = WireClient(
@@ -158,13 +162,12 @@ class Publisher:
         self._client.max_inflight_messages_set(limit)
         self._is_unlimited = not limit
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
+        address.introduce(self._client)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
-        self._shown = f"{address.host}:{address.port}"
+        self._shown = str(address)
         self._client.connect_async(address.host, address.port, keepalive=30)
         self._client.loop_start()
 
@@ -327,6 +330,7 @@ class Publisher:
         return True
 
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _p: Any) -> None:
+        self._answered = True
         if reason.is_failure:
             logger.warning("broker %s refused us: %s; trying again", self._shown, reason)
             return
@@ -353,17 +357,26 @@ class Publisher:
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
         if not self._said_absent:
             self._said_absent = True
-            logger.warning("no broker answers at %s; trying until one does", self._shown)
+            why = trouble(sys.exception())  # paho calls this while it handles the error
+            logger.warning("no broker answers at %s (%s); trying until one does", self._shown, why)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, reason: Any, _p: Any
     ) -> None:
         with self._changed:
             was_connected, self._connected = self._connected, False
+            answered, self._answered = self._answered, False
             if was_connected and not self._closed:
                 self._outbox.lose()
         if was_connected and not self._closed:
             logger.warning("broker %s is gone (%s); trying again", self._shown, reason)
+        if not answered and not self._closed and not self._said_absent:
+            self._said_absent = True
+            logger.warning(
+                "broker %s ended the connection before it had answered%s; trying again",
+                self._shown,
+                "" if self._is_secured else " (where it wants TLS, name it mqtts://)",
+            )
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _p: Any) -> None:
         # paho holds its lock over outgoing messages here: take no other lock than ours, which is

@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from tsuji_platform.contract.topics import DROPPED
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.mqtt5 import Mqtt5
 from tsuji_simulators.tape.blocks import Note
@@ -35,8 +36,6 @@ SESSION_KEPT_S = 86_400
 """For so long a broker that speaks MQTT 5 keeps what comes while a lasting session is away."""
 _FLUSH_BYTES = 4 * 2**20
 _MOST_BYTES = 64 * 2**20
-_DROPPED = "$SYS/broker/publish/messages/dropped"
-"""Where Mosquitto says how many messages it had no room for, for whomever."""
 _QOS = 2
 """Nothing is delivered at more than that at which it was published, so this shows each one's own."""
 _CLOCK_STEP_S = 0.5
@@ -147,8 +146,7 @@ class Recorder:
             manual_ack=self._lasts,
         )
         client.reconnect_delay_set(min_delay=1, max_delay=4)
-        if self._address.username is not None:
-            client.username_pw_set(self._address.username, self._address.password)
+        self._address.introduce(client)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
@@ -306,7 +304,7 @@ class Recorder:
             self._changed.notify_all()
         if self._answers == len(self._filters) and self._may_ask_for_dropped:
             self._asks_for_dropped = True
-            self._subscribe(client, _DROPPED)
+            self._subscribe(client, DROPPED)
 
     def _note_return(self) -> None:
         now = time.monotonic()
@@ -349,7 +347,7 @@ class Recorder:
             if message.qos and self._lasts:
                 client.ack(message.mid, message.qos)
             return
-        if topic == _DROPPED:
+        if topic == DROPPED:
             self._note_dropped_count(message.payload)
             if message.qos and self._lasts:
                 client.ack(message.mid, message.qos)

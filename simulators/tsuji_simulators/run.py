@@ -22,13 +22,14 @@ import numpy as np
 from tsuji_platform.contract.topics import observations_topic
 from tsuji_platform.settings import BrokerAddress
 from tsuji_simulators.crew import Crew, crews
-from tsuji_simulators.feed import encoded, reports_of
+from tsuji_simulators.feed import reports_of
 from tsuji_simulators.fleet import Member
 from tsuji_simulators.mqtt5 import wait_for_mqtt5
 from tsuji_simulators.outbox import Receipt
 from tsuji_simulators.publish import Publisher, PublisherClosedError
 from tsuji_simulators.randomness import Integers
 from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.simulated import encoded
 from tsuji_simulators.state import Span, State
 
 logger = logging.getLogger(__name__)

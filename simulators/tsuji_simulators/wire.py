@@ -124,7 +124,7 @@ class WireClient(mqtt.Client):
         packet = b"".join(
             (
                 bytes((command,)),
-                _varied(4 + len(topic) + len(properties) + len(payload)),
+                varied(4 + len(topic) + len(properties) + len(payload)),
                 len(topic).to_bytes(2, "big"),
                 topic,
                 mid.to_bytes(2, "big"),
@@ -235,7 +235,7 @@ class WireClient(mqtt.Client):
         return b"".join(pieces)
 
 
-def _varied(length: int) -> bytes:
+def varied(length: int) -> bytes:
     """The variable byte integer of MQTT (section 2.2.3 of 3.1.1)."""
     octets = bytearray()
     while True:

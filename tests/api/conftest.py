@@ -8,8 +8,9 @@ from fastapi.testclient import TestClient
 from samples import after, area_set, message, registration, square
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.areas import Point, Shape
+from tsuji_platform.store.writer import Writer
 
 NOON = after(hours=3)
 """The clock of these tests: noon in Tokyo."""

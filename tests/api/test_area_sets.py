@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from linked import bare
 from samples import after, message
 from tsuji_platform.analytics.figures import FIGURES
-from tsuji_platform.store import Writer
+from tsuji_platform.store.writer import Writer
 
 
 def figures(answer: httpx.Response) -> dict[str, dict[str, dict]]:
@@ -259,6 +259,17 @@ def test_a_series_of_weather_is_the_mean_of_the_step(api: TestClient) -> None:
 def test_a_series_of_an_area_without_things_is_all_gaps(api: TestClient) -> None:
     body = api.get("/v1/area-sets/squares/areas/N/series?figure=air_temperature").json()
     assert body["values"] == [None] * 96
+
+
+def test_the_newest_of_a_moment_is_the_newest_also_within_a_second(
+    api: TestClient, writer: Writer
+) -> None:
+    whole, later = after(hours=2, minutes=30), after(hours=2, minutes=30, milliseconds=500)
+    writer.save([message("pole-3", whole, rainfall=0), message("pole-3", later, air_temperature=9)])
+    asked = {"at": "2026-04-01T02:31:00Z", "things": "true"}
+    things = api.get("/v1/area-sets/squares/snapshot", params=asked).json()["things"]
+    (pole,) = (it for it in things if it["id"] == "pole-3")
+    assert pole["last_observed_at"] == "2026-04-01T02:30:00.500000Z"
 
 
 @pytest.mark.parametrize("at", [None, "2026-04-01T02:00:00Z"])

@@ -4,7 +4,8 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -12,12 +13,15 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from psycopg.pq import TransactionStatus
 
 from samples import T0, after, message, registration
 from tsuji_platform.api import downloads
 from tsuji_platform.api.errors import TooManyError
 from tsuji_platform.api.room import Room
-from tsuji_platform.store import DatabaseAwayError, Refresher, Writer
+from tsuji_platform.store import DatabaseAwayError, Refresher
+from tsuji_platform.store.export import exporting
+from tsuji_platform.store.writer import Writer
 
 _SPAN = {"start": after(minutes=-5).isoformat(), "end": after(hours=2).isoformat()}
 _MINUTES = 60
@@ -257,6 +261,16 @@ def test_one_caller_leaves_room_for_others(measured: TestClient) -> None:
         one._give_back()
 
 
+_LONGEST_S = 3_600.0
+
+
+def _pass(seconds: float) -> None:
+    """Let time pass for the event loop: a short limit could strike before there is anything to send."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    loop.time = lambda: now() + seconds
+
+
 def test_a_download_that_takes_too_long_is_cut_off(
     measured: TestClient,
     hub_url: str,
@@ -264,7 +278,7 @@ def test_a_download_that_takes_too_long_is_cut_off(
     eventually: Callable[..., None],
 ) -> None:
     caplog.set_level("INFO")
-    brief = downloads.Downloads(hub_url, room=Room(seconds=0.05))
+    brief = downloads.Downloads(hub_url, room=Room(seconds=_LONGEST_S))
     choice = downloads.Choice(things=("temp-1",), start=T0 - timedelta(days=1), end=after(hours=2))
 
     async def receive() -> dict[str, object]:
@@ -273,12 +287,74 @@ def test_a_download_that_takes_too_long_is_cut_off(
 
     async def send(message: dict[str, object]) -> None:
         if message.get("body"):
+            _pass(2 * _LONGEST_S)
             await asyncio.Event().wait()  # it takes its time
 
     answer = brief.answer(choice, downloads.Format.CSV, "x")
     asyncio.run(answer({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send))
     assert "longer than" in caplog.text
     eventually(lambda: _connections(hub_url) == 0)  # the server takes its time
+
+
+def test_two_workers_count_the_downloads_of_one_caller_together(
+    measured: TestClient, hub_url: str, eventually: Callable[..., None]
+) -> None:
+    choice = downloads.Choice(things=("temp-1",), start=T0 - timedelta(days=1), end=after(hours=2))
+    workers = [downloads.Downloads(hub_url), downloads.Downloads(hub_url)]
+    held = [one.answer(choice, downloads.Format.CSV, "x", caller="a") for one in workers]
+    for one in workers:
+        with pytest.raises(TooManyError, match="2 downloads of yours"):
+            one.answer(choice, downloads.Format.CSV, "x", caller="a")
+    held.append(workers[0].answer(choice, downloads.Format.CSV, "x", caller="b"))
+    held.pop(0)._give_back()
+
+    def begins() -> bool:
+        try:
+            held.append(workers[1].answer(choice, downloads.Format.CSV, "x", caller="a"))
+        except TooManyError:  # the server takes its time to end a transaction
+            return False
+        return True
+
+    eventually(begins, what="a place is free again")
+    for one in held:
+        one._give_back()
+    eventually(lambda: _connections(hub_url) == 0)  # the server takes its time
+
+
+@pytest.mark.parametrize("goes_away", [True, False])
+def test_what_the_database_is_still_reading_is_broken_off(
+    measured: TestClient, hub_url: str, caplog: pytest.LogCaptureFixture, *, goes_away: bool
+) -> None:
+    """For a caller who goes away, and where it takes longer than a download may."""
+    caplog.set_level("INFO")
+    choice = downloads.Choice(things=("temp-1",), start=T0 - timedelta(days=1), end=after(hours=2))
+    sent: list[bytes] = []
+    reads = threading.Event()
+
+    async def receive() -> dict[str, object]:
+        await asyncio.to_thread(reads.wait)
+        if not goes_away:
+            _pass(2 * _LONGEST_S)
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message.get("body", b""))
+
+    with exporting(hub_url, choice) as found:
+
+        def slow() -> Generator[bytes, None, None]:
+            yield b"first"
+            reads.set()
+            found._connection.execute("SELECT pg_sleep(3600)")
+            yield b"never"
+
+        parts = downloads._Parts(slow(), found.cancel)
+        answer = downloads._Stream(parts, parts.close, "text/csv", {}, _LONGEST_S)
+        asyncio.run(answer({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send))
+        assert found._connection.info.transaction_status is TransactionStatus.INERROR
+    assert sent == [b"", b"first"]
+    assert ("longer than" in caplog.text) is not goes_away
 
 
 @pytest.mark.parametrize("kind", [downloads.Format.PARQUET, downloads.Format.CSV])
@@ -290,7 +366,7 @@ def test_a_lost_database_is_an_error_before_the_first_byte_and_a_cut_after_it(
     answer = hub.downloads.answer(choice, kind, "x")
     with psycopg.connect(hub_url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE application_name = 'tsuji export'"
         )
     sent = []
@@ -317,7 +393,8 @@ def test_a_lost_database_is_an_error_before_the_first_byte_and_a_cut_after_it(
 
 def test_a_caller_that_takes_nothing_is_not_handed_much() -> None:
     body = bytes(range(256)) * 4_000
-    answer = downloads._Stream(iter([body[:1], b"", body[1:]]), lambda: None, "text/csv", {})
+    parts = downloads._Parts(part for part in (body[:1], b"", body[1:]))
+    answer = downloads._Stream(parts, lambda: None, "text/csv", {})
     sent = []
 
     async def send(message: dict[str, object]) -> None:

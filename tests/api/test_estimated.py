@@ -11,8 +11,9 @@ from tsuji.area_sets import by_kind
 from tsuji_geo import neighbours as geo
 from tsuji_platform.api import shape
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.neighbours import Neighbours, Weighing
+from tsuji_platform.store.writer import Writer
 
 WEIGHING = Weighing(measure=geo.measure, weigh=partial(geo.weigh, limit_km=5))
 

@@ -6,14 +6,15 @@ from importlib.metadata import version
 
 import pytest
 from fastapi.testclient import TestClient
-from prometheus_client.parser import text_string_to_metric_families
 
+from killed import kill_with_backends
 from samples import message, registration
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.runtime.private import PrivateServer, private_database
-from tsuji_platform.store import Database, Writer, migrate
+from tsuji_platform.store import Database, migrate
 from tsuji_platform.store.records import IngestState
+from tsuji_platform.store.writer import Writer
 
 
 def test_health_counts_what_became_of_every_value(api: TestClient, writer: Writer, clock) -> None:
@@ -54,29 +55,10 @@ def test_each_ingest_says_how_it_fares(
     assert before["received"] == 7 + sum(
         before[outcome] for outcome in ("stored", "duplicate", "corrected", "rejected")
     )
-    clock.now += timedelta(seconds=31)
+    clock.now = datetime.now(UTC) + timedelta(seconds=31)
     body = api.get("/v1/health").json()
     assert body["status"] == "degraded"
     assert {one["state"] for one in body["ingest"]["processes"]} == {"silent"}
-
-
-def test_metrics_hold_what_health_says(api: TestClient, writer: Writer, clock) -> None:
-    clock.now = datetime.now(UTC)
-    writer.save([message("ghost", air_temperature=1)])
-    answer = api.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    figures = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
-    ingest = api.get("/v1/health").json()["ingest"]
-    for outcome in ("stored", "duplicate", "corrected", "rejected"):
-        assert figures["tsuji_values", outcome] == ingest[outcome]
-    assert figures[("tsuji_values_received",)] == ingest["received"]
-    assert figures["tsuji_rejected_messages", "unregistered_thing"] >= 1
-    assert figures["tsuji_things", "waiting"] == 1
-    assert figures[("tsuji_database_up",)] == 1
 
 
 def test_things_are_counted_by_state(api: TestClient) -> None:
@@ -126,8 +108,8 @@ def test_with_the_database_away_callers_are_asked_to_try_again(
         Database(server.url, timeout_s=0.5) as database,
         TestClient(create_app(Hub(database))) as api,
     ):
-        assert api.get("/v1/things/pole").status_code == 200
-        server.kill()
+        eventually(lambda: api.get("/v1/things/pole").status_code == 200)
+        kill_with_backends(server)
         for path in ("/v1/things", "/v1/things/pole", "/v1/area-sets", "/v1/live?area_set=x"):
             answer = api.get(path)
             assert answer.status_code == 503
@@ -136,8 +118,8 @@ def test_with_the_database_away_callers_are_asked_to_try_again(
             assert answer.json()["detail"] == "the database can't serve now; try again"
         health = api.get("/v1/health")
         assert (health.status_code, health.json()["status"]) == (503, "down")
-        assert health.json()["database"] == {"ok": False, "edition": None}
+        assert health.json()["database"] == {"ok": False, "edition": None, "replica": None}
         assert api.get("/v1/figures").status_code == 200  # needs no database
         server.start()
         eventually(lambda: api.get("/v1/things/pole").status_code == 200)
-        assert api.get("/v1/health").json()["database"]["ok"]
+        eventually(lambda: api.get("/v1/health").json()["database"]["ok"])

@@ -19,8 +19,9 @@ from tsuji_platform.api.kept import Kept
 from tsuji_platform.api.rates import Doors
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store.keys import Keys
+from tsuji_platform.store.writer import Writer
 
 _SNAPSHOT = "/v1/area-sets/squares/snapshot"
 

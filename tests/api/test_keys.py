@@ -24,8 +24,9 @@ from tsuji_platform.api.routers import live as live_router
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store.keys import Allowances, ApiKey, Keys
+from tsuji_platform.store.writer import Writer
 
 DASHBOARD = "a-secret-of-the-dashboard"
 MESSAGES = "/v1/rejected/messages"

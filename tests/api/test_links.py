@@ -53,7 +53,7 @@ def test_every_resource_is_reached_from_the_front_page(
     put(hub_database, tmp_path / "131041_evacuation_space.csv", SHELTERS)
     put(hub_database, tmp_path / "131041_population.csv", POPULATION)
     Refresher(hub_url).refresh()
-    key = Keys(hub_database).create("test", [Scope.REJECTED])
+    key = Keys(hub_database).create("test", [Scope.METRICS, Scope.REJECTED])
     doors = Doors.of(hub_database, ApiSettings(anonymous_rate=0), SharedSecretSettings())
     app = create_app(Hub(hub_database, lambda: city.now), doors)
     with TestClient(app, raise_server_exceptions=False, headers={"X-API-Key": key}) as api:

@@ -13,8 +13,9 @@ from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.rates import Doors
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store.keys import Keys
+from tsuji_platform.store.writer import Writer
 
 _PATHS = ["/v1/things", "/v1/things.geojson", "/v1/observations?thing=pole-1&format=csv", "/docs"]
 
@@ -29,6 +30,17 @@ def test_head_is_get_without_the_body(api: TestClient, path: str) -> None:
     assert set(head.headers) - varying == set(get.headers) - varying
 
 
+def test_redirections_lead_to_paths_of_the_host_that_was_asked(api: TestClient) -> None:
+    for asked, where in (
+        ("/", "/docs"),
+        ("/v1/things/?limit=2&kind=%E6%9D%B1", "/v1/things?limit=2&kind=%E6%9D%B1"),
+        ("/v1/things/%E6%9D%B1/", "/v1/things/%E6%9D%B1"),
+    ):
+        answer = api.get(asked, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (307, where)
+    assert api.get("http://testserver//elsewhere.example/").status_code == 404
+
+
 def test_options_says_what_is_allowed_and_others_are_told(api: TestClient) -> None:
     answer = api.options("/v1/things")
     assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
@@ -37,16 +49,37 @@ def test_options_says_what_is_allowed_and_others_are_told(api: TestClient) -> No
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-def test_pages_of_other_sites_may_ask(api: TestClient) -> None:
-    asked = {
-        "Origin": "https://a.example",
-        "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "X-API-Key",
-    }
+def test_pages_of_other_sites_may_ask_whatever_else_they_send(api: TestClient) -> None:
+    for sent in ("X-API-Key", "range", "authorization, traceparent"):
+        asked = {
+            "Origin": "https://a.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": sent,
+        }
+        answer = api.options("/v1/things", headers=asked)
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Access-Control-Allow-Headers"] == sent
+
+
+def test_answers_are_packed_for_whom_takes_that(api: TestClient) -> None:
+    taking = ("gzip", "br, GZip ; q=0.5", "*", "x-gzip")
+    others = ("gzip;q=0, *", "*;q=0.0", "zstd, br", "identity", "", "gzip" + "," * 300)
+    for accepted in (*taking, *others):
+        answer = api.get("/v1/things", headers={"Accept-Encoding": accepted})
+        is_packed = answer.headers.get("content-encoding") == "gzip"
+        assert is_packed is (accepted in taking), accepted
+        assert answer.json()["items"]
+
+
+def test_what_pages_may_not_ask_is_said_like_every_other_mistake(api: TestClient) -> None:
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "DELETE"}
     answer = api.options("/v1/things", headers=asked)
-    assert answer.status_code == 200
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert "X-API-Key" in answer.headers["Access-Control-Allow-Headers"]
+    assert "'DELETE'" in answer.json()["detail"]
+    assert "GET and HEAD" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +178,15 @@ def test_a_parameter_that_nobody_knows_is_refused(
 
 
 @pytest.mark.parametrize(
+    "path", ["/v1/things?bbox=0,0,1,1&bbox=1,1,2,2", "/v1/figures?format=csv&format=json"]
+)
+def test_what_counts_once_is_refused_twice(api: TestClient, path: str) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, "2 times" in answer.json()["detail"]) == (422, True)
+    assert api.get("/v1/latest?thing=pole-2&thing=gate-1").status_code == 200
+
+
+@pytest.mark.parametrize(
     ("path", "named", "example"),
     [
         ("/v1/things?bbox=tokyo", "bbox", "139.69,35.68,139.71,35.70"),
@@ -171,6 +213,8 @@ def test_pages_lead_on_in_every_format_and_count_only_when_asked(api: TestClient
     for path, count in [
         ("/v1/things?limit=1", 5),
         ("/v1/things?limit=1&kind=smart_pole", 2),
+        ("/v1/datastreams?limit=1", 13),
+        ("/v1/datastreams?limit=1&observed_property=rainfall", 3),
         ("/v1/things/pole-1/observations?limit=1", 7),
         ("/v1/alerts", 0),
         ("/v1/rejected", 0),

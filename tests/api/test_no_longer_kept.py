@@ -7,9 +7,10 @@ from fastapi.testclient import TestClient
 
 from rollup_check import refresh_to_rest
 from samples import T0, message
-from tsuji_platform.store import Refresher, Writer
+from tsuji_platform.store import Refresher
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.history_retention import HistoryRetention
+from tsuji_platform.store.writer import Writer
 
 OLD = T0 - timedelta(days=800)
 

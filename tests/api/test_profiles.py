@@ -13,10 +13,11 @@ from tsuji_geo import neighbours as geo
 from tsuji_platform.analytics import merged
 from tsuji_platform.analytics.derived import DERIVED
 from tsuji_platform.contract.features import Feature, PopulationCount, StatedDate
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.dataset_records import NewDataset
 from tsuji_platform.store.datasets import Datasets
 from tsuji_platform.store.neighbours import Weighing
+from tsuji_platform.store.writer import Writer
 
 WEIGHING = Weighing(measure=geo.measure, weigh=partial(geo.weigh, limit_km=5))
 WARD = "/v1/area-sets/wards/areas/13104/profile"

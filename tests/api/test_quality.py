@@ -11,7 +11,9 @@ from tsuji_platform.api.app import create_app
 from tsuji_platform.api.flags import FRESH
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.contract.quality import QUALITY_RULES
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
+from tsuji_platform.store.cover import ceiling
+from tsuji_platform.store.writer import Writer
 
 
 def stamp(time: datetime) -> str:
@@ -229,3 +231,79 @@ def test_a_hub_without_observations_has_nothing_that_looks_wrong(hub_database: D
     with TestClient(create_app(Hub(hub_database))) as api:
         assert api.get("/v1/quality").json()["items"] == []
         assert api.get("/v1/health").json()["quality"] == {"stuck": 0, "step": 0}
+
+
+_DAYS = {"start": "2026-03-31T00:00:00Z", "end": "2026-04-01T03:00:00Z"}
+"""Around the midnight of Tokyo at which a day of a download ends."""
+
+
+def test_downloads_pick_the_same_as_the_resource_of_one_thing(odd: TestClient) -> None:
+    for quality, some in (("flagged", 1), ("good", 60)):
+        asked = {**_DAYS, "quality": quality}
+        paged = odd.get("/v1/things/pole-9/observations", params=asked).json()["items"]
+        assert len(paged) >= some
+        rows = odd.get("/v1/observations", params={**asked, "thing": "pole-9"}).json()["items"]
+        assert {(it["observed_property"], it["time"], it["result"]) for it in rows} == {
+            (it["observed_property"], it["time"], it["result"]) for it in paged
+        }
+    both = [
+        odd.get("/v1/observations", params={**_DAYS, "quality": it}).json()["items"]
+        for it in ("flagged", "good", "all")
+    ]
+    assert len(both[0]) + len(both[1]) == len(both[2])
+
+
+@pytest.mark.parametrize(("step", "minutes"), [("5min", 5), ("1h", 60), ("1day", 24 * 60)])
+def test_aggregates_are_made_of_what_was_picked(odd: TestClient, step: str, minutes: int) -> None:
+    """Nothing has rolled anything up here: they are made of the observations, whenever these came."""
+    width = timedelta(minutes=minutes)
+    end = "2026-04-01T15:00:00Z"  # a Tokyo midnight, when buckets of all widths are over
+    for quality in ("flagged", "good"):
+        asked = {**_DAYS, "end": end, "quality": quality, "thing": "pole-9"}
+        raw = odd.get("/v1/observations", params=asked).json()["items"]
+        told = odd.get("/v1/aggregates", params={**asked, "step": step}).json()
+        assert told["about"]["quality"].startswith(quality)
+        expected: dict[tuple[str, datetime], list[float]] = {}
+        for it in raw:
+            time = ceiling(datetime.fromisoformat(it["time"]), width)
+            expected.setdefault((it["observed_property"], time), []).append(it["result"])
+        found = {
+            (it["observed_property"], datetime.fromisoformat(it["time"])): it
+            for it in told["items"]
+        }
+        over = {key for key in expected if key[1] <= datetime.fromisoformat(told["about"]["until"])}
+        assert set(found) == over
+        for key in over:
+            row, values = found[key], expected[key]
+            assert (row["n"], row["min"], row["max"]) == (len(values), min(values), max(values))
+            assert row["mean"] == pytest.approx(sum(values) / len(values))
+
+
+def test_a_series_says_which_steps_hold_nothing_of_the_quality_that_was_asked_for(
+    odd: TestClient,
+) -> None:
+    asked = {"observed_property": "air_temperature", "step": "1h", **_DAYS}
+    path = "/v1/things/pole-9/series"
+    every, good, flagged = (
+        odd.get(path, params=asked | more).json()
+        for more in ({}, {"quality": "good"}, {"quality": "flagged"})
+    )
+    assert set(every["values"]) == {None, 21.5}
+    for time, *values in zip(
+        every["times"], every["values"], good["values"], flagged["values"], strict=True
+    ):
+        assert (values[0] is None) == (values[1] is None and values[2] is None), time
+    reasons = {it["reason"] for it in good["gaps"]} - {it["reason"] for it in every["gaps"]}
+    assert reasons == {"quality"}
+    (gap,) = (it for it in good["gaps"] if it["reason"] == "quality")
+    (first,) = [time for time, value in zip(good["times"], good["values"], strict=True) if value][
+        -1:
+    ]
+    assert (gap["start"], gap["end"]) == (first, every["end"])
+
+
+def test_a_series_of_too_many_readings_to_be_looked_at_is_refused(odd: TestClient) -> None:
+    asked = "observed_property=air_temperature&start=2020-01-01T00:00:00Z&step=1day&quality=good"
+    answer = odd.get(f"/v1/things/pole-9/series?{asked}")
+    assert answer.status_code == 422
+    assert "more than 250,000" in answer.json()["detail"]

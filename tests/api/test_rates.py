@@ -8,14 +8,22 @@ import pytest
 
 from tsuji_platform.api.rates import Rates
 from tsuji_platform.store import Database
-from tsuji_platform.store.keys import Allowances
+from tsuji_platform.store.keys import Allowances, Share
+
+
+class _Slow(Allowances):
+    """Takes 25 s to say how many requests are open."""
+
+    now = 0.0
+
+    def take(self, subject: str, quota: int, wanted: int) -> Share:
+        self.now += 25
+        return super().take(subject, quota, wanted)
 
 
 def test_a_slow_answer_does_not_make_the_minute_longer(hub_database: Database) -> None:
-    moments = iter(
-        [0.0, 0.0, 0.0, 25.0]
-    )  # made, asked, not yet time to forget; then the answer is there
-    rates = Rates(Allowances(hub_database), clock=lambda: next(moments))
+    allowances = _Slow(hub_database)
+    rates = Rates(allowances, clock=lambda: allowances.now)
     verdict = asyncio.run(rates.ask("a", 10))
     assert (verdict.passes, verdict.remaining) == (True, 9)
     assert verdict.resets_in_s == pytest.approx(35)

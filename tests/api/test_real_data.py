@@ -29,7 +29,8 @@ from hub_processes import HubProcesses
 from recipes import Recipe
 from samples import message
 from tsuji_platform.runtime.private import PrivateServer
-from tsuji_platform.store import Writer, migrate
+from tsuji_platform.store import migrate
+from tsuji_platform.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def test_recipes_run_in_a_browser(
     assert recipe.output is not None
     expected, said = recipe.output.splitlines(), []
     page = browser.new_page()
+    page.set_default_timeout(120_000)
     page.on("console", lambda line: said.append(line.text))
     page.goto(elsewhere)
     page.evaluate(f"async () => {{ {recipe.text.replace(recipes.ADDRESS, served.api_url)} }}")

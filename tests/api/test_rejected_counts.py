@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from samples import after, broken, message, received_at
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
-from tsuji_platform.store import Writer
+from tsuji_platform.store.writer import Writer
 
 HEAT = Rejection(reason=Reason.IMPLAUSIBLE_VALUE, detail="99 is outside")
 TIME = Rejection(reason=Reason.BAD_TIME, detail="no offset")

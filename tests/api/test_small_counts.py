@@ -31,9 +31,10 @@ from tsuji_platform.api.live_groups import Subscriber
 from tsuji_platform.api.rates import Doors
 from tsuji_platform.contract.scopes import Scope
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.keys import Keys
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 K = 10
 NOON = after(hours=3)

@@ -1,6 +1,8 @@
 """Whoever hangs, goes away or never finishes asking leaves nothing behind; a thousand may listen."""
 
 import contextlib
+import http.client
+import json
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -10,22 +12,30 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import psycopg
+import pytest
 from fastapi import Response
 
 from hub_processes import HubProcesses
 from live_reader import serving
 from samples import after, message, registration
-from tsuji_platform.api import connections
+from tsuji_platform import connections
 from tsuji_platform.api.app import create_app
-from tsuji_platform.api.connections import allow_many
 from tsuji_platform.api.hub import Hub
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.connections import allow_many
+from tsuji_platform.store import Database
+from tsuji_platform.store.writer import Writer
 
 BULK = "/v1/observations?thing=pole&interval=2026-01-01T00:00:00Z/P30D&format="
 ROWS = 100_000
 LISTENERS = 1_000
 MOST_KIB_EACH = 200
 """Of a listener; about 55 where it was measured."""
+
+
+POOL = 8
+"""Connections to the database for readers, which may still be opened once nobody waits for them."""
+ENDING = " HTTP/1.1\r\nConnection: close\r\nX-Rest:"
+"""Behind a path: whoever reads it learns where the answer ends."""
 
 
 class Asking:
@@ -67,6 +77,16 @@ def has(asker: socket.socket, wanted: bytes) -> bool:
     return True
 
 
+def answered(asking: Asking, path: str, wanted: bytes) -> socket.socket:
+    """Ask until it is answered: a busy machine may take as long to ask as a server waits here."""
+    for _ in range(100):
+        with contextlib.suppress(ConnectionError):
+            asker = asking.ask(path)
+            if has(asker, wanted):
+                return asker
+    pytest.fail(f"never in time: {path}")
+
+
 class Left:
     """What a server holds."""
 
@@ -88,6 +108,10 @@ class Left:
             " AND pid <> pg_backend_pid() AND application_name LIKE 'tsuji%'"
         )
         return Counter(name for (name,) in rows)
+
+    def is_busy(self) -> bool:
+        """Whether any of these is in the middle of something."""
+        return any(name.endswith(" busy") for name in self.sessions())
 
     def threads(self) -> int:
         """Its threads."""
@@ -125,12 +149,13 @@ def test_what_is_cut_off_is_given_back_and_a_thousand_may_listen(
             )
             assert {it.status_code for it in answers} == {200}
         eventually(lambda: left.connections() == 0)
-        threads, sessions = left.threads(), left.sessions()
+        eventually(lambda: not left.is_busy(), what="nothing is under way")
+        threads, sessions = left.threads(), left.sessions() | Counter(tsuji=POOL)
 
         for number in range(50):
             match number % 5:
                 case 0:  # cancelled in the middle
-                    asking.ask(BULK + "csv", read=20_000)
+                    asking.ask(BULK + f"csv{ENDING}", read=20_000)  # or a refusal, which is short
                     asking.close()
                 case 1:  # it takes nothing for a while, then it is gone
                     asking.ask(BULK + "jsonl")
@@ -143,7 +168,7 @@ def test_what_is_cut_off_is_given_back_and_a_thousand_may_listen(
                     asking.close()
         asking.close()
         eventually(lambda: left.connections() == 0, what="no connection is stuck")
-        eventually(lambda: left.sessions() == sessions, what=f"as before: {sessions}")
+        eventually(lambda: left.sessions() <= sessions, what=f"no more than before: {sessions}")
         eventually(lambda: left.threads() <= threads + 1, what=f"{threads} threads as before")
         assert httpx.get(f"{hub.api_url}/v1/observations?format=csv", timeout=60).status_code == 200
 
@@ -154,7 +179,8 @@ def test_what_is_cut_off_is_given_back_and_a_thousand_may_listen(
         assert left.memory() - before < LISTENERS * MOST_KIB_EACH * 1_024
         writer.save([message("pole", after(hours=1), air_temperature=21.5)])
         assert all(has(one, b'"result":21.5') for one in listeners)
-        assert left.sessions() == sessions
+        # every five seconds it may just be looking at the database
+        eventually(lambda: left.sessions() <= sessions, what=f"no more than before: {sessions}")
         asking.close()
         eventually(lambda: left.connections() == 0, what="those who have gone are forgotten")
 
@@ -165,8 +191,7 @@ def test_who_never_finishes_asking_is_let_go_and_who_is_answered_is_not(
     monkeypatch.setattr(connections, "ASKING_S", 0.3)
     with serving(create_app(Hub(hub_database))) as url:
         asking = Asking(url)
-        listening = asking.ask("/v1/live?events=alerts")
-        assert has(listening, b"event: heartbeat")
+        listening = answered(asking, "/v1/live?events=alerts", b"event: heartbeat")
         trickling = asking.ask("/v1/health", half=True)
         silent = asking.ask("", half=True)
 
@@ -180,16 +205,43 @@ def test_who_never_finishes_asking_is_let_go_and_who_is_answered_is_not(
             except OSError:
                 return True
 
-        silent.settimeout(30)
+        silent.settimeout(90)
         with contextlib.suppress(ConnectionResetError):
             assert silent.recv(1) == b""
         eventually(is_gone)
-        answered = asking.ask("/v1/figures")
-        assert has(answered, b"footfall")
+        answered(asking, "/v1/figures", b"footfall")
         listening.settimeout(0.01)
         with contextlib.suppress(TimeoutError):
             assert listening.recv(1) != b""
         asking.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"\x16\x03\x01 what TLS begins with\r\n\r\n", 400),
+        (b"GET /v1 HTTP/1.1\r\n\r\n", 400),
+        ("GET /v1/things?kind=東京 HTTP/1.1\r\nHost: hub\r\n\r\n".encode(), 400),
+        (b"GET /v1/" + b"x" * 100_000 + b" HTTP/1.1\r\n", 431),
+    ],
+)
+def test_what_is_no_http_is_answered_like_every_other_mistake(
+    hub_database: Database, asked: bytes, status: int
+) -> None:
+    with serving(create_app(Hub(hub_database))) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), timeout=60) as asker:
+            with contextlib.suppress(ConnectionError):  # it is answered before all of it is read
+                asker.sendall(asked)
+            answer = http.client.HTTPResponse(asker)
+            answer.begin()
+            body = json.loads(answer.read())
+    assert (answer.status, body["status"]) == (status, status)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (
+        answer.headers["Access-Control-Allow-Origin"] == "*"
+    )  # a page can have too long an address
+    assert "Ask like" in body["detail"] or "too long" in body["detail"]
 
 
 def test_who_never_takes_an_answer_is_let_go_and_who_waits_for_news_is_not(

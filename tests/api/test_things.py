@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 
 from linked import bare
 from samples import after, message
-from tsuji_platform.store import Writer
+from tsuji_platform.store.writer import Writer
 
 
 def test_things_are_listed_with_all_they_said_of_themselves(api: TestClient) -> None:

@@ -23,7 +23,8 @@ from tsuji_platform.api.hub import Hub
 from tsuji_platform.api.live import LiveFeed
 from tsuji_platform.api.live_filter import Filter, Part
 from tsuji_platform.api.live_groups import Subscriber
-from tsuji_platform.store import Database, Refresher, Writer, usual
+from tsuji_platform.store import Database, Refresher, usual
+from tsuji_platform.store.writer import Writer
 
 TODAY = date(2026, 4, 1)
 """The day of the API's clock, a Wednesday."""

@@ -16,7 +16,8 @@ from samples import packed, received_at, registration
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.contract import Observation
-from tsuji_platform.store import Database, Refresher, Writer
+from tsuji_platform.store import Database, Refresher
+from tsuji_platform.store.writer import Writer
 from tsuji_simulators.recorded import melbourne
 
 _FILE = "footfall/melbourne_hourly_2014_raw.csv"
@@ -75,7 +76,6 @@ def counts(folder: Path) -> pd.DataFrame:
     return rows
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("weeks", _WEEKS)
 def test_daily_sums_and_hourly_medians_across_a_clock_change_equal_those_of_pandas(
     api: TestClient, data_folder: Path, weeks: tuple[date, date]
@@ -117,7 +117,6 @@ def test_daily_sums_and_hourly_medians_across_a_clock_change_equal_those_of_pand
     assert hours_of_days == ({24, 25} if weeks == _WEEKS[0] else {23, 24})
 
 
-@pytest.mark.timeout(300)
 def test_hourly_quartiles_of_every_counter_equal_those_of_pandas(
     api: TestClient, data_folder: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """One city for all browser tests, and pages that tolerate no error and no foreign host."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,8 +12,11 @@ from psycopg.conninfo import make_conninfo
 
 from city import City
 from hub_processes import HubProcesses
+from one_browser import USUAL, OneBrowser
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.store import migrate
+
+_FOLDER = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +41,29 @@ def city(
             connection.execute("DROP DATABASE city WITH (FORCE)")
 
 
+_chromium = OneBrowser()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the browser before tests of another folder, which may have event loops."""
+    if nextitem is None or not nextitem.path.is_relative_to(_FOLDER):
+        _chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    """A real Chromium, which all files of this folder share."""
+    return _chromium.browser
+
+
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Open an address as a reader would: `open_page(address, locale="en-US")`.
 
     A script error, a refused resource or a request to another host fails the test; `hosts` names
-    hosts that may be asked, `troubled` allows failed requests.
+    hosts that may be asked, `troubled` allows failed requests. Pages share a warm profile, except
+    where `options` ask for another one.
     """
     contexts = []
     problems: list[str] = []
@@ -56,13 +77,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         size: tuple[int, int] = (1440, 900),
         **options: Any,
     ) -> Page:
-        width, height = size
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            **{"locale": "ja-JP", "timezone_id": "America/New_York", **options},
-        )
-        contexts.append(context)
+        context = profile
+        if options:
+            context = browser.new_context(**{**USUAL, **options})
+            contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         allowed = {urlsplit(address).netloc, *hosts}
         page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
         page.on(
@@ -85,7 +106,8 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.goto(address)
         return page
 
-    yield open_
+    with _chromium.profile() as profile:
+        yield open_
     for context in contexts:
         context.close()
     assert problems == []

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
-from city import MESH, City, live, until
-from tsuji_platform.analytics.typical import TOKYO
+from city import MESH, City, as_told, live, until
+from held_questions import HeldQuestions
+from tsuji_platform.analytics.quarters import TOKYO
 from tsuji_platform.contract import Reason
 
 Open = Callable[..., Page]
@@ -24,19 +25,27 @@ def plotted(page: Page, key: str) -> list[float | None]:
 def test_a_click_on_an_area_shows_its_numbers_and_its_last_24_hours(
     city: City, open_page: Open
 ) -> None:
-    page = open_page(city.address(set=MESH, lang="en"))
-    live(page)
     cell = city.cell("counter-east")
-    page.evaluate("code => void window.tsuji.map.areas.get(code).fire('click')", cell)
-    expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
-    expect(page.locator("#detail .code")).to_have_text(f"Mesh cell {cell}")
-    value = city.value(cell, "footfall")
-    expect(page.locator("[data-figure=footfall]")).to_have_text(f"{value:,.0f}")
-    series = city.ask(f"/v1/area-sets/{MESH}/areas/{cell}/series", figure="footfall")
-    drawn = plotted(page, "footfall")
-    assert [v for v in drawn if v] == [v for v in series["values"] if v]
-    total = sum(v for v in series["values"] if v)
-    expect(page.locator("[data-chart=footfall] .summary")).to_contain_text(f"{total:,.0f} in total")
+
+    def clicked(told: list[float | None]) -> Page:
+        page = open_page(city.address(set=MESH, lang="en"))
+        live(page)
+        page.evaluate("code => void window.tsuji.map.areas.get(code).fire('click')", cell)
+        expect(page.locator("#detail h2")).to_have_text("Near Shinjuku Station, East Exit")
+        expect(page.locator("#detail .code")).to_have_text(f"Mesh cell {cell}")
+        assert [v for v in plotted(page, "footfall") if v] == [v for v in told if v]
+        total = sum(v for v in told if v)
+        said = page.locator("[data-chart=footfall] .summary")
+        expect(said).to_contain_text(f"{total:,.0f} in total")
+        return page
+
+    series = f"/v1/area-sets/{MESH}/areas/{cell}/series"
+    page = as_told(lambda: city.ask(series, figure="footfall")["values"], clicked)
+    number = page.locator("[data-figure=footfall]")
+    as_told(
+        lambda: city.value(cell, "footfall"),
+        lambda told: expect(number).to_have_text(f"{told:,.0f}"),
+    )
     expect(page.locator("[data-chart=footfall]")).to_contain_text("Tokyo time (UTC+9)")
     page.wait_for_url(f"**area={cell}**")
 
@@ -58,7 +67,7 @@ def test_what_is_usual_stands_behind_the_counts_once_there_are_enough_days(
     medians = {float(value) for value in drawn if value is not None}
     usual = {
         value
-        for day in {datetime.now(TOKYO).date() - timedelta(days=back) for back in (0, 1)}
+        for day in {datetime.now(TOKYO).date() - timedelta(days=back) for back in (0, 1, 2)}
         for value in city.ask(
             "/v1/things/counter-weeks/typical", observed_property="pedestrians", date=f"{day}"
         )["median"]
@@ -75,6 +84,54 @@ def test_the_panels_numbers_follow_the_stream(city: City, open_page: Open) -> No
     expect(number).to_have_text("−1.5")
     city.publish("pole-1", air_temperature=18.2)
     expect(number).to_have_text("18.2")
+
+
+def test_no_number_stands_under_the_name_of_another_area_while_the_answer_is_on_its_way(
+    city: City, open_page: Open
+) -> None:
+    before, other = city.cell("pole-hostile"), city.cell("pole-1")
+    page = open_page(city.address(set=MESH, figure="air_temperature", area=before))
+    live(page)
+    number = page.locator("#detail [data-figure=air_temperature]")
+    expect(number).not_to_have_text("")
+    questions = HeldQuestions(page, "detail-body")
+    page.evaluate("code => window.tsuji.select({ area: code })", other)
+    until(page, "() => document.querySelector('#detail-body.loading')")
+    questions.wait()
+    shown = number.text_content()
+    city.publish("pole-1", air_temperature=17.3)
+    came = "code => window.tsuji.data.areas.get(code).air_temperature.value === 17.3"
+    until(page, came, other)
+    assert number.text_content() == shown
+    questions.let_go()
+    expect(number).to_have_text("17.3")
+
+
+def test_a_panel_that_comes_late_leaves_the_focus_to_whoever_has_gone_on(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, lang="en"))
+    live(page)
+    page.locator("#search-field").focus()
+    for goes_on in (False, True):
+        questions = HeldQuestions(page, "detail-body")
+        page.evaluate("area => window.tsuji.select({ area })", city.cell("pole-1"))
+        until(page, "() => document.querySelector('#detail-body.loading')")
+        until(page, "() => document.activeElement.id === 'search-field'")
+        if goes_on:
+            page.keyboard.press("Tab")
+            until(page, "() => document.activeElement.id !== 'search-field'")
+        questions.let_go()
+        until(page, "() => !document.querySelector('#detail-body.loading')")
+        expect(page.locator("#detail h2")).to_be_visible()
+        heading = "() => document.activeElement === document.querySelector('#detail h2')"
+        if goes_on:
+            page.wait_for_timeout(500)
+            assert not page.evaluate(heading)
+            return
+        until(page, heading)
+        page.keyboard.press("Escape")
+        until(page, "() => document.activeElement.id === 'search-field'")
 
 
 def test_an_area_without_sensors_says_so(city: City, open_page: Open) -> None:
@@ -94,12 +151,12 @@ def test_a_sensor_that_never_spoke_has_charts_with_a_reason(city: City, open_pag
 
 
 def test_a_sensor_whose_messages_are_rejected_says_so(city: City, open_page: Open) -> None:
-    city.refuse("pole-mute", Reason.FUTURE_TIME, *(bytes([i]) for i in range(12)))
-    page = open_page(city.address(set=MESH, thing="pole-mute", lang="ja"))
+    city.refuse("pole-hostile", Reason.FUTURE_TIME, *(bytes([i]) for i in range(12)))
+    page = open_page(city.address(set=MESH, thing="pole-hostile", lang="ja"))
     line = page.locator("#detail .refused")
     expect(line).to_have_text("過去24時間に拒否されたメッセージ: 12件(時刻が未来)")
-    city.refuse("pole-mute", Reason.NOT_A_NUMBER, b"x")
-    page = open_page(city.address(set=MESH, thing="pole-mute", lang="en"))
+    city.refuse("pole-hostile", Reason.NOT_A_NUMBER, b"x")
+    page = open_page(city.address(set=MESH, thing="pole-hostile", lang="en"))
     expect(page.locator("#detail .refused")).to_have_text(
         "Rejected messages in the last 24 hours: 13 (time in the future: 12, not a number: 1)"
     )
@@ -109,12 +166,17 @@ def test_a_sensor_whose_messages_are_rejected_says_so(city: City, open_page: Ope
 
 
 def test_a_thing_outside_every_area_has_a_panel_too(city: City, open_page: Open) -> None:
-    page = open_page(city.address(set=MESH, thing="melbourne", lang="en"))
+
+    def opened(told: list[float | None]) -> Page:
+        page = open_page(city.address(set=MESH, thing="melbourne", lang="en"))
+        assert [v for v in plotted(page, "pedestrians") if v] == [v for v in told if v]
+        return page
+
+    series = "/v1/things/melbourne/series"
+    page = as_told(lambda: city.ask(series, observed_property="pedestrians")["values"], opened)
     expect(page.locator("#detail h2")).to_have_text("Melbourne Town Hall")
     expect(page.locator("#detail")).to_contain_text("Outside every area known here")
     expect(page.locator("#detail")).to_contain_text("-37.81490, 144.96660")
-    series = city.ask("/v1/things/melbourne/series", observed_property="pedestrians")
-    assert [v for v in plotted(page, "pedestrians") if v] == [v for v in series["values"] if v]
     until(page, "() => window.tsuji.map.map().getBounds().contains([-37.8149, 144.9666])")
 
 
@@ -181,7 +243,10 @@ def test_a_past_moment_is_marked_shows_its_own_values_and_leads_back_to_live(
     page.locator("#banner").get_by_role("button", name="Back to live").click()
     live(page)
     expect(page.locator("#banner")).to_be_hidden()
-    expect(row).to_have_text(f"{city.value(cell, 'footfall'):,.0f}")
+    as_told(
+        lambda: city.value(cell, "footfall"),
+        lambda told: expect(row).to_have_text(f"{told:,.0f}"),
+    )
     until(page, "() => !location.search.includes('at=')")
 
 
@@ -202,6 +267,7 @@ def test_a_past_moment_is_chosen_in_tokyo_time_wherever_the_reader_is(
 def test_a_sensor_at_a_past_moment_shows_the_values_of_that_moment(
     city: City, open_page: Open
 ) -> None:
+    city.publish("pole-1", air_temperature=18.2)  # what was heard long ago is silent
     at = (datetime.now(UTC) - timedelta(hours=6)).replace(microsecond=0)
     stamp = at.isoformat().replace("+00:00", "Z")
     page = open_page(city.address(set=MESH, thing="pole-1", at=stamp, lang="en"))

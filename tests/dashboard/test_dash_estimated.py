@@ -23,7 +23,7 @@ def around(city: City) -> Iterator[str]:
 
 
 def test_a_cell_without_a_sensor_shows_estimated_weather_and_no_footfall(
-    city: City, open_page: Open, around: str
+    city: City, around: str, open_page: Open
 ) -> None:
     features = city.ask(f"/v1/area-sets/{around}/areas")["features"]
     empty = next(f["properties"]["code"] for f in features if not f["properties"]["things"])

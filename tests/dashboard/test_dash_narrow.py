@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from city import MESH, City, live, until
+from city import MESH, City, known, live, until
 
 Open = Callable[..., Page]
 NARROW = (390, 844)
@@ -52,9 +52,15 @@ def test_three_states_of_things_fit_into_the_header(
 def test_the_scale_lies_beside_the_credits(city: City, open_page: Open) -> None:
     page = open_page(city.address(set=MESH), size=NARROW)
     live(page)
-    scale = page.evaluate(BOX, ".leaflet-control-scale")
-    credit = page.evaluate(BOX, "#credit")
-    assert scale[2] <= credit[0] or scale[3] <= credit[1]
+    expect(page.locator("#credit")).to_contain_text("地域メッシュ")  # comes later than the values
+    until(
+        page,
+        """() => {
+          const [scale, credit] = [".leaflet-control-scale", "#credit"]
+            .map(it => document.querySelector(it).getBoundingClientRect());
+          return scale.width > 0 && (scale.right <= credit.left || scale.bottom <= credit.top);
+        }""",
+    )
 
 
 @pytest.mark.parametrize("size", [NARROW, (1440, 900)])
@@ -79,6 +85,7 @@ def test_a_position_at_a_pole_does_not_spoil_the_view_of_all_sensors(
 ) -> None:
     page = open_page(city.address(set=MESH, lang="en"))
     live(page)
+    known(page)
     page.evaluate("""() => {
       const odd = (id, coordinates) => window.tsuji.catalogue.things.set(id, {
         type: "Feature", id, geometry: {type: "Point", coordinates},
@@ -98,6 +105,7 @@ def test_a_long_name_takes_two_lines_and_one_that_turns_turns_nothing_else(
 ) -> None:
     page = open_page(city.address(set=MESH, figure="air_temperature", lang="en"))
     live(page)
+    known(page)
     long = "\u202e" + "endless " * 25
     cell = page.evaluate(
         """long => {
@@ -128,4 +136,15 @@ def test_a_long_name_takes_two_lines_and_one_that_turns_turns_nothing_else(
           return head?.textContent === told && 0 < height && height < 45;
         }""",
         f"Near \u2068{long}\u2069",
+    )
+    # So it is where it stands in a sentence of the city at a glance.
+    until(
+        page,
+        """([cell, long]) => {
+          const warm = {value: 39.5, n: 1, time: new Date().toISOString()};
+          window.tsuji.data.merge({areas: [{code: cell, figures: {air_temperature: warm}}], things: []});
+          const where = document.querySelector("#glance [data-about=heat] .glance-where");
+          return where.textContent.endsWith(`\u2068${long}\u2069`);
+        }""",
+        [cell, long],
     )

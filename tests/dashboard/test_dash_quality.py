@@ -42,7 +42,8 @@ def test_a_mark_goes_with_its_reading(city: City, open_page: Open) -> None:
     live(page)
     number, mark = page.locator("#detail [data-property=air_temperature]"), page.locator(".odd")
     expect(mark).to_have_text(STUCK["en"])
-    city.publish("pole-hostile", air_temperature=21.4)
+    for _ in range(3):  # a leap is one from readings of the last half hour
+        city.publish("pole-hostile", air_temperature=21.4)
     expect(number).to_have_text("21.4")
     expect(mark).to_be_hidden()
     city.publish("pole-hostile", air_temperature=45)

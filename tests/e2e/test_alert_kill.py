@@ -18,7 +18,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from hub_processes import HubProcesses
 from samples import area_set, observations, square, thing
 from tsuji.area_sets import by_kind
-from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.settings import BrokerAddress
 from tsuji_platform.store import Areas, Database
 from tsuji_simulators.publish import Publisher
@@ -58,8 +57,11 @@ class Listener:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         self._client.on_message = self._on_message
         self._client.on_connect = self._on_connect
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.connect(address.host, address.port)
         self._client.loop_start()
+        assert subscribed.wait(90)
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
         options = mqtt.SubscribeOptions(qos=1, retainAsPublished=True)
@@ -85,14 +87,17 @@ def listener(hub: HubProcesses) -> Iterator[Listener]:
     listener.close()
 
 
-def followed(hub: HubProcesses, heard: list[dict[str, Any]], stop: threading.Event) -> None:
+def followed(
+    hub: HubProcesses, heard: list[dict[str, Any]], begun: threading.Event, stop: threading.Event
+) -> None:
     """Read the live stream, as long as the API is there."""
     with (
         contextlib.suppress(httpx.HTTPError),
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=90) as client,
         connect_sse(client, "GET", f"{hub.api_url}/v1/live?area_set=squares") as source,
     ):
         for event in source.iter_sse():
+            begun.set()
             if event.event == "alert":
                 heard.append(event.json())
             if stop.is_set():
@@ -107,16 +112,17 @@ def test_alerts_survive_kills_without_doubling(
         Areas(database).put(area_set("squares", square("W", 139.69, 35.69)), by_kind)
     failing = Receiver(lambda number: (503, {}) if number % 3 == 1 else (204, {}))
     heard: list[dict[str, Any]] = []
-    stop = threading.Event()
+    begun, stop = threading.Event(), threading.Event()
     with failing, Publisher(BrokerAddress.parse(hub.broker_url)) as publisher:
         hub.environment |= {
             "TSUJI_ALERTS": str(tmp_path / "rules.toml"),
-            "TSUJI_WEBHOOK_URLS": f"http://127.0.0.1:{free_port()}/dead {failing.url}",
+            "TSUJI_WEBHOOK_URLS": f"http://127.0.0.1:9/dead {failing.url}",
             "TSUJI_WEBHOOK_SECRET": SECRET,
         }
         hub.start("api")
         hub.start("ingest")
-        threading.Thread(target=followed, args=(hub, heard, stop), daemon=True).start()
+        threading.Thread(target=followed, args=(hub, heard, begun, stop), daemon=True).start()
+        assert begun.wait(90)
 
         def say(degrees: float) -> None:
             content = observations("pole-1", datetime.now(UTC), air_temperature=degrees)
@@ -128,33 +134,46 @@ def test_alerts_survive_kills_without_doubling(
             hub.start("ingest")
 
         def asked(state: str) -> list[dict[str, Any]]:
-            answer = httpx.get(f"{hub.api_url}/v1/alerts?state={state}", timeout=10)
+            answer = httpx.get(f"{hub.api_url}/v1/alerts?state={state}", timeout=90)
             return list(answer.raise_for_status().json()["items"])
 
         publisher.publish_things([thing("pole-1", kind="smart_pole")])
         known = f"{hub.api_url}/v1/things/pole-1"
-        eventually(lambda: httpx.get(known, timeout=10).status_code == 200, within=30)
+        eventually(lambda: httpx.get(known, timeout=90).status_code == 200)
         say(20)
         for number in range(1, ROUNDS + 1):
             say(36)
             restart()  # wherever it is with that
-            eventually(lambda: len(asked("on")) == 2, within=40, what="both alerts are on")
+            eventually(lambda: len(asked("on")) == 2, what="both alerts are on")
             restart()  # while they are on
             say(38)
             hub.end("ingest", signal.SIGKILL)
             say(20)  # while nobody is there
             hub.start("ingest")
-            eventually(lambda n=number: len(asked("ended")) == 2 * n, within=40, what="both ended")
+            eventually(lambda n=number: len(asked("ended")) == 2 * n, what="both ended")
             assert asked("on") == []
         hub.end("ingest", signal.SIGKILL)
         hub.start("ingest")  # once more, over what is past
         expected = 2 * 2 * ROUNDS
-        eventually(lambda: len({it["id"] for it in listener.said}) == expected, within=30)
-        eventually(lambda: len({it["id"] for it in failing.taken}) == expected, within=60)
-        eventually(lambda: len({it["id"] for it in heard}) == expected, within=10)
-        eventually(lambda: not listener.kept, within=10, what="nothing is retained any more")
+        eventually(lambda: len({it["id"] for it in listener.said}) == expected)
+        eventually(lambda: len({it["id"] for it in failing.taken}) == expected)
+        eventually(lambda: len({it["id"] for it in heard}) == expected)
+        eventually(lambda: not listener.kept, what="nothing is retained any more")
         stop.set()
-        health = httpx.get(f"{hub.api_url}/v1/health", timeout=10).json()["alerts"]
+
+        def waiting() -> dict[str, int]:
+            health = httpx.get(f"{hub.api_url}/v1/health", timeout=90).json()["alerts"]
+            return {it["target"]: it["waiting"] for it in health["targets"] if it["waiting"]}
+
+        # the dead one holds nobody up; the others note a moment later that they were heard
+        eventually(lambda: list(waiting().values()) == [expected], what=f"{expected} for one")
+
+        def is_well() -> bool:
+            health.update(httpx.get(f"{hub.api_url}/v1/health", timeout=90).json()["alerts"])
+            return bool(health["state"] == "ok")
+
+        health: dict[str, Any] = {}
+        eventually(is_well, what="the evaluator shows itself")
         ended = asked("ended")
     assert failing.problems == []
     assert max(failing.tries.values()) > 1
@@ -170,7 +189,5 @@ def test_alerts_survive_kills_without_doubling(
             by_alert.setdefault(it["data"]["id"], []).append(it["type"])
         assert by_alert == {it["id"]: ["alert.started", "alert.ended"] for it in ended}
     assert (health["state"], health["on"], health["evaluator"]) == ("ok", 0, "tsuji-ingest")
-    waiting = {it["target"].split()[0]: it["waiting"] for it in health["targets"] if it["waiting"]}
-    assert waiting == {"webhook": expected}  # the dead one holds nobody up
     assert "hidden" not in str(health)
     assert "127.0.0.1" not in str(health)

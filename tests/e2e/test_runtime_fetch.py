@@ -10,18 +10,32 @@ import psycopg
 import pytest
 
 from ordinary_user import ordinary_command
+from own_ports import own_port
 from tsuji_platform.runtime import apt, broker, database, debian
 from tsuji_platform.runtime.home import Instance, programs_folder
-from tsuji_platform.runtime.mqtt import free_port
 from tsuji_platform.runtime.private import PrivateServer, private_folder
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.runtime.sources import Mirror
 from tsuji_platform.settings import BrokerSettings, DatabaseSettings
 
-FETCH = (
-    "import sys; from pathlib import Path; from tsuji_platform.runtime import debian;"
-    "print(debian.fetch(debian.MOSQUITTO, Path(sys.argv[1]), lambda line: print(line, flush=True)))"
-)
+FETCH = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import psutil
+from tsuji_platform.runtime import debian
+
+def is_killed():
+    while not psutil.Process().children():
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def told(line):
+    print(line, flush=True)
+    if line.startswith("fetching") and sys.argv[2:]:  # apt-get begins behind it
+        threading.Thread(target=is_killed, daemon=True).start()
+
+print(debian.fetch(debian.MOSQUITTO, Path(sys.argv[1]), told))
+"""
 
 
 @pytest.fixture
@@ -40,25 +54,24 @@ def working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.timeout(600)  # it is the network that takes its time
 def test_an_ordinary_user_fetches_programs_without_root(folder, eventually):
     command, environment = ordinary_command(folder)
     programs = folder / "programs"
 
-    def start() -> subprocess.Popen[str]:
+    def start(*more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, "-c", FETCH, str(programs)],
+            [*command, "-c", FETCH, str(programs), *more],
             env=environment,
             cwd=folder,
             text=True,
             stdout=subprocess.PIPE,
         )
 
-    with start() as interrupted:
+    with start("killed") as interrupted:
         assert interrupted.stdout is not None
         assert interrupted.stdout.readline().startswith("looking for Mosquitto")
         assert interrupted.stdout.readline().startswith("fetching Mosquitto")
-        interrupted.send_signal(signal.SIGKILL)
+        assert interrupted.wait(400) == -signal.SIGKILL
     eventually(lambda: not working_in(folder), what="apt-get ends with its parent")
     assert list(programs.glob(".*.part-*"))
     assert debian.fetched(debian.MOSQUITTO, programs) is None, "half a tree never counts"
@@ -114,7 +127,7 @@ def test_without_a_mirror_what_python_brings_steps_in_with_a_notice(folder, monk
     assert again.description == chosen.description
     assert "made without it" in (again.notice or "")
 
-    mqtt = broker.choose(BrokerSettings(broker_port=free_port()), instance)
+    mqtt = broker.choose(BrokerSettings(broker_port=own_port()), instance)
     assert "iotcore" in mqtt.description
     assert "are lost" in (mqtt.notice or "")
     run(mqtt.child, mqtt.url, folder / "broker.log").stop()

@@ -85,7 +85,7 @@ class Up:
     def end(self, number: signal.Signals) -> str:
         """Signal it and return the last that it said."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=20)
+        rest, _ = self.process.communicate(timeout=90)
         return rest
 
 

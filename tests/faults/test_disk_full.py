@@ -34,7 +34,7 @@ def _settle(stand: FaultHub, device: Device) -> None:
         (hour(0), hour(20)),
         (device.began - timedelta(seconds=1), device.began + timedelta(1)),
     ]
-    reckoning.settle(spans, within=60, undecided=_nothing)
+    reckoning.settle(spans, within=180, undecided=_nothing)
     reckoning.check_counters()
     assert stand.wrong_latest() == 0
 
@@ -44,13 +44,17 @@ def test_a_full_disk_is_said_once_and_costs_nothing(
 ) -> None:
     device.run(0, "before", MESSAGES)
     _settle(stand, device)
+    with psycopg.connect(stand.server.url, autocommit=True) as connection:
+        connection.execute(
+            "CHECKPOINT"
+        )  # the next is ten minutes away: on a full disk it ends the server
     stand.server.volume.fill()
     said = stand.server.log.read_text().count("No space left")
     worker = Worker(device.run, 1, "full", 5 * MESSAGES)
     worker.start()
-    eventually(lambda: "no space left" in stand.log(MEMBER), within=30, what="the cause is named")
+    eventually(lambda: "no space left" in stand.log(MEMBER), what="the cause is named")
     eventually(
-        lambda: stand.server.log.read_text().count("No space left") >= said + 4, within=30
+        lambda: stand.server.log.read_text().count("No space left") >= said + 4
     )  # it goes on trying
     lines = stand.log(MEMBER).splitlines()
     errors = [line for line in lines if " ERROR " in line]
@@ -64,7 +68,7 @@ def test_a_full_disk_is_said_once_and_costs_nothing(
     assert stand.process(MEMBER).is_running()
     stand.server.volume.empty()
     stand.server.make_serve()
-    worker.finish(60)
+    worker.finish(120)
     _settle(stand, device)
     log = stand.log(MEMBER)
     assert log.count("the database is back") == log.count(" ERROR ")
@@ -92,9 +96,9 @@ def test_a_server_that_gives_up_for_want_of_space_is_started_again(
             return "PANIC" in stand.server.log.read_text()
         return False
 
-    eventually(gives_up, within=30, what="PostgreSQL has no room for its log")
+    eventually(gives_up, what="PostgreSQL has no room for its log")
     stand.server.volume.empty()
     stand.server.make_serve()
-    worker.finish(60)
+    worker.finish(120)
     _settle(stand, device)
     assert stand.process(MEMBER).is_running()

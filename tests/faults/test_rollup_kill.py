@@ -11,8 +11,8 @@ import pytest
 
 from rollup_check import assert_exact, refresh_to_rest
 from samples import after, message, registration
-from tsuji_platform.store import Writer
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 _REFRESH = """
 import sys
@@ -36,6 +36,21 @@ def _in_the_middle(connection: psycopg.Connection) -> bool:
     )
 
 
+def _save_some(writer: Writer, generator: random.Random) -> None:
+    writer.save(
+        [
+            message(
+                "gate",
+                after(minutes=generator.randrange(5000)),
+                60,
+                pedestrians=generator.randrange(9),
+                air_temperature=generator.randrange(9),
+            )
+            for _ in range(40)
+        ]
+    )
+
+
 @pytest.mark.parametrize("store_url", ["timescaledb"], indirect=True)
 def test_killed_refreshers_leave_nothing_wrong(store_url: str) -> None:
     seed = random.randrange(10**6)
@@ -53,26 +68,14 @@ def test_killed_refreshers_leave_nothing_wrong(store_url: str) -> None:
                 assert process.stdout is not None
                 process.stdout.readline()
                 for _ in range(20):
-                    minutes = [generator.randrange(5000) for _ in range(40)]
-                    writer.save(
-                        [
-                            message(
-                                "gate",
-                                after(minutes=minute),
-                                60,
-                                pedestrians=generator.randrange(9),
-                                air_temperature=generator.randrange(9),
-                            )
-                            for minute in minutes
-                        ]
-                    )
-                deadline = time.monotonic() + 2
+                    _save_some(writer, generator)
+                deadline = time.monotonic() + 60
                 while not (middle := _in_the_middle(connection)) and time.monotonic() < deadline:
-                    pass
+                    _save_some(writer, generator)  # so that there is always something to do
                 middles += middle
             finally:
                 process.send_signal(signal.SIGKILL)
-                process.wait(30)
+                process.wait(90)
                 process.stdout.close()
         assert middles > ROUNDS // 2, "the kills came when nothing was being done"
         kept = connection.execute("SELECT count(*) FROM rollup_5min").fetchone()

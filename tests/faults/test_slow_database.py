@@ -54,12 +54,12 @@ def test_a_slow_database_is_waited_for(
         with SLOW[how](stand):
             worker = Worker(device.run, 1, how, MESSAGES)
             worker.start()
-            worker.finish(60)
+            worker.finish(120)
             if how in ("frozen", "locked", "stalled"):
                 eventually(lambda: stand.owed() == MESSAGES, what="the broker keeps them")
     reckoning = Reckoning(stand, [device])
     spans = [(hour(0), hour(2)), (device.began - timedelta(seconds=1), device.began + timedelta(1))]
-    reckoning.settle(spans, within=60, undecided=lambda _: False)
+    reckoning.settle(spans, within=180, undecided=lambda _: False)
     reckoning.check_counters()
     assert stand.tally().received == device.values, "nothing was given up and done again"
     assert stand.log(MEMBER).count(" ERROR ") == 0

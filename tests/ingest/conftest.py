@@ -25,7 +25,7 @@ class Running:
 
     def stop(self) -> None:
         self.ingest.stop()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=90)
         assert not self._thread.is_alive()
 
 

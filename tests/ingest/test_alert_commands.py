@@ -1,5 +1,6 @@
 """`tsuji alerts`, and what ingest does with files of rules that are wrong or change."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,5 +136,6 @@ def test_whoever_evaluates_is_back_before_its_office_is_free() -> None:
 @pytest.mark.parametrize("place", [None, "none"])
 def test_without_rules_nothing_is_done(place: str | None) -> None:
     nowhere = BrokerAddress(host="127.0.0.1", port=1)
+    before = set(threading.enumerate())
     with alerts_evaluated("no address", nowhere, "test", AlertSettings(alerts=place)):
-        pass
+        assert set(threading.enumerate()) <= before

@@ -1,17 +1,23 @@
 """What is said of alerts reaches brokers and webhooks, whatever they do meanwhile."""
 
+import runpy
 import socket
+import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import orjson
 import paho.mqtt.client as mqtt
 import psycopg
 import pytest
 from paho.mqtt import publish
 from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
 
 from alarmed import HOT, Alarmed
+from own_ports import own_port
 from tsuji_ingest.alerting import webhooks
 from tsuji_ingest.alerting.courier import Courier
 from tsuji_ingest.alerting.mqtt import MqttCourier
@@ -60,6 +66,13 @@ def bring() -> Iterator[Callable[[Courier], None]]:
         one.stop()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receivers are in this process, and slow where the machine is busy: that is not to count as a try."""
+    monkeypatch.setattr(webhooks, "_TIMEOUT", httpx.Timeout(90.0))
+    monkeypatch.setattr(webhooks, "_LONGEST_S", 90.0)
+
+
 def raise_alerts(city: Alarmed, *degrees: float) -> None:
     """One alert begins and ends with each value that is hot and the one that is cool behind it."""
     begin = (city.now.hour, city.now.minute)
@@ -78,12 +91,12 @@ def test_messages_come_in_order_again_and_again_until_they_are_taken(
 ) -> None:
     answers = {1: (503, {"Retry-After": "1"}), 2: (500, {}), 4: (429, {})}
     with Receiver(lambda number: answers.get(number, (204, {}))) as receiver:
-        dead = f"http://127.0.0.1:{_closed_port()}/"
+        dead = f"http://127.0.0.1:{own_port()}/"
         alarmed = city(target_of(dead), target_of(receiver.url))
         raise_alerts(alarmed, 36, 20, 37)
         for url in (dead, receiver.url):
             bring(WebhookCourier(hub_url, url, SECRET_BYTES))
-        eventually(lambda: len(receiver.taken) == 3, within=20)
+        eventually(lambda: len(receiver.taken) == 3)
         eventually(lambda: target(alarmed, target_of(dead)).problem != "")
         assert receiver.problems == []
         assert [it["type"] for it in receiver.taken] == [
@@ -128,7 +141,6 @@ def test_a_receiver_that_never_ends_its_answer_is_left_after_a_while(
                 target(alarmed, target_of(url)).problem
                 == "it can't be reached: it does not end its answer"
             ),
-            within=8,
         )
 
 
@@ -162,11 +174,6 @@ def test_what_waits_for_an_address_that_is_named_no_more_is_given_up(
         alerting.stop()
 
 
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def kept(broker: PrivateServer) -> dict[str, bytes]:
     """What a newcomer gets of alerts, up to a message that is published after it has subscribed."""
     address = BrokerAddress.parse(broker.url)
@@ -195,7 +202,7 @@ def test_the_broker_keeps_the_alerts_that_are_on_and_has_them_again_after_it_was
     bring(MqttCourier(hub_url, address, "alerts-test"))
     eventually(lambda: target(alarmed, "mqtt").waiting == 3)
     broker.start()
-    eventually(lambda: target(alarmed, "mqtt").waiting == 0, within=20)
+    eventually(lambda: target(alarmed, "mqtt").waiting == 0)
     ((topic, body),) = kept(broker).items()
     (on,) = alarmed.found(on=True)
     assert topic == f"tsuji/v1/alerts/{on.alert_id}"
@@ -205,9 +212,9 @@ def test_the_broker_keeps_the_alerts_that_are_on_and_has_them_again_after_it_was
     assert kept(broker) == {}  # as if it had forgotten
     broker.kill()
     broker.start()
-    eventually(lambda: kept(broker) == {topic: body}, within=20, what="it is kept again")
+    eventually(lambda: kept(broker) == {topic: body}, what="it is kept again")
     raise_alerts(alarmed, 20)
-    eventually(lambda: kept(broker) == {}, within=20, what="nothing is on any more")
+    eventually(lambda: kept(broker) == {}, what="nothing is on any more")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +244,27 @@ def test_the_signature_is_that_of_the_standards_own_example() -> None:
     assert signed["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+@pytest.mark.parametrize(
+    "secret", ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "a text of 24 bytes, or more"]
+)
+def test_a_receiver_as_the_docs_have_it_takes_what_is_ours_and_nothing_else(
+    secret: str, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    code = page.partition("  ```python\n")[2].partition("  ```\n")[0]
+    (tmp_path / "receiver.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    is_of_the_hub = runpy.run_path(str(tmp_path / "receiver.py"))["is_of_the_hub"]
+    now, body = int(time.time()), '{"id": "暑い"}'.encode()
+    ours = headers(key_of(secret), "one", now, body)
+    assert is_of_the_hub(secret, ours, body)
+    assert not is_of_the_hub(secret, ours, body + b" ")
+    assert not is_of_the_hub(f"{secret}0000", ours, body)
+    assert not is_of_the_hub(secret, ours | {"webhook-id": "two"}, body)
+    assert not is_of_the_hub(secret, headers(key_of(secret), "one", now - 3_600, body), body)
+    for name in ("webhook-timestamp", "webhook-signature"):
+        assert not is_of_the_hub(secret, ours | {name: "é"}, body)
+
+
 @pytest.mark.parametrize("secret", ["", "short", "whsec_", "whsec_%%%", "whsec_c2hvcnQ="])
 def test_a_secret_that_is_too_short_or_broken_is_refused_without_its_text(secret: str) -> None:
     with pytest.raises(SecretError) as refused:
@@ -253,11 +281,13 @@ def test_webhooks_need_a_secret(tmp_path: Path) -> None:
 
     with pytest.raises(WebhookError, match="TSUJI_WEBHOOK_SECRET"):
         begin()
-    with pytest.raises(WebhookError, match="TSUJI_WEBHOOK_SECRET_FILE"):
-        begin(webhook_secret_file=tmp_path / "missing")
-    (tmp_path / "secret").write_text("x" * 30 + "\n")
-    begin(webhook_secret_file=tmp_path / "secret")
     begin(webhook_secret="x" * 30)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TSUJI_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+        with pytest.raises(ValidationError, match="TSUJI_WEBHOOK_SECRET_FILE"):
+            begin()
+        (tmp_path / "secret").write_text("x" * 30 + "\n")
+        begin()
     assert "xxx" not in repr(AlertSettings(webhook_secret="x" * 30))
 
 

@@ -11,7 +11,8 @@ from samples import after, message, registration
 from tsuji.area_sets import assign_all
 from tsuji_platform.analytics.alert_thresholds import RULE_FIGURES
 from tsuji_platform.analytics.derived import DERIVED
-from tsuji_platform.analytics.typical import days_behind, midnight
+from tsuji_platform.analytics.quarters import midnight
+from tsuji_platform.analytics.typical import days_behind
 from tsuji_platform.api.app import create_app
 from tsuji_platform.api.hub import Hub
 from tsuji_platform.store import Areas

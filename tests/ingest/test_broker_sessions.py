@@ -1,9 +1,15 @@
 """What ingest makes of the session that the broker keeps for it: goes on with it, or says that it is gone."""
 
+import math
+import threading
+
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from broker_queue import BrokerQueue
 from samples import after, observations, thing
+from tsuji_ingest import subscriber
 from tsuji_platform.contract.topics import OBSERVATIONS_FILTER
 from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.settings import BrokerAddress
@@ -22,7 +28,7 @@ def test_a_reconnect_does_not_bring_all_that_is_retained_again(
     running = start_ingest()
     with Publisher(address) as publisher:  # which would send the last two seconds again
         publisher.publish_things([thing(f"pole-{number}") for number in range(50)])
-        assert publisher.flush(timeout_s=20)
+        assert publisher.flush(timeout_s=90)
     eventually(lambda: len(reader.things()) == 50 and waiting.unacknowledged == 0)
     broker.stop()
     eventually(lambda: not running.ingest.connected)
@@ -30,8 +36,8 @@ def test_a_reconnect_does_not_bring_all_that_is_retained_again(
     eventually(lambda: running.ingest.connected)
     with Publisher(address) as publisher:
         publisher.publish_observations("pole-1", observations("pole-1", after(), air_temperature=1))
-        assert publisher.flush(timeout_s=20)
-    eventually(lambda: reader.counters().tally.stored == 1, within=20)
+        assert publisher.flush(timeout_s=90)
+    eventually(lambda: reader.counters().tally.stored == 1)
     assert running.ingest.ledger.account.messages == 51
     running.stop()
     again = start_ingest()
@@ -61,7 +67,7 @@ def test_an_ingest_that_changes_or_leaves_its_group_gets_each_message_once(
                 publisher.publish_observations(
                     "pole", observations("pole", after(minutes=minute), air_temperature=1)
                 )
-            assert publisher.flush(timeout_s=20)
+            assert publisher.flush(timeout_s=90)
             stored = 100 * number + 100
             eventually(lambda stored=stored: reader.counters().tally.stored == stored)
             eventually(lambda: waiting.unacknowledged == 0)
@@ -104,3 +110,32 @@ def _noted(url: str) -> bool:
         return sessions.known().existed
     finally:
         sessions.close()
+
+
+def test_another_with_the_same_id_is_thought_of(
+    start_ingest, broker: PrivateServer, eventually, monkeypatch, caplog
+) -> None:
+    """The broker ends the connection of whoever was there before, and in MQTT 3.1.1 it gives no reason."""
+    monkeypatch.setattr(subscriber, "_SOON_S", math.inf)
+    address = BrokerAddress.parse(broker.url)
+    running = start_ingest()
+
+    def is_told_after_one_more() -> bool:
+        eventually(lambda: running.ingest.connected)
+        other = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=CLIENT_ID,
+            clean_session=False,
+            reconnect_on_failure=False,  # ours ends its connection as soon
+        )
+        there = threading.Event()
+        other.on_connect = lambda *_: there.set()
+        other.connect(address.host, address.port)
+        other.loop_start()
+        assert there.wait(60)
+        other.disconnect()
+        other.loop_stop()
+        return f"with our id {CLIENT_ID}" in caplog.text
+
+    assert not is_told_after_one_more()
+    eventually(is_told_after_one_more)

@@ -16,8 +16,9 @@ from tsuji_ingest.inbox import Inbox
 from tsuji_ingest.subscriber import Subscriber
 from tsuji_platform.contract.topics import UPLINKS_FILTER
 from tsuji_platform.settings import BrokerAddress
-from tsuji_platform.store import Database, Reader, Writer
+from tsuji_platform.store import Database, Reader
 from tsuji_platform.store.records import Tally
+from tsuji_platform.store.writer import Writer
 
 
 @pytest.fixture

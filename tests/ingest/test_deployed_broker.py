@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from own_ports import own_port
 from tsuji_platform.runtime import broker, mqtt
 from tsuji_platform.runtime.mosquitto import Mosquitto
 
@@ -15,7 +16,7 @@ def test_mosquitto_starts_with_it_and_keeps_messages(
 ) -> None:
     program, _, _ = broker.find()
     assert isinstance(program, Mosquitto)
-    port = mqtt.free_port()
+    port = own_port()
     text = _CONFIGURATION.read_text(encoding="utf-8")
     for before, after in {
         "listener 1883": f"listener {port} 127.0.0.1",

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import warm_tsuji
+from held_imports import held, nobody_else_is_connected
 from hub_processes import HubProcesses
 from import_runs import Run, command, contents, empty, environment, runner
 
@@ -111,7 +113,7 @@ def test_rows_that_an_import_refuses_are_in_its_file_and_not_purged(
 
 
 def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
-    run: Run, hub_url: str, things: str, tmp_path: Path
+    run: Run, hub_url: str, things: str, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     path = tmp_path / "a.csv"
     _write_csv(path, _rows(400_000))
@@ -126,22 +128,25 @@ def test_killed_at_any_moment_it_goes_on_and_all_is_as_if_it_had_not_been(
     chance = random.Random(os.environ.get("ROUND", "1"))
     done, interrupted = 0, 0
     for number in range(6):
-        process = subprocess.Popen(
-            command(str(path), "--register", things),
-            env=environment(hub_url, tmp_path),
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        if number:  # the first is killed while it begins
-            while process.poll() is None and _rows_done(hub_url) == done:
-                time.sleep(0.002)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(chance.uniform(0, 0.1 if number else 1.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        if process.returncode != -signal.SIGKILL:  # it was faster
-            break
+        # the first two leave something to do for the next, however late they are killed
+        enough = "new.rows_done > 300000" if number > 1 else "old.rows_done > 0"
+        with held(hub_url, enough) as gate:
+            process = subprocess.Popen(
+                command(str(path), "--register", things),
+                env=environment(hub_url, tmp_path),
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            if number:  # the first is killed while it begins
+                while _rows_done(hub_url) == done and not gate.waits:
+                    assert process.poll() is None
+                    time.sleep(0.002)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0, 0.1 if number else 1.5))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+        eventually(lambda: nobody_else_is_connected(hub_url))
         done = _rows_done(hub_url)
         interrupted += done > 0
     assert interrupted > 1
@@ -232,7 +237,19 @@ def test_things_that_an_import_registers_stand_in_their_areas(
 def test_what_a_file_lacks_is_said_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     (tmp_path / "b").write_text("")
+    (tmp_path / "two\nlines.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "no\udcffutf8.csv").write_text("thing,observed_property,time,result\n")
+    (tmp_path / "no.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    os.mkfifo(tmp_path / "pipe.parquet")
     for arguments, said in [
+        (["pipe.parquet"], "pipe.parquet is not a file"),
+        (["y" * 300 + ".csv"], "can't be read: File name too long"),
+        (["two\nlines.csv"], "two lines.csv has no column thing"),
+        (
+            ["no\udcffutf8.csv"],
+            "no\\udcffutf8.csv: the name of the file, or of a folder above it, is no",
+        ),
+        (["no.parquet"], "no.parquet can't be read as Parquet"),
         (["a.csv"], "has no column thing"),
         (["b"], "--format"),
         (["missing.csv"], "missing.csv is not a file"),
@@ -297,19 +314,20 @@ def test_a_stop_signal_ends_it_between_batches_and_it_can_go_on(
 ) -> None:
     path = tmp_path / "a.csv"
     _write_csv(path, _rows(200_000))
-    process = subprocess.Popen(
-        command(str(path), "--register", things),
-        env=environment(hub_url, tmp_path),
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with psycopg.connect(hub_url, autocommit=True) as connection:
-        while not connection.execute("SELECT FROM import_progress WHERE rows_done > 0").fetchall():
+    with held(hub_url, "old.rows_done > 0") as gate:
+        process = subprocess.Popen(
+            command(str(path), "--register", things),
+            env=environment(hub_url, tmp_path),
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not gate.waits:
             assert process.poll() is None
             time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        assert process.poll() is None
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "the same command goes on there" in errors

@@ -45,7 +45,7 @@ def _publish(publisher: Publisher, count: int, begin: int = 0) -> None:
         publisher.publish_observations(
             name, observations(name, after(seconds=second), 60, pedestrians=second)
         )
-    assert publisher.flush(timeout_s=30)
+    assert publisher.flush(timeout_s=90)
 
 
 def _results(url: str) -> list[float]:
@@ -65,18 +65,18 @@ def test_a_group_divides_the_messages_and_loses_none_with_a_killed_member(
     publisher.publish_things([thing(f"gate-{n}", "pedestrians") for n in range(10)])
     for member in MEMBERS:
         _start(hub, member)
-    eventually(lambda: all(q.shares("hub") for q in queues.values()), within=20)
+    eventually(lambda: all(q.shares("hub") for q in queues.values()))
     eventually(lambda: len(Reader(hub_database).things()) == 10)
     _publish(publisher, MESSAGES)
-    eventually(lambda: _results(hub_url) == list(range(MESSAGES)), within=20)
+    eventually(lambda: _results(hub_url) == list(range(MESSAGES)))
     assert all(stored > MESSAGES // 10 for stored in _shares(hub_url).values())
     assert set(_shares(hub_url)) == set(MEMBERS)
 
     assert hub.end(MEMBERS[0], signal.SIGKILL) == -signal.SIGKILL
     _publish(publisher, MESSAGES, begin=MESSAGES)
-    eventually(lambda: queues[MEMBERS[1]].unacknowledged == 0, within=20)
+    eventually(lambda: queues[MEMBERS[1]].unacknowledged == 0)
     _start(hub, MEMBERS[0])  # what the broker gave it waits for its client id
-    eventually(lambda: _results(hub_url) == list(range(2 * MESSAGES)), within=20)
+    eventually(lambda: _results(hub_url) == list(range(2 * MESSAGES)))
     tally = Reader(hub_database).counters().tally
     assert tally.stored == 2 * MESSAGES
     assert tally.balanced()
@@ -93,15 +93,15 @@ def test_a_member_that_leaves_takes_its_share_along_and_nothing_more(
     publisher.publish_things([thing(f"gate-{n}", "pedestrians") for n in range(10)])
     for member in MEMBERS:
         _start(hub, member)
-    eventually(lambda: all(q.shares("hub") for q in queues.values()), within=20)
+    eventually(lambda: all(q.shares("hub") for q in queues.values()))
     eventually(lambda: len(Reader(hub_database).things()) == 10)
     _publish(publisher, 100)
-    eventually(lambda: _results(hub_url) == list(range(100)), within=20)
+    eventually(lambda: _results(hub_url) == list(range(100)))
     eventually(lambda: all(q.unacknowledged == 0 for q in queues.values()))
     assert hub.end(MEMBERS[1]) == 0
     _publish(publisher, 100, begin=100)
     left = queues[MEMBERS[1]]
-    eventually(lambda: len(_results(hub_url)) + left.unacknowledged == 200, within=20)
+    eventually(lambda: len(_results(hub_url)) + left.unacknowledged == 200)
     waiting = left.unacknowledged
     assert waiting > 10, "a member that is stopped goes on getting its share"
 
@@ -110,9 +110,9 @@ def test_a_member_that_leaves_takes_its_share_along_and_nothing_more(
     assert done.returncode == 0, done.stderr
     assert f"{MEMBERS[1]} has left: {waiting} messages" in done.stdout
     assert _results(hub_url) == list(range(200))
-    assert left.filters == set()
+    eventually(lambda: left.filters == set())
     _publish(publisher, 100, begin=200)
-    eventually(lambda: _results(hub_url) == list(range(300)), within=20)
+    eventually(lambda: _results(hub_url) == list(range(300)))
     assert left.unacknowledged == 0
     assert [one.ingest_id for one in Reader(hub_database).ingests()] == [MEMBERS[0]]
     assert Reader(hub_database).counters().tally.duplicate == 0
@@ -131,12 +131,13 @@ def test_each_member_knows_the_things_and_a_bad_registration_counts_once(
 ) -> None:
     for member in MEMBERS:
         _start(hub, member)
-    eventually(lambda: all(q.shares("hub") for q in queues.values()), within=20)
+    eventually(lambda: all(q.shares("hub") for q in queues.values()))
     publisher.publish(thing_topic("broken"), b"{}", retain=True)
     publisher.publish_things([thing("gate-0", "air_temperature")])
     publisher.publish_things([thing("gate-0", "pedestrians")])
     publisher.flush()
     reader = Reader(hub_database)
+    eventually(lambda: reader.counters().tally.messages == 6, what="each member has all three")
     eventually(lambda: all(q.unacknowledged == 0 for q in queues.values()))
     eventually(lambda: [row.thing.datastreams for row in reader.things()] == [("pedestrians",)])
     _publish(publisher, 100)  # nine of ten are of unknown things
@@ -154,12 +155,12 @@ def test_an_ingest_that_joins_a_group_gives_up_its_own_subscription(
 ) -> None:
     queue = queues["ingest-1"]
     hub.start("ingest-1", "ingest", TSUJI_INGEST_ID="ingest-1")
-    eventually(lambda: queue.subscribed, within=20)
+    eventually(lambda: queue.subscribed)
     hub.end("ingest-1")
     publisher.publish_things([thing("gate-0", "pedestrians")])
     _publish(publisher, 1)  # waits in the session, and is not lost by the change
     _start(hub, "ingest-1")
-    eventually(lambda: queue.shares("hub"), within=20)
+    eventually(lambda: queue.shares("hub"))
     eventually(lambda: not queue.subscribed)
     assert queue.filters >= {THINGS_FILTER, f"$share/hub/{OBSERVATIONS_FILTER}"}
     eventually(lambda: queue.unacknowledged == 0)

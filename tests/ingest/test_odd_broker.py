@@ -31,7 +31,7 @@ class _Line:
     """The broker's end of one connection."""
 
     def __init__(self, connection: socket.socket, filters: int) -> None:
-        connection.settimeout(30)
+        connection.settimeout(90)
         self._connection = connection
         self._filters = filters
         self.send = connection.sendall
@@ -74,7 +74,7 @@ def connect(inbox: Inbox) -> Iterator[Callable[[], _Line]]:
     """Wait for the next connection."""
     lines: list[_Line] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(30)
+        server.settimeout(90)
         address = BrokerAddress(host="127.0.0.1", port=server.getsockname()[1])
         subscriber = Subscriber(address, "x", inbox)
         subscriber.start()
@@ -90,7 +90,7 @@ def connect(inbox: Inbox) -> Iterator[Callable[[], _Line]]:
 
 
 def taken(inbox: Inbox) -> Packet:
-    return inbox.get(timeout=30)
+    return inbox.get(timeout=90)
 
 
 def test_messages_of_qos_2_do_not_bring_the_others_out_of_step(

@@ -18,9 +18,10 @@ from tsuji_ingest.decoders import decode
 from tsuji_ingest.packet import Packet
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
-from tsuji_platform.store import Database, Reader, Writer
+from tsuji_platform.store import Database, Reader
 from tsuji_platform.store.records import RejectedRow, Tally
 from tsuji_platform.store.retention import Limits, Retention
+from tsuji_platform.store.writer import Writer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 UPLINK = "v3/city@ttn/devices/ws-1/up"

@@ -14,8 +14,9 @@ from export_city import Run, build
 from retention_steps import MONTH, Retain
 from rollup_check import refresh_to_rest
 from samples import T0, message, registration
-from tsuji_platform.store import Database, Reader, Refresher, Writer
+from tsuji_platform.store import Database, Reader, Refresher
 from tsuji_platform.store.history_retention import Ages, HistoryRetention
+from tsuji_platform.store.writer import Writer
 
 Rows = dict[tuple[str, str, datetime], float]
 
@@ -29,13 +30,13 @@ def writer(store_url: str) -> Iterator[Writer]:
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
-    with Database(store_url, size=2) as database:
+    with Database(store_url, size=2, timeout_s=60) as database:
         yield database
 
 
 @pytest.fixture
 def reader(store_url: str) -> Iterator[Reader]:
-    with Database(store_url, size=2) as database:
+    with Database(store_url, size=2, timeout_s=60) as database:
         yield Reader(database)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from samples import area_set, registration, square
-from tsuji_platform.store import Areas, Database, RowRefusedError, Writer
+from tsuji_platform.store import Areas, Database, RowRefusedError
 from tsuji_platform.store.areas import Point, Shape
+from tsuji_platform.store.writer import Writer
 
 
 def by_corners(

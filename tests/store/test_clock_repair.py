@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from samples import T0, after, broken, message, registration
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
-from tsuji_platform.store import Reader, Writer
+from tsuji_platform.store import Reader
 from tsuji_platform.store.clock import ClockRepair
 from tsuji_platform.store.records import Received
+from tsuji_platform.store.writer import Writer
 from tsuji_platform.uptime import uptime_s
 
 FUTURE = Rejection(reason=Reason.FUTURE_TIME, detail="ahead")
@@ -37,16 +38,32 @@ def test_what_a_clock_that_was_behind_refused_is_found_with_the_time_at_which_it
     writer: Writer, repair: ClockRepair
 ) -> None:
     now = after(days=1)
-    writer.save([refused(i, T0 + timedelta(seconds=i), 100 - i) for i in range(7)])
-    writer.save([refused(7, now - timedelta(seconds=20), 20)])  # the clock was right then
-    writer.save([refused(8, after(days=2), 10)])  # and here ahead
-    writer.save([refused(9, T0, 50, Rejection(reason=Reason.BAD_TIME, detail="no offset"))])
-    found = list(repair.misjudged(now, uptime_s(), limit=3))
+    came = [
+        *(refused(i, T0 + timedelta(seconds=i), 100 - i) for i in range(7)),
+        refused(7, now - timedelta(seconds=20), 20),  # the clock was right then
+        refused(8, after(days=2), 10),  # and here ahead
+        refused(9, T0, 50, Rejection(reason=Reason.BAD_TIME, detail="no offset")),
+    ]
+    looked_at_s = uptime_s()  # however long it takes to save them
+    for one in came:
+        writer.save([one])
+    found = list(repair.misjudged(now, looked_at_s, limit=3))
     assert [[int(one.payload) for one in page] for page in found] == [[4, 5, 6], [1, 2, 3], [0]]
     for page in found:
         for one in page:
-            came = now - timedelta(seconds=100 - int(one.payload))
-            assert abs(one.last_received_at - came) < timedelta(seconds=5)
+            expected = now - timedelta(seconds=100 - int(one.payload))
+            assert abs(one.last_received_at - expected) < timedelta(seconds=5)
+
+
+def test_what_came_in_one_piece_is_found_in_the_order_in_which_it_came(
+    writer: Writer, repair: ClockRepair
+) -> None:
+    """Ingest takes all that one read of its socket brought as come at one moment."""
+    first = refused(0, T0, 100)
+    together = [replace(refused(i, T0, 100), arrived_s=first.arrived_s) for i in range(50)]
+    writer.save(together)
+    (page,) = repair.misjudged(after(days=1), uptime_s())
+    assert [int(one.payload) for one in page] == list(range(50))
 
 
 def test_what_was_refused_before_the_boot_is_left_to_people(

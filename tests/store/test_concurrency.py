@@ -8,8 +8,9 @@ import pytest
 
 from samples import after, broken, message, registration
 from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import Reader, Writer
+from tsuji_platform.store import Reader
 from tsuji_platform.store.records import Received, Tally
+from tsuji_platform.store.writer import Writer
 
 _THINGS = [f"pole-{i:02}" for i in range(8)]
 
@@ -30,7 +31,7 @@ def _at_once(writers: list[Writer], batches: list[list[list[Received]]]) -> list
 
     with ThreadPoolExecutor(len(writers)) as pool:
         done = [pool.submit(work, *pair) for pair in zip(writers, batches, strict=True)]
-        return [tally for future in done for tally in future.result(timeout=60)]
+        return [tally for future in done for tally in future.result(timeout=400)]
 
 
 def _sum(tallies: list[Tally], name: str) -> int:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from killed import kill_with_backends
 from samples import T0, after, message, registration
 from tsuji_platform.runtime.private import PrivateServer, private_database
 from tsuji_platform.store import (
@@ -12,11 +15,12 @@ from tsuji_platform.store import (
     Reader,
     SchemaError,
     StoreError,
-    Writer,
     migrate,
     pending,
 )
 from tsuji_platform.store.database import connect
+from tsuji_platform.store.errors import translated
+from tsuji_platform.store.writer import Writer
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +40,34 @@ def test_no_connection_waits_for_ever_for_a_server_that_vanished(server: Private
         connection.close()
 
 
+def test_what_is_wrong_with_an_address_is_said_with_what_to_do(server: PrivateServer) -> None:
+    nowhere = make_conninfo(server.url, dbname="nowhere")
+    with pytest.raises(DatabaseAwayError, match='"nowhere" does not exist; make that, or mend'):
+        connect(nowhere)
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ('FATAL:  password authentication failed for user "x"', "check user and password"),
+        ("fe_sendauth: no password supplied", "give the password"),
+        ("Connection refused", "start it"),
+    ],
+)
+def test_every_kind_of_refusal_has_its_advice(said: str, advice: str) -> None:
+    line = f'connection failed: connection to server at "db", port 5432 failed: {said}'
+    with pytest.raises(DatabaseAwayError, match=f"; {advice}"), translated():
+        raise psycopg.OperationalError(line)
+    with pytest.raises(DatabaseAwayError) as after_it_was_made, translated():
+        raise psycopg.OperationalError(said)
+    assert "TSUJI_DATABASE_URL" not in str(after_it_was_made.value)
+
+
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_a_writer_works_on_after_the_database_was_away(server: PrivateServer, how: str) -> None:
     writer = Writer(server.url, how)
     writer.save([registration(how), message(how, T0, air_temperature=1)])
-    getattr(server, how)()
+    kill_with_backends(server) if how == "kill" else server.stop()
     with pytest.raises(DatabaseAwayError, match="can't serve now"):
         writer.save([message(how, after(minutes=1), air_temperature=2)])
     with pytest.raises(DatabaseAwayError):
@@ -63,20 +90,6 @@ def test_readers_and_migrations_say_that_it_is_away_and_read_on_afterwards(
 ) -> None:
     with Database(server.url, timeout_s=0.5) as database:
         reader = Reader(database)
-        before = reader.counters()
-        server.kill()
-
-        def away() -> bool:
-            try:
-                reader.counters()
-            except DatabaseAwayError:
-                return True
-            return False
-
-        eventually(away, what="a backend may outlive its server by a moment")
-        with pytest.raises(DatabaseAwayError):
-            migrate(server.url)
-        server.start()
 
         def answers() -> bool:
             try:
@@ -84,6 +97,15 @@ def test_readers_and_migrations_say_that_it_is_away_and_read_on_afterwards(
             except DatabaseAwayError:
                 return False
 
+        with Database(server.url) as patient:
+            before = Reader(patient).counters()
+        eventually(answers)
+        kill_with_backends(server)
+        with pytest.raises(DatabaseAwayError):
+            reader.counters()
+        with pytest.raises(DatabaseAwayError):
+            migrate(server.url)
+        server.start()
         eventually(answers)
 
 

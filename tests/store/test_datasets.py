@@ -68,7 +68,7 @@ def put(datasets: Datasets, features: Iterator[Feature] | list[Feature], **more:
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
-    with Database(store_url, size=4) as database:
+    with Database(store_url, size=4, timeout_s=60) as database:
         yield database
 
 

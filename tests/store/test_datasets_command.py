@@ -71,7 +71,7 @@ def test_a_dataset_from_check_to_removal(tsuji: Run, tmp_path: Path) -> None:
         env=os.environ | {"TSUJI_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=400,
     )
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (

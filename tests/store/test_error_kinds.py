@@ -14,11 +14,11 @@ from tsuji_platform.store import (
     SchemaError,
     StoreError,
     TookTooLongError,
-    Writer,
     migrate,
 )
 from tsuji_platform.store.database import connect
 from tsuji_platform.store.errors import translated
+from tsuji_platform.store.writer import Writer
 
 
 @pytest.fixture(scope="module")

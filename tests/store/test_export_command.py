@@ -14,10 +14,10 @@ import pytest
 from export_city import DAY, MIDNIGHT, Run, on_timescaledb
 from rollup_check import kept
 from samples import T0, message
-from tsuji_platform.store import Writer
 from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.cover import RAW
 from tsuji_platform.store.history_retention import HistoryRetention
+from tsuji_platform.store.writer import Writer
 
 STEPS = {"5min": "rollup_5min", "1h": "rollup_hour", "1day": "rollup_day"}
 

@@ -8,11 +8,13 @@ from bench.faults import of_thing, scenario_text
 
 from samples import packed, registration
 from tsuji_platform.contract import decode_observations
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store.quality import Quality
+from tsuji_platform.store.writer import Writer
 from tsuji_simulators.faults.scoring import NO_FAULT, Judged, Score, score
-from tsuji_simulators.feed import carried, stream
+from tsuji_simulators.feed import stream
 from tsuji_simulators.scenario_files import parse_scenario
+from tsuji_simulators.simulated import carried
 
 DAY_S = 86_400
 CHOSEN = ("none", "stuck", "spike", "wrong_unit", "duplicate")

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 from samples import T0, after, message, received_at, registration
-from tsuji_platform.store import Reader, Writer, queries
+from tsuji_platform.store import Reader, queries
 from tsuji_platform.store.records import Tally
+from tsuji_platform.store.writer import Writer
 
 
 def heal_page_by_page(writer: Writer, limit: int, *, read_as: dict[bytes, object]) -> int:
@@ -37,6 +38,20 @@ def test_of_values_that_waited_for_the_same_time_the_last_stands(
     tally = reader.counters().tally
     assert (tally.received, tally.stored, tally.rejected) == (5, 1, 0)
     assert tally.balanced()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize("declared", [[], ["wind_speed"]], ids=["unregistered", "undeclared"])
+def test_of_what_came_at_one_moment_the_last_stands_too(
+    writer: Writer, rows: Callable, limit: int, declared: list[str]
+) -> None:
+    waited = [message("pole", air_temperature=degrees) for degrees in range(8)]
+    if declared:
+        writer.save([registration("pole", *declared)])
+    writer.save(waited)
+    writer.save([registration("pole", *declared, "air_temperature")])
+    heal_page_by_page(writer, limit, read_as={one.payload: one for one in waited})
+    assert rows() == {("pole", "air_temperature", T0): 7.0}
 
 
 def test_what_waits_for_other_things_and_properties_is_passed_over(

@@ -9,9 +9,10 @@ from rollup_check import refresh_to_rest
 from samples import T0, after, broken, message, received_at, registration
 from tsuji_platform.analytics.gaps import gaps
 from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store.history import History
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 
 def reasons(

@@ -8,10 +8,11 @@ import pytest
 
 from rollup_check import refresh_to_rest
 from samples import T0, after, registration
-from tsuji_platform.store import Database, TookTooLongError, TooMuchError, Writer
+from tsuji_platform.store import Database, TookTooLongError, TooMuchError
 from tsuji_platform.store.changed import bucket_of, note_runs
 from tsuji_platform.store.history import History
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 _NAMES = ("pedestrians", "air_temperature", "wind_from_direction", "pedestrians_in")
 _THINGS = ("a", "b")

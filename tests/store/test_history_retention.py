@@ -19,9 +19,10 @@ from retention_steps import (
 )
 from rollup_check import LEVELS, assert_exact
 from samples import T0, message, registration
-from tsuji_platform.store import Database, Reader, Writer
+from tsuji_platform.store import Database, Reader
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.history_retention import Dropped, Obstacle
+from tsuji_platform.store.writer import Writer
 
 
 def test_nothing_is_dropped_without_a_setting(

@@ -15,9 +15,10 @@ from tsuji_platform.imports.files import FileRows, ReadingOptions
 from tsuji_platform.imports.rehearsal import rehearse
 from tsuji_platform.imports.rows import Place
 from tsuji_platform.imports.run import Importer, Rules
-from tsuji_platform.store import DatabaseAwayError, Refresher, StoreError, Writer
+from tsuji_platform.store import DatabaseAwayError, Refresher, StoreError
 from tsuji_platform.store.imports import ImportProgress, ImportTakenError, ImportWriter
 from tsuji_platform.store.records import Received
+from tsuji_platform.store.writer import Writer
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _THING = Thing(
@@ -197,7 +198,7 @@ def test_who_imports_a_file_keeps_all_others_from_it(
             pass
         # whoever lost the connection has it again with the next one
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE application_name LIKE 'tsuji import%' AND pid <> pg_backend_pid()"
             " AND datname = current_database()"
         )
@@ -208,7 +209,7 @@ def test_who_imports_a_file_keeps_all_others_from_it(
         assert "process" in try_it()
     with other.claimed("x", "a.csv"):
         importer.find("x")
-        monkeypatch.setattr("tsuji_platform.store.imports._CLAIM_WITHIN_S", 10.0)
+        monkeypatch.setattr("tsuji_platform.store.imports._CLAIM_WITHIN_S", 120.0)
         leaver = threading.Timer(0.5, other.close)  # a process that ends is not waited for in vain
         leaver.start()
         with importer.claimed("x", "a.csv"):
@@ -233,7 +234,7 @@ def test_an_import_outlives_a_database_that_drops_its_connections(
         batches += 1
         with psycopg.connect(store_url, autocommit=True) as connection:
             connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name = 'tsuji import' AND datname = current_database()"
             )
 

@@ -6,9 +6,10 @@ import psycopg
 import pytest
 
 from samples import T0, message, registration
-from tsuji_platform.store import Database, DatabaseAwayError, Writer, database
+from tsuji_platform.store import Database, DatabaseAwayError, database
 from tsuji_platform.store.clock import ClockRepair
 from tsuji_platform.store.live import Live, Snapshot
+from tsuji_platform.store.writer import Writer
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from tsuji_platform.runtime.private import PrivateServer
 from tsuji_platform.store import Database, SchemaError, migrate, pending
 from tsuji_platform.store.migrate import available
 
@@ -29,6 +31,37 @@ def test_a_changed_migration_is_refused(empty_url: str) -> None:
         connection.execute("UPDATE migration SET checksum = 'other'")
     with pytest.raises(SchemaError, match="not the one"):
         pending(empty_url)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "named"),
+    [
+        ("CREATE TABLE thing (id int)", "another program's: .*: thing. Give Tsuji a database"),
+        ("CREATE VIEW latest AS SELECT 1", "another program's: .*: latest. Give Tsuji a database"),
+        ("CREATE TABLE migration (version int)", "a table migration that Tsuji has not made"),
+    ],
+)
+def test_another_programs_database_is_refused_as_it_is(
+    timescaledb_server: PrivateServer, theirs: str, named: str
+) -> None:
+    with psycopg.connect(timescaledb_server.url, autocommit=True) as server:
+        server.execute("CREATE DATABASE theirs")
+    url = make_conninfo(timescaledb_server.url, dbname="theirs")
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute(theirs)
+        with pytest.raises(SchemaError, match=named):
+            migrate(url)
+        with psycopg.connect(url) as connection:
+            extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
+            tables = connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            ).fetchall()
+        assert extensions == [("plpgsql",)]
+        assert len(tables) == 1
+    finally:
+        with psycopg.connect(timescaledb_server.url, autocommit=True) as server:
+            server.execute("DROP DATABASE theirs WITH (FORCE)")
 
 
 def test_the_edition_is_named(hub_database: Database) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
@@ -12,11 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 
+import warm_tsuji
 from rollup_check import LEVELS, assert_exact, kept, refresh_to_rest
 from samples import T0, after, message, registration
-from tsuji_platform.store import Areas, Database, Reader, Refresher, Rejected, Writer, migrate
+from tsuji_platform.store import Areas, Database, Reader, Refresher, Rejected, migrate
 from tsuji_platform.store.migrate import available
 from tsuji_platform.store.records import RejectedFilter
+from tsuji_platform.store.writer import Writer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIRST = "0001_things_observations_areas"
@@ -58,10 +59,7 @@ def tsuji(empty_url: str, tmp_path: Path) -> Run:
     environment = {**inherited, "TSUJI_DATABASE_URL": empty_url, "TSUJI_HOME": str(tmp_path)}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "tsuji", *arguments],
-            env=environment, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        return warm_tsuji.run_text(*arguments, env=environment)
 
     return run
 

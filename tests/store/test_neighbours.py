@@ -9,8 +9,9 @@ import pytest
 from samples import area_set, registration, square
 from tsuji.area_sets import by_kind
 from tsuji_geo import neighbours as geo
-from tsuji_platform.store import Areas, Database, Writer
+from tsuji_platform.store import Areas, Database
 from tsuji_platform.store.neighbours import Neighbours, Weighing
+from tsuji_platform.store.writer import Writer
 
 WEIGHING = Weighing(measure=geo.measure, weigh=partial(geo.weigh, limit_km=2.0))
 SQUARES = [square("A", 139.0, 35.0), square("B", 139.01, 35.0), square("far", 140.0, 36.0)]

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from rollup_check import assert_exact, refresh_to_rest
 from samples import T0, message, registration
 from tsuji.cli import app
-from tsuji_platform.store import DatabaseAwayError, Refresher, Writer, database, migrate
+from tsuji_platform.store import DatabaseAwayError, Refresher, database, migrate
 from tsuji_platform.store.migrate import available
+from tsuji_platform.store.writer import Writer
 
 _OLD_OPTIONS = "-c timezone=UTC"
 
@@ -76,7 +77,7 @@ def test_what_an_older_writer_has_under_way_is_rolled_up(
         while not watching.execute(waiting).fetchall():
             assert not migrated.done(), migrated.result()
         old.commit()
-        migrated.result(timeout=60)
+        migrated.result(timeout=400)
         roll_up(empty_url)
         assert watching.execute("SELECT n, total FROM rollup_day").fetchall() == [(1, 5)]
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from rollup_check import refresh_to_rest
 from samples import T0, message, observations, packed, received_at, registration
-from tsuji_platform.analytics.typical import place_of
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.analytics.quarters import place_of
+from tsuji_platform.store import Database
 from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 _THINGS = ("a", "b")
 _NAMES = ("pedestrians", "air_temperature", "sound_level", "wind_from_direction")
@@ -98,18 +100,26 @@ def assert_sums(profiles: Profiles, connection: psycopg.Connection) -> None:
     """Hours that end with some quarter hours, those that begin the day before among them."""
     rows = wanted(connection)
     days = _DAYS[1:3]
-    for last, width in ((2, 4), (1, 2), (4, 4), (60, 4), (61, 1)):
-        found = profiles.sums(_THINGS, ("pedestrians",), days, last, width)
+    asked = (
+        (range(2, 3), 4),
+        (range(1, 2), 2),
+        (range(1, 5), 4),
+        (range(57, 62), 4),
+        (range(61, 62), 1),
+    )
+    for lasts, width in asked:
+        found = profiles.sums(_THINGS, ("pedestrians",), days, lasts, width)
+        nothing = np.zeros((2, len(lasts), len(days)))
         for thing in _THINGS:
-            totals, covered_s = found.get((thing, "pedestrians"), np.zeros((2, len(days))))
-            for place, day in enumerate(days):
+            sums = found.get((thing, "pedestrians"), nothing)
+            for (number, last), (place, day) in product(enumerate(lasts), enumerate(days)):
                 parts = [
                     rows.get((thing, "pedestrians", day - timedelta(days=n < 1), n + 96 * (n < 1)))
                     for n in range(last - width + 1, last + 1)
                 ]
                 held = [part for part in parts if part is not None]
-                assert totals[place] == sum(total for total, _ in held)
-                assert covered_s[place] == sum(weight for _, weight in held)
+                assert sums[0, number, place] == sum(total for total, _ in held)
+                assert sums[1, number, place] == sum(weight for _, weight in held)
 
 
 _moments = st.builds(
@@ -215,7 +225,8 @@ def test_today_is_read_but_not_kept_until_it_is_over(
     writer: Writer, connection: psycopg.Connection, refresher: Refresher, profiles: Profiles
 ) -> None:
     writer.save([registration("a", *_NAMES)])
-    now = datetime.now(UTC).replace(microsecond=0)
+    # a few minutes on: the day that is today is not over before this is
+    now = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=4)
     before = now - timedelta(days=2)
     for time in (before, now):
         writer.save([received_at(message("a", time, 900, pedestrians=5), now)])
@@ -246,5 +257,7 @@ def test_what_was_kept_before_is_made_by_the_migration_too(
 def test_nothing_asked_is_nothing_found(profiles: Profiles) -> None:
     assert profiles.of([], _NAMES, _DAYS) == {}
     assert profiles.of(["a"], _NAMES, []) == {}
-    assert profiles.sums([], _NAMES, _DAYS, 4, 4) == profiles.sums(["a"], _NAMES, [], 4, 4) == {}
+    assert profiles.sums([], _NAMES, _DAYS, range(4, 5), 4) == {}
+    assert profiles.sums(["a"], _NAMES, [], range(4, 5), 4) == {}
+    assert profiles.sums(["nobody"], _NAMES, _DAYS, range(4, 5), 4) == {}
     assert profiles.of(["nobody"], _NAMES, _DAYS) == {}

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from quality_reference import flags_of
 from samples import after, message, observations, packed, registration
 from tsuji_platform.contract.quality import Flag, QualityRule, StepLimit, StuckLimit
-from tsuji_platform.store import Database, Writer
+from tsuji_platform.store import Database
 from tsuji_platform.store import quality as module
 from tsuji_platform.store.quality import Flagged, NewestFlag, Quality
+from tsuji_platform.store.writer import Writer
 
 RULES = {
     rule.observed_property: rule

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from samples import T0, after, message, registration
-from tsuji_platform.store import Reader, Writer, floor_to_step
+from tsuji_platform.store import Reader, floor_to_step
+from tsuji_platform.store.writer import Writer
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from samples import (
     registration,
 )
 from tsuji_platform.contract import Reason, Rejection, decode_observations
-from tsuji_platform.store import Reader, Writer
+from tsuji_platform.store import Reader
 from tsuji_platform.store.records import Healable, Received, RejectedRow, Saved, Tally
+from tsuji_platform.store.writer import Writer
 
 TOPIC = "tsuji/v1/things/pole/observations"
 

@@ -10,9 +10,10 @@ import pytest
 from samples import RECEIVED, after, broken, message, received_at, registration
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
-from tsuji_platform.store import Database, Reader, Rejected, Writer
+from tsuji_platform.store import Database, Reader, Rejected
 from tsuji_platform.store.records import Amount, Received, RejectedFilter
 from tsuji_platform.store.retention import Limits, Retention
+from tsuji_platform.store.writer import Writer
 
 TOPIC = observations_topic("pole")
 BAD = Rejection(reason=Reason.BROKEN_JSON, detail="not JSON")

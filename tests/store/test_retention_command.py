@@ -16,8 +16,8 @@ import pytest
 import warm_tsuji
 from rollup_check import LEVELS, kept, refresh_to_rest
 from samples import T0, message, registration
-from tsuji_platform.store import Writer
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMAND = [sys.executable, "-m", "tsuji", "retention"]
@@ -154,7 +154,7 @@ def test_a_run_that_is_killed_has_done_whole_steps_only(
             "SELECT FROM horizon FOR UPDATE"
         )  # the last statement of a step waits for it
         run = subprocess.Popen([*COMMAND, "apply"], env={**environment, "TSUJI_RAW_DAYS": "30"})
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not connection.execute(
             "SELECT FROM pg_stat_activity WHERE application_name = 'tsuji history retention'"
             " AND wait_event_type = 'Lock' AND datname = current_database()"
@@ -164,6 +164,7 @@ def test_a_run_that_is_killed_has_done_whole_steps_only(
         run.send_signal(signal.SIGKILL)
         run.wait()
         assert state(connection) == before
+    deadline = time.monotonic() + 120
     while connection.execute(
         "SELECT FROM pg_stat_activity WHERE application_name = 'tsuji history retention'"
         " AND datname = current_database()"

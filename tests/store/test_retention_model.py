@@ -14,9 +14,10 @@ import pytest
 
 from rollup_check import kept, refresh_to_rest
 from samples import T0, message, registration
-from tsuji_platform.store import Refresher, Writer
+from tsuji_platform.store import Refresher
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, ORIGIN, RAW, ceiling
 from tsuji_platform.store.history_retention import HistoryRetention
+from tsuji_platform.store.writer import Writer
 
 Key = tuple[int, datetime]
 BEFORE = datetime(2000, 1, 1, tzinfo=T0.tzinfo)

@@ -26,7 +26,7 @@ from retention_steps import (
 from rollup_check import LEVELS, kept, refresh_to_rest
 from samples import T0, after, message, registration
 from tsuji_platform.analytics.gaps import Absence, gaps
-from tsuji_platform.store import ConflictError, Database, Reader, Writer, export
+from tsuji_platform.store import ConflictError, Database, Reader, export
 from tsuji_platform.store import horizon as horizons_module
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.history import History
@@ -34,6 +34,7 @@ from tsuji_platform.store.history_retention import HistoryRetention, Obstacle
 from tsuji_platform.store.horizon import at_one_moment, horizons
 from tsuji_platform.store.profiles import Profiles
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 
 def test_series_leave_out_what_is_gone_and_say_so(
@@ -134,13 +135,13 @@ def test_writers_refreshers_and_retention_at_once_lose_nothing(
     """Late values for times with and without sums come while everything is dropped."""
     rest()
     before = sums(connection)
-    ended = threading.Event()
+    ended, dropped = threading.Event(), threading.Event()
 
     def write() -> int:
         mine = Writer(store_url, "late")
         mine.save([registration("new", "air_temperature")])
         number = 0
-        while number < 60:
+        while number < 60 or not dropped.is_set():
             mine.save(
                 [
                     message("gate", OLD - timedelta(hours=number, minutes=1), air_temperature=50),
@@ -160,20 +161,25 @@ def test_writers_refreshers_and_retention_at_once_lose_nothing(
 
     def age() -> int:
         mine, done = HistoryRetention(store_url, MONTH, rows_at_once=300, chunks_at_once=1), 0
-        with psycopg.connect(store_url, autocommit=True) as clock:
-            while not ended.is_set():
-                done += sum(one.until is not None for one in mine.drop_some(NOW))
-                a_day_passes(clock)
-        mine.close()
+        try:
+            with psycopg.connect(store_url, autocommit=True) as clock:
+                while not ended.is_set():
+                    done += sum(one.until is not None for one in mine.drop_some(NOW))
+                    a_day_passes(clock)
+                    if done > 0:
+                        dropped.set()
+        finally:
+            dropped.set()  # whatever happens, who writes does not wait in vain
+            mine.close()
         return done
 
     with ThreadPoolExecutor(4) as pool:
         others = [pool.submit(refresh), pool.submit(refresh), pool.submit(age)]
         try:
-            written = pool.submit(write).result(timeout=90)
+            written = pool.submit(write).result(timeout=400)
         finally:
             ended.set()
-        assert [one.result(timeout=30) for one in others][2] > 0
+        assert [one.result(timeout=400) for one in others][2] > 0
     rest()
     a_day_passes(connection)
     drop(retain())

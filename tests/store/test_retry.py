@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from samples import RECEIVED, T0, after, broken, message, observations, packed, registration
 from tsuji_platform.contract import Reason, Rejection
 from tsuji_platform.contract.topics import observations_topic
-from tsuji_platform.store import Database, Reader, Rejected, RetryWriter, RowRefusedError, Writer
+from tsuji_platform.store import Database, Reader, Rejected, RowRefusedError
 from tsuji_platform.store.records import Received, RejectedFilter, Retried, Tally
+from tsuji_platform.store.retry import RetryWriter
+from tsuji_platform.store.writer import Writer
 
 TOPIC = observations_topic("pole")
 WIND = Rejection(reason=Reason.IMPLAUSIBLE_VALUE, detail="wind_speed 500 m/s is outside 0 to 120")

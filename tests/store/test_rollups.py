@@ -12,10 +12,12 @@ import pytest
 
 from rollup_check import assert_exact, kept, refresh_to_rest
 from samples import after, message, registration
-from tsuji_platform.store import DatabaseAwayError, RetryWriter, Writer, migrate
+from tsuji_platform.store import DatabaseAwayError, migrate
 from tsuji_platform.store.changed import bucket_of, note_changed
 from tsuji_platform.store.migrate import available
+from tsuji_platform.store.retry import RetryWriter
 from tsuji_platform.store.rollups import Refresher, kept_fresh
+from tsuji_platform.store.writer import Writer
 
 FIVE = timedelta(minutes=5)
 
@@ -314,8 +316,8 @@ def test_an_older_state_never_replaces_a_newer_one(
         second = pool.submit(other.refresh)
         eventually(lambda: second.done() or standing() == 2, what="the second has had its chance")
         holder.rollback()
-        assert first.result(timeout=60)
-        assert second.result(timeout=60) is None
+        assert first.result(timeout=400)
+        assert second.result(timeout=400) is None
     refresh_to_rest(refresher)
     other.close()
     assert totals(connection) == {after(minutes=5): 2, after(minutes=20): 3}
@@ -329,19 +331,19 @@ def test_a_refresher_that_loses_its_connection_in_the_middle_has_done_nothing(
     with psycopg.connect(store_url) as lock, ThreadPoolExecutor(1) as pool:
         lock.execute("LOCK TABLE rollup_hour IN ACCESS EXCLUSIVE MODE")
         slice_ = pool.submit(refresher.refresh)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         killed = False
         while not killed and time.monotonic() < deadline:
             killed = bool(
                 connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                     " WHERE application_name = 'tsuji rollups' AND wait_event_type = 'Lock'"
                     " AND datname = current_database()"
                 ).fetchall()
             )
         assert killed
         with pytest.raises(DatabaseAwayError):
-            slice_.result(timeout=60)
+            slice_.result(timeout=400)
     assert pending(connection) == before
     assert kept(connection, "rollup_5min") == {}
     assert refresh_to_rest(refresher) == 1
@@ -362,7 +364,7 @@ def test_the_thread_follows_within_seconds_and_survives_outages(
             " WHERE application_name = 'tsuji rollups' AND datname = current_database()"
         )
         gate.save([message("gate", after(minutes=2), 60, pedestrians=1)])
-        eventually(lambda: totals(connection) == {after(minutes=5): 2}, within=20)
+        eventually(lambda: totals(connection) == {after(minutes=5): 2})
 
 
 @pytest.mark.parametrize("versions", [1, 2])

@@ -1,8 +1,10 @@
 """Random inserts, late, doubled, corrected and deleted observations, by one hand and by many at once."""
 
 import random
+import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 from rollup_check import assert_exact, refresh_to_rest
 from samples import T0, message, observations, packed, registration
-from tsuji_platform.store import DatabaseAwayError, Writer
+from tsuji_platform.store import ConflictError, DatabaseAwayError
 from tsuji_platform.store.changed import note_changed
 from tsuji_platform.store.rollups import Refresher
+from tsuji_platform.store.writer import Writer
 
 _THINGS = ("a", "b")
 _NAMES = ("pedestrians", "air_temperature", "wind_from_direction")
@@ -61,6 +64,40 @@ def delete(connection: psycopg.Connection, start: datetime, minutes: int) -> Non
         note_changed(cursor, [row[0] for row in gone], [row[1] for row in gone])
 
 
+class Deadlocks:
+    """Those of one connection that deletes, which meets rows in another order than writers; no others may be.
+
+    PostgreSQL ends the one that is the first to look, after `deadlock_timeout`, and to find the circle
+    closed: that may be the writer as well as the deletion. Whichever it is, it is told of all in the circle.
+
+    Attributes:
+        count: how many there were.
+    """
+
+    def __init__(self, deleter: psycopg.Connection) -> None:
+        self.count = 0
+        self._deleter = str(deleter.info.backend_pid)
+
+    def outlast(self, work: Callable[[], object], within: float = 400) -> None:
+        """Do it again as long as a deletion was in the way."""
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                work()
+            except (ConflictError, psycopg.errors.DeadlockDetected) as error:
+                self._see_who(error if isinstance(error, psycopg.Error) else error.__cause__)
+                if time.monotonic() > deadline:
+                    pytest.fail(f"not within {within} s, for {self.count} deadlocks: {error}")
+            else:
+                return
+
+    def _see_who(self, error: BaseException | None) -> None:
+        assert isinstance(error, psycopg.errors.DeadlockDetected), f"no deadlock: {error!r}"
+        detail = error.diag.message_detail or ""
+        assert self._deleter in re.findall(r"\d+", detail), f"without a deletion: {error}"
+        self.count += 1
+
+
 def crash_in_the_middle(connection: psycopg.Connection, refresher: Refresher) -> None:
     """End a refresher's connection when it has taken rows off the log and made the five minutes."""
     with psycopg.connect(connection.info.dsn) as lock, ThreadPoolExecutor(1) as pool:
@@ -68,7 +105,8 @@ def crash_in_the_middle(connection: psycopg.Connection, refresher: Refresher) ->
         slice_ = pool.submit(refresher.refresh)
         while not slice_.done():
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                # until it is gone: it tells us before it gives back the lock that the next one needs
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE application_name = 'tsuji rollups' AND wait_event_type = 'Lock'"
                 " AND datname = current_database()"
             )
@@ -124,33 +162,35 @@ def test_writers_deleters_and_refreshers_at_once_end_exact(
         mine = Writer(store_url, f"writer-{number}")
         for turn in range(50):
             worked.clear()
-            mine.save(
-                [
-                    message(
-                        generator.choice(_THINGS),
-                        T0 + timedelta(seconds=30 * generator.randrange(60)),
-                        60,
-                        **{
-                            name: generator.uniform(0, 50)
-                            if name != "pedestrians"
-                            else generator.randrange(50)
-                            for name in generator.sample(_NAMES, 2)
-                        },
-                    )
-                    for _ in range(generator.randrange(1, 6))
-                ]
-            )
+            batch = [
+                message(
+                    generator.choice(_THINGS),
+                    T0 + timedelta(seconds=30 * generator.randrange(60)),
+                    60,
+                    **{
+                        name: generator.uniform(0, 50)
+                        if name != "pedestrians"
+                        else generator.randrange(50)
+                        for name in generator.sample(_NAMES, 2)
+                    },
+                )
+                for _ in range(generator.randrange(1, 6))
+            ]
+            deadlocks.outlast(lambda batch=batch: mine.save(batch))
             if turn % 10 == 0:  # what was just saved is rolled up in between, by whomever
-                assert worked.wait(60)
+                assert worked.wait(400)
         mine.close()
 
     def remove() -> None:
         generator = random.Random(seed - 1)
-        with psycopg.connect(store_url, autocommit=True) as own:
-            for _ in range(40):
-                with own.transaction():
-                    own.execute("SELECT pg_sleep(0.005)")
-                    delete(own, T0 + timedelta(minutes=generator.randrange(30)), 3)
+        for _ in range(40):
+            start = T0 + timedelta(minutes=generator.randrange(30))
+            deadlocks.outlast(lambda start=start: remove_one(start))
+
+    def remove_one(start: datetime) -> None:
+        with deleter.transaction():
+            deleter.execute("SELECT pg_sleep(0.005)")
+            delete(deleter, start, 3)
 
     def refresh(budget: int) -> None:
         refresher = Refresher(store_url, buckets_at_once=budget)
@@ -159,7 +199,8 @@ def test_writers_deleters_and_refreshers_at_once_end_exact(
                 worked.set()
         refresher.close()
 
-    with ThreadPoolExecutor(6) as pool:
+    with psycopg.connect(store_url, autocommit=True) as deleter, ThreadPoolExecutor(6) as pool:
+        deadlocks = Deadlocks(deleter)
         refreshers = [pool.submit(refresh, budget) for budget in (2, 100, 10**6)]
         others = [pool.submit(write, 1), pool.submit(write, 2), pool.submit(remove)]
         try:
@@ -168,7 +209,8 @@ def test_writers_deleters_and_refreshers_at_once_end_exact(
         finally:
             ended.set()
         for one in refreshers:
-            one.result(timeout=60)
+            one.result(timeout=400)
+    print(f"{deadlocks.count} deadlocks with a deletion")
     refresher = Refresher(store_url)
     refresh_to_rest(refresher)
     refresher.close()

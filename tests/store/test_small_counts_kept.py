@@ -14,12 +14,13 @@ from export_city import Run
 from retention_steps import DAY, NOW, Retain, cut_chunks, drop, horizon
 from samples import T0
 from tsuji_platform.analytics.gaps import Absence, gaps
+from tsuji_platform.analytics.quarters import TOKYO, midnight
 from tsuji_platform.analytics.readings import Step
 from tsuji_platform.analytics.suppression import Gate
-from tsuji_platform.analytics.typical import TOKYO, midnight
-from tsuji_platform.store import Database, Reader, Writer
+from tsuji_platform.store import Database, Reader
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.profiles import Profiles
+from tsuji_platform.store.writer import Writer
 
 GATE = Gate(4)
 ASKED = ["gate"], ["pedestrians"]

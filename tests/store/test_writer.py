@@ -10,9 +10,11 @@ from msgspec.structs import force_setattr
 
 from samples import T0, after, broken, message, observations, registration
 from tsuji_platform.contract import Reason, Rejection
-from tsuji_platform.store import Reader, RowRefusedError, Writer
+from tsuji_platform.store import Database, Reader, RowRefusedError
+from tsuji_platform.store.database import connect
 from tsuji_platform.store.queries import load
 from tsuji_platform.store.records import Received, Tally
+from tsuji_platform.store.writer import Writer
 
 
 def test_new_values_are_stored(writer: Writer, rows: Callable) -> None:
@@ -179,3 +181,16 @@ def test_corrections_touch_only_their_own_chunks(writer: Writer, store_url: str)
         )
     assert "Scan" in plan
     assert not re.search(r"Scan.* on (observation|_hyper)", plan), plan
+
+
+def test_no_connection_of_ours_refuses_to_unpack_much_of_a_columnstore(store_url: str) -> None:
+    """By default a batch that corrects values of a hundred datastreams there would fail for ever."""
+    limit = (
+        "SELECT current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction') AS most"
+    )
+    with connect(store_url) as connection, Database(store_url, size=1) as database:
+        connection.execute(
+            "SELECT FROM observation"
+        )  # loads TimescaleDB, which may think otherwise
+        found = [*connection.execute(limit), *database.rows(limit)]
+    assert found == [{"most": "0"}] * 2

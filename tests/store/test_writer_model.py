@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samples import after, observations, packed, registration
-from tsuji_platform.store import Database, Reader, Writer
+from tsuji_platform.store import Database, Reader
+from tsuji_platform.store.writer import Writer
 
 _THINGS = ("a", "b", "unregistered")
 _PROPERTIES = ("air_temperature", "pedestrians", "wind_speed")  # the last is not declared

@@ -84,7 +84,7 @@ def test_a_rule_is_read_whole() -> None:
             {"observed_property": "", "figure": '"percent_of_typical"', "clears_below": '"as_usual"'},
             "either all numbers or all names",
         ),
-        ({"at_least": "true"}, "must be a number, or in quotes the name of a band, got True"),
+        ({"at_least": "true"}, "must be a number, or in quotes the name of a band, got true"),
         ({"areas": '{ set = "squares" }'}, "either areas or things"),
         ({"things": ""}, "either areas or things"),
         ({"things": "", "areas": '{ set = "squares" }'}, "observed_property is for things"),

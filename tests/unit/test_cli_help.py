@@ -1,25 +1,23 @@
 """The command line: what it lists, and how it says what is wrong."""
 
 import os
+import socket
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import warm_tsuji
+from tsuji import checkup, wiring
 from tsuji_platform.settings import describe
+from tsuji_platform.store import DatabaseAwayError
 
 
 def tsuji(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TSUJI_")}
-    return subprocess.run(
-        [sys.executable, "-m", "tsuji", *arguments],
-        env={**inherited, "TSUJI_HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return warm_tsuji.run_text(
+        *arguments, env={**inherited, "TSUJI_HOME": str(home), **environment}
     )
 
 
@@ -87,10 +85,31 @@ def test_up_starts_nothing_with_a_setting_that_a_service_would_refuse(
     tmp_path: Path, setting: str, value: str
 ) -> None:
     done = tsuji("up", home=tmp_path, **{setting: value})
-    assert done.returncode in (1, 2)
+    assert done.returncode == (1 if value == "/nope" else 2)  # a file may be put there
     (line,) = done.stderr.splitlines()
     assert setting in line or "webhook secret" in line or "/nope" in line
     assert "database" not in done.stdout
+
+
+@pytest.mark.parametrize("service", ["api", "dashboard"])
+def test_a_service_whose_port_is_taken_names_its_settings(tmp_path: Path, service: str) -> None:
+    name = service.upper()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {
+            "TSUJI_DATABASE_URL": "postgresql://localhost:1/x",
+            f"TSUJI_{name}_PORT": str(port),
+        }
+        line = _one_line(tsuji(service, home=tmp_path, **environment))
+    assert f"can't listen on 127.0.0.1:{port} (Address already in use)" in line
+    assert f"TSUJI_{name}_HOST and TSUJI_{name}_PORT" in line
+
+
+def test_an_address_for_traces_that_is_none_is_refused(tmp_path: Path) -> None:
+    where = {"OTEL_EXPORTER_OTLP_ENDPOINT": "me:hunter2@collector:4317"}
+    line = _one_line(tsuji("dashboard", home=tmp_path, **where), code=2)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT must look like http://collector:4318" in line
+    assert "hunter2" not in line
 
 
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
@@ -98,6 +117,7 @@ def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
     line = _one_line(tsuji("migrate", home=tmp_path, TSUJI_DATABASE_URL=url))
     assert "the database can't serve now" in line
     assert "127.0.0.1" in line
+    assert "start it, or mend host and port in its address (TSUJI_DATABASE_URL)" in line
     assert "hunter2" not in line
 
 
@@ -116,7 +136,7 @@ def test_passwords_are_never_shown(tmp_path: Path, command: str, setting: str, u
         "TSUJI_DATABASE_URL": "postgresql://tsuji:hunter2@127.0.0.1:1/tsuji",
     }
     done = tsuji(command, home=tmp_path, **{**good, setting: url})
-    assert done.returncode in (1, 2)
+    assert done.returncode == 2
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert setting in done.stderr
@@ -156,3 +176,21 @@ def test_a_mistyped_setting_is_told_once_and_does_no_harm(tmp_path: Path) -> Non
         "tsuji: not a setting, and not used: TSUJI_API_PRT (did you mean TSUJI_API_PORT?)"
     )
     assert not any("TSUJI_API_PRT" in line for line in others)
+
+
+def test_commands_and_doctor_say_that_the_hub_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSUJI_HOME", str(tmp_path))
+    monkeypatch.delenv("TSUJI_DATABASE_URL", raising=False)
+    (tmp_path / "up.lock").write_text("1\n")
+    wiring.publish_addresses(tmp_path, {"database": "postgresql://tsuji@127.0.0.1:1/tsuji"})
+    with pytest.raises(
+        wiring.NotRunningError, match=r"does not run, and was not stopped: .* `tsuji up`"
+    ):
+        wiring.answering_database_url()
+    (found,) = checkup.examine()
+    assert (found.what, found.ok) == ("hub", False)
+    assert "was not stopped: killed, or its machine went down" in found.chosen
+    with wiring.instance().lock(), pytest.raises(DatabaseAwayError):
+        wiring.answering_database_url()

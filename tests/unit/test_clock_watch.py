@@ -71,6 +71,26 @@ def test_steps_below_the_tolerance_are_none(clocks: Clocks) -> None:
         assert clocks.watch.look() is None
 
 
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_wait_between_the_readings_of_the_two_clocks_is_no_step(turn: int) -> None:
+    """Wherever a busy machine lets us wait: before the wall clock is read, or behind that."""
+    time_s = 0.0
+    waits = [0.0] * 3
+
+    def steady() -> float:
+        nonlocal time_s
+        time_s += waits.pop(0) if waits else 0.0
+        return time_s
+
+    watch = ClockWatch(lambda: BEGUN + timedelta(seconds=steady()), steady)
+    time_s += 10
+    waits[:] = [0.0] * turn + [30.0]
+    assert watch.look() is None
+    time_s += 10
+    assert watch.look() is None
+    assert watch.believed_for_s == 50
+
+
 def test_a_machine_that_slept_shows_nothing_where_both_clocks_went_on(clocks: Clocks) -> None:
     clocks.go_on(8 * 3_600)
     assert clocks.watch.look() is None

@@ -20,6 +20,7 @@ from tsuji_platform.contract import (
     encode_observations,
     encode_thing,
 )
+from tsuji_platform.contract.messages import MAX_PERIOD_S
 
 PAYLOADS = Path(__file__).resolve().parents[1] / "payloads"
 EXPECTED = PAYLOADS / "expected.json"
@@ -130,6 +131,27 @@ def test_valid_observations_survive_being_written_again(file: Path) -> None:
 def test_valid_things_survive_being_written_again(file: Path) -> None:
     first = decode_thing("golden", file.read_bytes())
     assert decode_thing("golden", encode_thing(first)) == first
+
+
+@pytest.mark.parametrize(
+    ("period_s", "believed"), [(1, True), (MAX_PERIOD_S, True), (MAX_PERIOD_S + 1, False)]
+)
+def test_the_longest_period_is_a_period(period_s: int, believed: bool) -> None:
+    document = {"time": "2026-03-01T00:00:00Z", "results": {"pedestrians": 1}, "period_s": period_s}
+    decoded = decode_observations("golden", json.dumps(document).encode(), NOW)
+    assert [one.period_s for one in decoded.observations] == [period_s] * believed
+    assert [one.reason for one in decoded.rejections] == [Reason.WRONG_SHAPE] * (not believed)
+
+
+@pytest.mark.parametrize(("more", "fits"), [([], True), ([12.5], True), ([12.5, 0], False)])
+def test_a_point_has_an_altitude_at_the_most(more: list[float], fits: bool) -> None:
+    location = {"type": "Point", "coordinates": [139.7, 35.7, *more]}
+    payload = json.dumps({"location": location, "datastreams": ["rainfall"]}).encode()
+    if fits:
+        assert decode_thing("golden", payload).latitude == 35.7
+        return
+    with pytest.raises(RejectedError, match="must be a GeoJSON point"):
+        decode_thing("golden", payload)
 
 
 def test_a_payload_over_the_limit_is_refused_whole() -> None:

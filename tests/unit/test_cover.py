@@ -14,6 +14,7 @@ from tsuji_platform.store.cover import (
     floor_to_step,
     widths,
 )
+from tsuji_platform.store.horizon import Horizon, divided, known
 
 _MIDNIGHT = datetime.fromisoformat("2026-04-01T00:00:00+09:00")
 _minutes = st.integers(-4000, 4000)
@@ -74,6 +75,27 @@ def test_the_coarsest_source_is_chosen_and_finer_ones_only_at_the_ends() -> None
         (FIVE_MINUTES, end - timedelta(minutes=11), end - timedelta(minutes=1)),
         (RAW, end - timedelta(minutes=1), end),
     ]
+
+
+def test_what_is_no_longer_kept_is_not_read() -> None:
+    since = _MIDNIGHT
+    kept = {RAW: Horizon(since=since, drops=1, dropped_at=since, late_since=None, too_late=0)}
+    before, behind = since - HOUR, since + HOUR
+    pieces = [
+        (RAW, before, behind),
+        (RAW, before, since),
+        (HOUR, before, since),
+        (RAW, since, behind),
+    ]
+    assert divided(pieces, kept) == (
+        [(RAW, since, behind), (HOUR, before, since), (RAW, since, behind)],
+        [(before, since), (before, since)],
+    )
+    early = before - HOUR
+    assert divided([(RAW, early, before)], kept) == ([], [(early, before)])
+    stale = [(early, before), (before, behind), (behind, behind + HOUR)]
+    assert known(stale, kept) == ((since, behind), (behind, behind + HOUR))
+    assert known(stale, {}) == tuple(stale)
 
 
 def test_a_step_is_made_of_what_divides_it() -> None:

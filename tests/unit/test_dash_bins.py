@@ -1,9 +1,12 @@
+import math
 import re
 
 import pytest
 
 from tsuji_dashboard.bins import BINS
 from tsuji_dashboard.shown import SHOWN
+from tsuji_dashboard.texts import text
+from tsuji_platform.analytics.derived import DERIVED
 
 OF_THEIR_OWN = ("wind_from_direction", "air_temperature", "percent_of_typical", "wbgt")
 """Directions turn, others go two ways from a middle, and heat goes from cold to hot colours."""
@@ -52,12 +55,31 @@ def test_the_words_of_rain_stand_at_the_agencys_limits():
     words = {limit: bins.words[bins.index(limit)] for limit in (9.9, 10, 20, 30, 50, 80)}
     assert words == {
         9.9: None,
-        10: "rain.10",
-        20: "rain.20",
-        30: "rain.30",
-        50: "rain.50",
-        80: "rain.80",
+        10: "rain.somewhat_heavy",
+        20: "rain.heavy",
+        30: "rain.intense",
+        50: "rain.very_intense",
+        80: "rain.extreme",
     }
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+@pytest.mark.parametrize("figure", ["level_of_service", "wbgt", "pm2_5_day_mean"])
+def test_the_legend_calls_bands_what_the_api_calls_them(figure, lang):
+    bins = BINS[figure]
+    for stretch in DERIVED[figure].bands:
+        value = stretch.high if math.isinf(stretch.low) else stretch.low
+        word = text(bins.words[bins.index(value)] or "", lang)
+        called = stretch.band.label_ja if lang == "ja" else stretch.band.label
+        assert word.startswith(called.removeprefix(f"{stretch.band.id}: ")), stretch
+
+
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_both_ends_of_what_is_usual_are_called_what_the_api_calls_them(lang):
+    low, _, high = (it.band for it in DERIVED["percent_of_typical"].bands)
+    bins = BINS["percent_of_typical"]
+    called = [it.label_ja if lang == "ja" else it.label for it in (low, high)]
+    assert [text(bins.low, lang), text(bins.high, lang)] == called
 
 
 def test_directions_go_round():

@@ -1,7 +1,9 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tsuji_dashboard.beginnings import late
 from tsuji_dashboard.charts import TOKYO, chart, moment, number, span, summary
 from tsuji_dashboard.client import Series
 
@@ -54,6 +56,14 @@ def test_the_time_axis_is_in_tokyo_and_names_the_day_at_midnight():
     assert [tick.hour for tick in axis.tickvals] == [12, 18, 0, 6]
 
 
+def test_the_hours_are_named_to_the_end_of_a_day_that_began_in_the_evening():
+    later = timedelta(hours=10)  # 19:00 in Tokyo
+    of = series("footfall", [1.0] * 96)
+    given = replace(of, start=of.start + later, end=of.end + later)
+    axis = chart(given, decimals=0, lang="ja", theme="light").layout.xaxis
+    assert [tick.hour for tick in axis.tickvals] == [0, 6, 12, 18]
+
+
 @pytest.mark.parametrize("of", ["footfall", "air_temperature", "wind_from_direction"])
 def test_a_series_without_values_has_no_summary(of):
     assert summary(series(of, [None, None]), 0, "ja") is None
@@ -83,3 +93,23 @@ def test_another_year_is_named():
     assert moment(datetime(2014, 5, 31, 15, 5, tzinfo=UTC), "en") == "1 Jun 2014 00:05"
     assert span(series("pedestrians", [1]), 0) == "09:00–09:15"
     assert number(12345.678, 1) == "12,345.7"
+
+
+def test_an_empty_beginning_is_told_with_its_end():
+    full = series("air_temperature", [1.0] * 48)
+    counts = series("footfall", [None] * 24 + [3.0] * 24)
+    assert late({"": full}, "en") == []
+    assert late({"": series("footfall", [None, *[3.0] * 47])}, "en") == []  # hardly to be seen
+    since = moment(START + timedelta(hours=6), "en")
+    assert late({"": counts}, "en") == [f"No values before {since}."]
+    warmth = replace(counts, of="air_temperature")  # whose values are of moments, not of stretches
+    later = moment(START + timedelta(hours=6, minutes=15), "ja")
+    assert late({"気温": warmth, "雨": full, "風": warmth}, "ja") == [
+        f"気温、風: {later} より前の値はありません。"
+    ]
+
+
+def test_withheld_steps_are_no_empty_beginning():
+    counts = series("footfall", [None] * 24 + [3.0] * 24)
+    assert late({"": replace(counts, suppressed=frozenset(counts.times[:24]))}, "en") == []
+    assert late({"": series("footfall", [None] * 48)}, "en") == []

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from tsuji_dashboard.client import UnknownError, path
+from tsuji_dashboard.guests import Guests
 from tsuji_dashboard.hub import router
 from tsuji_dashboard.relay import Relay
 
@@ -25,7 +26,7 @@ def test_a_segment_that_leads_elsewhere_is_no_id(part: str) -> None:
 def test_such_an_address_is_not_found_without_asking_the_api(rest: str) -> None:
     http = httpx.AsyncClient(base_url="http://127.0.0.1:9")  # asking would be a bad gateway
     app = FastAPI()
-    app.include_router(router(http, Relay(http)))
+    app.include_router(router(http, Relay(http), Guests(1)))
     answer = TestClient(app).get(f"/hub/area-sets/%2E%2E/{rest}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"

@@ -1,4 +1,6 @@
 import re
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 from string import Formatter
 
@@ -6,15 +8,20 @@ import pytest
 
 import tsuji_dashboard
 from tsuji_dashboard.bins import BINS
+from tsuji_dashboard.profile_views import credited
 from tsuji_dashboard.texts import (
+    TABLES,
     TEXTS,
     choose,
+    is_japanese,
     kind_label,
     reason_label,
     text,
     unit_label,
     words,
 )
+from tsuji_geo.boundaries import N03_LICENCE, N03_SOURCE
+from tsuji_geo.prefectures import PREFECTURES
 from tsuji_platform.analytics.figures import FIGURES
 from tsuji_platform.contract import Reason
 
@@ -52,6 +59,8 @@ BUILT = {
     r"health\.evaluator\.(ok|silent|none)",
     r"flag\..+",
     r"place\..+",
+    r"usual_band\..+",
+    r"credited\..+",
 }
 
 
@@ -65,6 +74,10 @@ def test_every_text_is_in_both_languages_with_the_same_fields(key):
     assert japanese.strip()
     assert english.strip()
     assert fields(japanese) == fields(english)
+
+
+def test_no_text_stands_in_two_places():
+    assert len(TEXTS) == sum(len(table) for table in TABLES)
 
 
 def test_every_reason_has_its_words():
@@ -120,6 +133,23 @@ def test_unit_words_are_translated_and_symbols_are_not():
 def test_unknown_kinds_are_shown_as_they_are():
     assert kind_label("smart_pole", "ja") == "スマートポール"
     assert kind_label("<b>", "en") == "<b>"
+
+
+def test_the_sources_that_imports_know_have_english_names():
+    known = tomllib.loads(files("tsuji_geo.opendata").joinpath("known.toml").read_text("utf-8"))
+    built_in = [it["publisher"] for rows in known.values() for it in rows]
+    built_in += [N03_SOURCE, N03_LICENCE, "JIS X 0410 地域メッシュ"]
+    built_in += [name for name, _ in PREFECTURES.values()]
+    for name in built_in:
+        assert not is_japanese(text(f"credited.{name}", "en")), name
+        assert credited(name, "ja") == name
+
+
+def test_what_has_no_english_name_is_marked_as_japanese():
+    assert credited("CC BY 4.0", "en") == "CC BY 4.0"
+    assert credited("東京都", "en") == "Tokyo Metropolitan Government"
+    unknown = credited("ある町の観光協会", "en")
+    assert (unknown.children, unknown.lang) == ("ある町の観光協会", "ja")
 
 
 def test_the_browser_gets_the_whole_table():

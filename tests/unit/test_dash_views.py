@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -113,7 +114,7 @@ def test_values_are_left_to_the_browser_which_keeps_them_live():
 
 def test_a_past_moment_is_named():
     said = shown(panel(COUNTING, chosen(at=PAST)))
-    assert "At 1 Apr 09:00" in said
+    assert re.search(r"At 1 Apr (2026 )?09:00", said)  # with its year once that is another
     assert "The 24 hours before" in said
     assert "at=2026-04-01T00%3A00%3A00Z" in said
 

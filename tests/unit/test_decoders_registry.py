@@ -1,8 +1,6 @@
 """Which decoder reads what, what happens to a bad one, and the one that the documentation shows."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
@@ -11,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import warm_tsuji
 from samples import RECEIVED, T0, observations
 from tsuji_ingest.decoders import Decoder, DecoderError, Decoders, registered
 from tsuji_ingest.decoders.registry import GROUP, installed
@@ -104,7 +103,7 @@ def test_a_defect_ends_as_a_rejection_with_the_raw_message() -> None:
 
     for function, reason, words in (
         (defective, Reason.NOT_STORABLE, "ZeroDivisionError"),
-        (empty_handed, Reason.NOT_STORABLE, "returned None"),
+        (empty_handed, Reason.NOT_STORABLE, "returned a NoneType, no Received"),
         (refusing, Reason.BAD_TIME, "no time"),
     ):
         received = Decoders([Decoder(name="bad", filters=("a",), decode=function)]).decode(
@@ -193,18 +192,14 @@ def test_the_documented_decoder_works_once_installed(
 
 
 def test_ingest_says_in_one_line_why_a_decoder_keeps_it_from_starting(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tsuji", "ingest"],
+    done = warm_tsuji.run_text(
+        "ingest",
         env={
             "TSUJI_DATABASE_URL": "postgresql://127.0.0.1:9/nowhere",
             "TSUJI_BROKER_URL": "mqtt://127.0.0.1:9",
             "TSUJI_THE_THINGS_STACK": str(tmp_path / "missing.toml"),
             "TSUJI_HOME": str(tmp_path),
         },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
     )
     assert done.returncode == 1
     assert "missing.toml can't be read" in done.stderr.splitlines()[-1]

@@ -196,6 +196,14 @@ def test_the_label_names_the_first_rule_that_has_data() -> None:
 
 
 @pytest.mark.parametrize(
+    ("density", "place"), [(0.3, 1), (0.4, 1), (0.7, 2), (1.0, 3), (2.0, 4), (3.0, 4)]
+)
+def test_each_level_of_service_has_its_label(density: float, place: int) -> None:
+    got = congestion.congestion(of(pedestrian_density=density))
+    assert (got.value, got.band) == (place, congestion.CONGESTION[place - 1])
+
+
+@pytest.mark.parametrize(
     ("value", "label"),
     [
         (0, None),
@@ -266,6 +274,23 @@ def test_the_heat_index_is_that_of_nws_chart(fahrenheit: int, humidity: int, cha
     got = comfort.heat_index(of(air_temperature=celsius, relative_humidity=humidity))
     assert got.value is not None
     assert got.value * 9 / 5 + 32 == pytest.approx(chart, abs=1.1)
+
+
+@pytest.mark.parametrize(
+    ("fahrenheit", "humidity", "index"),
+    [  # by the regression alone 92.97, 90.77 and 90.20, 102.09
+        (82, 95, 92.97 + 10 / 10 * 5 / 5),
+        (81, 100, 90.77 + 15 / 10 * 6 / 5),
+        (95, 10, 90.20 - 3 / 4),
+        (110, 5, 102.09 - 8 / 4 * math.sqrt(2 / 17)),
+    ],
+)
+def test_the_heat_index_is_adjusted_where_it_is_very_humid_or_very_dry(
+    fahrenheit: int, humidity: int, index: float
+) -> None:
+    celsius = (fahrenheit - 32) * 5 / 9
+    got = comfort.heat_index(of(air_temperature=celsius, relative_humidity=humidity))
+    assert got.value == pytest.approx((index - 32) * 5 / 9, abs=0.051)
 
 
 @pytest.mark.parametrize(

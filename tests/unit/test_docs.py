@@ -50,7 +50,7 @@ def test_every_image_in_the_readme_is_there() -> None:
 def test_links_between_documents_lead_somewhere() -> None:
     import re
 
-    for document in [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]:
+    for document in [_ROOT / "README.md", *sorted((_ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 

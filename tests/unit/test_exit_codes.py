@@ -23,10 +23,16 @@ AWAY = {
     "alerts rules": [], "alerts targets": [], "rejected list": [], "rejected show": ["1"],
     "rejected retry": ["1"], "rejected purge": ["--all", "--yes"], "retention show": [],
     "retention apply": [], "retention columnstore": [], "keys create": ["mine"], "keys list": [],
-    "keys revoke": ["abc"],
+    "keys revoke": ["abc"], "devices add": ["pole-1"], "devices list": [],
+    "devices revoke": ["pole-1"], "devices rotate": ["pole-1"], "devices rights": [],
+    "devices certificate": ["missing", "--host", "broker.example.org"], "backup": ["one.tsuji-backup"],
+    "restore": ["missing"], "roles list": [], "roles apply": [], "healthy": ["api"],
 }  # fmt: skip
 """Arguments that are good as such, where neither files nor a database nor a broker are there."""
-NEED_NOTHING = {"up", "doctor", "dashboard", "areas fetch", "alerts schema", "api", "simulate-past"}
+NEED_NOTHING = {
+    "up", "doctor", "dashboard", "areas fetch", "alerts schema", "api", "simulate-past",
+    "devices init", "roles sql",
+}  # fmt: skip
 """Or wait for it."""
 
 
@@ -66,6 +72,27 @@ def test_an_option_that_there_is_not_is_wrong_usage(
 ) -> None:
     assert run(monkeypatch, *command.split(), "--no-such-option") == exit_codes.WRONG_USAGE
     assert capsys.readouterr().err.startswith(f"Usage: tsuji {command} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["keys", "create", "mine", "--rate", "-1"], "'-1': must be greater than or equal to 0"),
+        (["keys", "create", "mine", "--rate", "ten"], "'ten': must be a valid integer"),
+        (["keys", "create", "mine", "--scope", "al\x1bl"], "'al\\x1bl' is not one of 'counts'"),
+        (["healthy", "broker"], "'broker' is not one of 'ingest', 'api', 'dashboard'"),
+    ],
+)
+def test_a_value_that_an_option_can_not_take_is_quoted_with_what_it_must_be(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    assert run(monkeypatch, *words) == exit_codes.WRONG_USAGE
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert not any(foreign in shown for foreign in ("Value error", "Input should"))
 
 
 @pytest.mark.parametrize("command", sorted(AWAY))

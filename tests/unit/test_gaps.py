@@ -54,6 +54,14 @@ def test_a_refusal_explains_the_steps_in_which_it_came_and_no_other() -> None:
     ]  # fmt: skip
 
 
+def test_a_step_that_begins_where_keeping_begins_is_kept() -> None:
+    evidence = Evidence(existed=[span(0, 99)], refused=[], kept_since=at(2))
+    assert gaps([at(n) for n in (1, 2, 3)], _STEP, set(), evidence) == [
+        Gap(start=at(0), end=at(2), reason=Absence.NO_LONGER_KEPT),
+        Gap(start=at(2), end=at(3), reason=Absence.SILENT),
+    ]
+
+
 def test_a_gap_is_a_span() -> None:
     (gap,) = gaps([at(1)], _STEP, set(), Evidence(existed=[], refused=[]))
     assert gap == Gap(start=at(0), end=at(1), reason=Absence.NONE)

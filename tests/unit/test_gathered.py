@@ -43,7 +43,7 @@ def gathered(*content: Observation) -> Gathered:
         ("period_s", float("nan"), "nan"),
         ("period_s", "60", "over '60' s"),
         ("period_s", [60], "60"),
-        ("result", None, "result None"),
+        ("result", None, "result null"),
         ("result", float("nan"), "nan"),
         ("result", 10**400, "1329 bits"),
         ("result", np.array([1.5]), "1.5"),

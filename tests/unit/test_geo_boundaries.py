@@ -1,6 +1,7 @@
 """Municipalities out of real N03 files, whole and broken."""
 
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tsuji_geo.areas import AreaError, AreaKind, AreaSetShape, GeoJson
 from tsuji_geo.boundaries import read_boundaries, read_polygons
+from tsuji_geo.municipality_names import english_name, english_names
 
 AREAS = Path(__file__).parents[3] / "shared" / "data" / "areas"
 TOKYO = AREAS / "N03-20210101_13_tokyo.geojson"
@@ -61,6 +63,13 @@ def test_all_of_tokyo() -> None:
     names = {area.code: area.name for area in area_set.areas}
     assert (names["13104"], names["13201"], names["13421"]) == ("新宿区", "八王子市", "小笠原村")
     assert names["13308"] == "奥多摩町"  # the district 西多摩郡 is not part of it
+    english = {area.code: area.name_en for area in area_set.areas}
+    assert (english["13104"], english["13201"], english["13421"]) == (
+        "Shinjuku City",
+        "Hachioji City",
+        "Ogasawara Village",
+    )
+    assert all(english.values())
     (left_out,) = imported.left_out
     assert (left_out.feature, left_out.name) == (58, "所属未定地")
     assert left_out.reason == "no code in N03_007"
@@ -317,3 +326,38 @@ def test_any_polygons_with_chosen_columns(tmp_path: Path) -> None:
         AreaError, match=r"no column nom but 番号, 名, en; name columns that it has"
     ):
         read_polygons(path, code_column="番号", name_column="nom", set_id="a", name="", source="")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("13103", "Minato City"),
+        ("14101", "Tsurumi Ward, Yokohama"),
+        ("34101", "Naka Ward, Hiroshima"),
+        ("13303", "Mizuho Town"),
+        ("13381", "Miyake Village"),
+        ("08203", "Tsuchiura City"),
+        ("12218", "Katsuura City"),
+        ("36341", "Ishii Town"),
+        ("28586", "Shin'onsen Town"),
+        ("07203", "Koriyama City"),
+        ("10344", "Shinto Village"),
+        ("10345", "Yoshioka Town"),
+        ("35216", "San'yoonoda City"),
+        ("38215", "Toon City"),
+        ("35305", "Suooshima Town"),
+        ("27227", "Higashiosaka City"),
+        ("13999", ""),
+    ],
+)
+def test_english_names_of_municipalities(code: str, name: str) -> None:
+    assert english_name(code) == name
+
+
+def test_every_municipality_has_an_english_name_in_plain_letters() -> None:
+    names = english_names()
+    assert len(names) > 1_850
+    assert all(
+        re.fullmatch(r"[A-Z][a-z']+ (City|Town|Village|Ward, [A-Z][a-z']+)", it)
+        for it in names.values()
+    )

@@ -1,5 +1,6 @@
 """Files of areas as they come, and as somebody with bad intentions might send them."""
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,13 +64,33 @@ def test_of_a_zip_with_both_the_geojson_is_read(tmp_path: Path) -> None:
     assert len(read_frame(path)) == 113
 
 
-def test_a_zip_that_unpacks_to_too_much_is_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        ("MAX_UNPACKED_BYTES", 10_000_000, "unpacks to 20,000,000 bytes, over 10,000,000"),
+        (
+            "RATIO_FROM_BYTES",
+            10_000_000,
+            "unpacks [0-9,]+ bytes to 20,000,000, over 100 times as many",
+        ),
+    ],
+)
+def test_a_zip_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, words: str
 ) -> None:
-    path = zipped(tmp_path / "bomb.zip", {"a.geojson": b" " * 50_000_000})
+    path = zipped(tmp_path / "bomb.zip", {"a.geojson": b" " * 20_000_000})
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(vector_files, "MAX_UNPACKED_BYTES", 10_000_000)
-    with pytest.raises(AreaError, match="unpacks to more than 10,000,000 bytes"):
+    monkeypatch.setattr(vector_files, limit, value)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it is unpacked"))
+    with pytest.raises(AreaError, match=words):
+        read_frame(path)
+
+
+def test_a_zip_that_hides_how_much_it_unpacks_to_is_stopped(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "liar.zip", {"a.geojson": b" " * 1_000_000})
+    told, hidden = (size.to_bytes(4, "little") for size in (1_000_000, 1_000))
+    path.write_bytes(path.read_bytes().replace(told, hidden))
+    with pytest.raises(AreaError, match="cannot be unpacked: Bad CRC-32"):
         read_frame(path)
 
 
@@ -89,7 +110,11 @@ def test_limits_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "content", "words"),
     [
         ("a.geojson", b"", "is empty; was the download complete"),
-        ("a.geojson", b"hello", "cannot be read as a file of areas"),
+        (
+            "a.geojson",
+            b"hello",
+            "areas: it holds neither GeoJSON in UTF-8 nor any .* its name says$",
+        ),
         ("a.geojson", b"[" * 100_000, "cannot be read as a file of areas"),
         ("a.geojson", RAW.read_bytes()[:5000], "cannot be read as a file of areas"),
         ("a.geojson", b'{"type":"FeatureCollection","features":[]}', "holds no feature"),
@@ -124,6 +149,12 @@ def test_missing_files_and_folders_are_said(tmp_path: Path) -> None:
         read_frame(tmp_path / "N03.geojson")
     with pytest.raises(AreaError, match="is a folder"):
         read_frame(tmp_path)
+    os.mkfifo(tmp_path / "pipe.geojson")
+    with pytest.raises(AreaError, match="is a pipe or a device: name a file of areas"):
+        read_frame(tmp_path / "pipe.geojson")
+    (tmp_path / "loop.geojson").symlink_to("loop.geojson")
+    with pytest.raises(AreaError, match="can't be read: Too many levels of symbolic links"):
+        read_frame(tmp_path / "loop.geojson")
     with pytest.raises(AreaError, match=r"holds no \.geojson, \.shp, \.json but b\.csv"):
         read_frame(zipped(tmp_path / "a.zip", {"b.csv": b"x"}))
 

@@ -11,9 +11,9 @@ from threading import Event, Thread
 
 import pytest
 
+from own_ports import own_port
 from tsuji_geo import official
 from tsuji_geo.official import FetchError, fetch_boundaries, prefecture_of
-from tsuji_platform.runtime.mqtt import free_port
 
 TOKYO = Path(__file__).parents[3] / "shared/data/areas/N03-20210101_13_tokyo.geojson"
 NAME = "N03-20210101_13_GML.zip"
@@ -200,7 +200,7 @@ def test_a_publisher_that_falls_silent_is_not_waited_for(
 
 
 def test_without_a_network_it_says_what_to_do(tmp_path: Path) -> None:
-    pattern = f"http://127.0.0.1:{free_port()}/N03-{{year}}0101_{{prefecture}}_GML.zip"
+    pattern = f"http://127.0.0.1:{own_port()}/N03-{{year}}0101_{{prefecture}}_GML.zip"
     with pytest.raises(
         FetchError, match=r"is there a network here.*download http.*_13_GML.zip.*tsuji areas import"
     ):

@@ -24,7 +24,13 @@ from tsuji_platform.imports.things import load_things
         (b"", "nothing in its first line"),
         (b"thing,time,result\n", "no column observed_property"),
         (b"thing,thing,observed_property,time,result\n", "more than one column thing"),
-        ("thing,observed_property".encode("utf-16"), "UTF-16"),
+        ("thing,observed_property".encode("utf-16"), "is UTF-16"),
+        ("thing,observed_property".encode("utf-32"), "is UTF-32"),
+        (b"thing,observed_property,time,result\ra,b,c,1\r", "lines end with that alone"),
+        (
+            b",".join(b"c%d" % n for n in range(30_000)) + b"\n",
+            "no column thing, .* begins with 'c0, ",
+        ),
         (b"\xff\xff,thing\n", "--encoding cp932"),
     ],
 )

@@ -1,5 +1,6 @@
 """Columns are judged as the contract judges message by message, row for row."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tsuji_platform.contract import OBSERVED_PROPERTIES, RejectedError, decode_observations
 from tsuji_platform.contract.topics import check_thing_id
+from tsuji_platform.imports.blocks import Lines, Source
 from tsuji_platform.imports.json_lines import json_lines
 from tsuji_platform.imports.judge import Judge
 from tsuji_platform.imports.names import Names
@@ -288,20 +290,13 @@ def test_a_unit_that_is_none_of_the_property_is_refused() -> None:
 def test_json_lines_are_judged_as_messages_are(
     rows: list[tuple[str, str, str, float, int | None]],
 ) -> None:
-    class Once:
-        def __init__(self, data: bytes) -> None:
-            self.data = data
-
-        def block(self) -> bytes:
-            data, self.data = self.data, b""
-            return data
-
     documents = [
         {"thing": "pole-001", "observed_property": name, "time": time, "result": result}
         | ({} if period_s is None else {"period_s": period_s})
         for _, name, time, result, period_s in rows
     ]
-    (raw,) = json_lines(Once(b"\n".join(map(orjson.dumps, documents))), Place())  # type: ignore[arg-type]
+    file = io.BytesIO(b"\n".join(map(orjson.dumps, documents)))
+    (raw,) = json_lines(Lines(Source("test.jsonl", None, file, file)), Place())
     judged = Judge().judge(raw, NOW)
     good = {
         line

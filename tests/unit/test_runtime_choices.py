@@ -99,10 +99,13 @@ def test_an_earlier_broker_that_does_not_end_is_named(instance, monkeypatch):
     monkeypatch.setattr(process, "send", lambda *_: None)
     monkeypatch.setattr(broker, "_RELEASE_S", 0.2)
     configuration = str(instance.broker_folder / "mosquitto.conf")
+    running = "import time; print(flush=True); time.sleep(600)"
     with subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", configuration]
+        [sys.executable, "-c", running, configuration], stdout=subprocess.PIPE
     ) as earlier:
+        assert earlier.stdout
         try:
+            earlier.stdout.readline()  # before, its command line may not be there yet
             with pytest.raises(SetupError, match=rf"process {earlier.pid}\) .*TSUJI_HOME"):
                 broker.choose_port(None, instance.broker_folder, standard=None)
         finally:

@@ -2,16 +2,22 @@
 
 import os
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 import typer
+from prometheus_client import CollectorRegistry
 
+from tsuji import checkup_servers
 from tsuji.doctor import doctor as doctor_command
+from tsuji_platform.insight.endpoint import Endpoint
 from tsuji_platform.runtime import doctor
-from tsuji_platform.runtime.account import own_account
+from tsuji_platform.runtime.account import Account, own_account
 from tsuji_platform.runtime.doctor import Finding
 from tsuji_platform.runtime.home import Instance
+from tsuji_platform.runtime.serving import serves
 from tsuji_platform.settings import (
     ApiSettings,
     BrokerSettings,
@@ -25,8 +31,7 @@ from tsuji_platform.settings import (
 @pytest.fixture
 def taken_port():
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+        listener.bind(("127.0.0.1", 0))  # taken; who connects is refused
         yield listener.getsockname()[1]
 
 
@@ -75,6 +80,30 @@ def test_the_doctor_says_which_settings_up_refuses(
 def test_a_port_of_ingest_that_was_asked_for_is_looked_at(tmp_path, taken_port):
     found = examine(tmp_path / "home", ingest_port=taken_port)["ingest port"]
     assert (found.ok, "TSUJI_INGEST_PORT" in found.advice) == (False, True)
+
+
+def test_a_service_that_runs_by_itself_is_not_in_its_own_way(tmp_path):
+    told = ("TSUJI_INGEST_HOST", "TSUJI_INGEST_PORT")
+    pages = {"/health": ("JSON", lambda: {"status": "ok", "ingest_id": "one"})}
+    with Endpoint("127.0.0.1", 0, CollectorRegistry(), told, pages) as ingest:
+        home, taken = tmp_path / "home", {"ingest_port": ingest.port, "api_port": ingest.port}
+        by_itself = examine(home, database_url="postgresql://127.0.0.1:1/x", **taken)
+        of_up = examine(home, **taken)
+    assert by_itself["ingest port"].ok
+    assert "`tsuji ingest` serves there" in by_itself["ingest port"].why
+    assert not by_itself["API port"].ok  # where another service listens
+    assert not of_up["ingest port"].ok  # `tsuji up` would start one there
+
+
+def test_a_service_on_all_of_the_machine_is_asked_by_ipv4_and_what_is_no_name_is_nobodys():
+    """IPv6 may be missing here: then `::` is all that there is of IPv4."""
+    told = ("TSUJI_INGEST_HOST", "TSUJI_INGEST_PORT")
+    pages = {"/health": ("JSON", lambda: {"status": "ok", "ingest_id": "one"})}
+    with Endpoint("127.0.0.1", 0, CollectorRegistry(), told, pages) as ingest:
+        for host in ("::", "0.0.0.0", ""):
+            assert serves("ingest", host, ingest.port), host
+        for host in ("a b", "a\nb", "a..b"):
+            assert not serves("ingest", host, ingest.port)
 
 
 def test_every_finding_says_what_and_why(tmp_path):
@@ -153,3 +182,22 @@ def test_a_home_where_no_folder_can_be_made_is_bad():
     found = examine(Path("/proc/nope"))["data"]
     assert not found.ok
     assert "TSUJI_HOME" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("dated_s", "said"),
+    [(-60, "-50 s"), (-10, ""), (-5, ""), (0, ""), (3_600, "+3600 s")],
+)
+def test_an_answer_that_took_long_is_no_clock_that_is_wrong(dated_s, said):
+    now = datetime.now(UTC).replace(microsecond=0)
+    date = format_datetime(now + timedelta(seconds=dated_s), usegmt=True)
+    told = checkup_servers.apart(date, asked=now - timedelta(seconds=10), answered=now)
+    assert told == (f"; its clock is {said} from ours" if said else "")
+
+
+def test_private_servers_need_no_way_to_the_data_where_others_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Account, "barrier", lambda _, folder: folder)
+    named = {"database_url": "postgresql://127.0.0.1:1/x", "broker_url": "mqtt://127.0.0.1:1"}
+    assert examine(tmp_path, **named)["data"].ok
+    for one in named:
+        assert not examine(tmp_path, **{one: named[one]})["data"].ok

@@ -31,5 +31,5 @@ def test_whoever_stops_wanting_ends_the_making() -> None:
     stream = ahead(made, batch=5, batches=3)
     assert [next(stream) for _ in range(7)] == list(range(7))
     stream.close()
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
     assert next(made) <= 5 * (3 + 3)

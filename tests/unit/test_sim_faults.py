@@ -18,7 +18,7 @@ from tsuji.cli import app
 from tsuji_platform.contract import decode_observations
 from tsuji_simulators.faults import FAULTS, read
 from tsuji_simulators.faults.base import Fault
-from tsuji_simulators.feed import Simulated, carried, messages
+from tsuji_simulators.feed import messages
 from tsuji_simulators.scenario import Scenario
 from tsuji_simulators.scenario_files import (
     ScenarioError,
@@ -26,6 +26,7 @@ from tsuji_simulators.scenario_files import (
     parse_scenario,
     schema,
 )
+from tsuji_simulators.simulated import Simulated, carried
 
 BEGIN = datetime(2026, 4, 7, 3, tzinfo=UTC)
 START = int(BEGIN.timestamp())

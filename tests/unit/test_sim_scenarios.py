@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from tsuji_platform.contract import decode_observations
 from tsuji_simulators import feed
 from tsuji_simulators.crew import crews
-from tsuji_simulators.feed import Simulated, SimulatedTrack, carried, messages
+from tsuji_simulators.feed import SimulatedTrack, messages
 from tsuji_simulators.fleet import Member
 from tsuji_simulators.layout import Grid, Line, Scatter
 from tsuji_simulators.randomness import Floats
@@ -34,6 +34,7 @@ from tsuji_simulators.scenario_files import (
     shipped,
 )
 from tsuji_simulators.signals import results, results_of
+from tsuji_simulators.simulated import Simulated, carried
 from tsuji_simulators.state import Span
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "scenario.schema.json"

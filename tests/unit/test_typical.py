@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsuji_platform.analytics.quarters import midnight, place_of
 from tsuji_platform.analytics.typical import (
     MINIMUM_DAYS,
     DayKind,
     band,
     day_kind,
     days_behind,
-    midnight,
     of_area,
+    of_areas,
     of_thing,
-    place_of,
+    of_things,
     quarters_per_step,
     values_of,
 )
@@ -231,3 +232,31 @@ def test_areas_equal_the_rule_spelled_out(rows, aggregation) -> None:
                 Aggregation.MAXIMUM: max(parts),
             }[aggregation]
             assert found[day] == pytest.approx(combined)
+
+
+counts = st.one_of(st.just(NAN), st.integers(0, 500).map(float))
+six_days = st.lists(counts, min_size=6, max_size=6)
+
+
+@given(
+    st.lists(six_days, min_size=1, max_size=8),
+    st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=8), min_size=1, max_size=5),
+)
+def test_many_areas_at_once_equal_each_by_itself(rows, areas) -> None:
+    things = np.array(rows)
+    members = [[number % len(rows) for number in area] for area in areas]
+    alone = [of_area(things[area][:, :, None], Aggregation.SUM)[:, 0] for area in members]
+    np.testing.assert_array_equal(of_areas(things, members), np.transpose(alone))
+
+
+@given(
+    st.lists(st.sampled_from(["pedestrians", "pedestrians_in", "pedestrians_out"]), unique=True),
+    st.data(),
+)
+def test_many_things_at_once_equal_each_by_itself(names, data) -> None:
+    parts = {
+        name: np.array(data.draw(st.lists(six_days, min_size=3, max_size=3))) for name in names
+    }
+    for number, found in enumerate(of_things(parts) if parts else []):
+        alone = of_thing({name: values[number] for name, values in parts.items()})
+        np.testing.assert_array_equal(found, np.full(6, NAN) if alone is None else alone)

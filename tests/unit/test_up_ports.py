@@ -27,7 +27,15 @@ def check() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["TSUJI_API_PORT", "TSUJI_DASHBOARD_PORT", "TSUJI_BROKER_PORT", "TSUJI_INGEST_PORT"]
+    "name",
+    [
+        "TSUJI_API_PORT",
+        "TSUJI_DASHBOARD_PORT",
+        "TSUJI_BROKER_PORT",
+        "TSUJI_INGEST_PORT",
+        "TSUJI_API_METRICS_PORT",
+        "TSUJI_DASHBOARD_METRICS_PORT",
+    ],
 )
 def test_a_taken_port_that_was_asked_for_is_refused(
     monkeypatch: pytest.MonkeyPatch, taken: int, name: str
@@ -41,5 +49,7 @@ def test_the_private_brokers_port_does_not_matter_where_there_is_another_broker(
     monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
     monkeypatch.setenv("TSUJI_BROKER_PORT", str(taken))
+    with pytest.raises(SetupError):
+        check()
     monkeypatch.setenv("TSUJI_BROKER_URL", "mqtt://elsewhere:1883")
-    check()
+    check()  # refuses nothing

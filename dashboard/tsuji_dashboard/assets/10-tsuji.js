@@ -5,8 +5,11 @@
   const listeners = new Map();
 
   const tsuji = {
-    /** What the server put into the page: words, figures, bins; filled by boot. */
+    /** What the server put into the map's page: words, figures, bins; filled by boot. */
     page: null,
+
+    /** {lang, words} of any page that lives; filled by its boot. */
+    language: null,
 
     /** Call `listener(detail)` whenever `event` is told. */
     on(event, listener) {
@@ -51,6 +54,7 @@
     panel: null, // alerts or health, where that panel is open
     at: null, // past moment, RFC 3339, or null for live
     view: null, // {lat, lng, zoom}
+    bounds: null, // {west, south, east, north} that the map shows at first, where the address says so
   };
 
   tsuji.state = {

@@ -4,11 +4,12 @@
   const tsuji = window.tsuji;
   const zone = "Asia/Tokyo";
   const numbers = new Map();
-  let offset = null; // how far this machine's clock is ahead of the hub's, in ms
+  const KEPT_MS = 60000; // for which a message counts in what is known of the hub's time
+  const ahead = []; // how far this machine's clock is ahead of the hub's, in ms, and when that was seen: the least first
 
   /** The text of `key` with its {fields} filled in. */
   function t(key, fields) {
-    const words = tsuji.page.words[key];
+    const words = tsuji.language.words[key];
     if (words === undefined) throw new Error(`no text for ${key}`);
     return words.replace(/\{(\w+)\}/g, (_, name) => String(fields[name]));
   }
@@ -18,7 +19,7 @@
     if (!numbers.has(key)) {
       numbers.set(
         key,
-        new Intl.NumberFormat(tsuji.page.lang, {
+        new Intl.NumberFormat(tsuji.language.lang, {
           minimumFractionDigits: key,
           maximumFractionDigits: key,
           signDisplay: "negative",
@@ -51,10 +52,23 @@
   const isolated = (name) => (/[\u0590-\u08ff\u202a-\u202e\u2066-\u2069]/.test(name) ? `\u2068${name}\u2069` : name);
 
   const parts = (date, options) =>
-    new Intl.DateTimeFormat(tsuji.page.lang, { timeZone: zone, hourCycle: "h23", ...options }).format(date);
+    new Intl.DateTimeFormat(tsuji.language.lang, { timeZone: zone, hourCycle: "h23", ...options }).format(date);
 
   tsuji.t = t;
+  /** Publishers, licences and sources, one after the other: in the reader's language, marked where they are not. */
+  function credits(...names) {
+    const home = document.createElement("span");
+    for (const name of names.filter(Boolean)) {
+      const said = tsuji.language.words[`credited.${name}`] || name;
+      const foreign = tsuji.language.lang !== "ja" && /[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]/.test(said);
+      home.append(...(home.childNodes.length ? [" · "] : []), foreign ? tsuji.make("span", { lang: "ja" }, said) : said);
+    }
+    return home;
+  }
+
   tsuji.format = {
+    credits,
+    isolated,
     number,
     value,
     age,
@@ -66,7 +80,7 @@
       const year = (moment) => parts(moment, { year: "numeric" }).replace("年", "");
       const shown = year(ms) === year(tsuji.clock.now()) ? "" : year(ms);
       const clock = parts(ms, { hour: "2-digit", minute: "2-digit" });
-      if (tsuji.page.lang === "ja") {
+      if (tsuji.language.lang === "ja") {
         return `${shown && `${shown}年`}${parts(ms, { month: "long", day: "numeric" })} ${clock}`;
       }
       const [day, month] = [parts(ms, { day: "numeric" }), parts(ms, { month: "short" })];
@@ -96,7 +110,7 @@
       const near = tsuji.catalogue.near.get(properties.code);
       if (near) return t("near", { name: isolated(tsuji.format.thingName(near)) });
       if (tsuji.format.isMesh(properties)) return t("mesh", { code: properties.code });
-      return (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name;
+      return (tsuji.language.lang === "ja" ? properties.name : properties.name_en) || properties.name;
     },
     /** The code of an area, where its name doesn't already say it. */
     areaCode(properties) {
@@ -104,18 +118,24 @@
       return tsuji.catalogue.near.has(properties.code) ? t("mesh", { code: properties.code }) : "";
     },
     thingName: (properties) =>
-      (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name || properties.id,
-    kind: (kind) => tsuji.page.words[`kind.${kind}`] || kind,
+      (tsuji.language.lang === "ja" ? properties.name : properties.name_en) || properties.name || properties.id,
+    kind: (kind) => tsuji.language.words[`kind.${kind}`] || kind,
   };
 
   tsuji.clock = {
     /** The hub's time as well as we know it, in ms: a reader's clock may be wrong. */
-    now: () => Date.now() - (offset || 0),
-    /** Learn from a message that was made at `time` and has just arrived. */
+    now: () => Date.now() - (ahead.length ? ahead[0].ms : 0),
+    /**
+     * Learn from a message that was made at `time` and has just arrived. The quickest of the last minute tells best;
+     * not of all, since either clock may be put right.
+     */
     learn(time) {
-      const ahead = Date.now() - Date.parse(time);
-      if (!Number.isFinite(ahead)) return;
-      offset = offset === null ? ahead : Math.min(offset + 5, ahead);
+      const ms = Date.now() - Date.parse(time);
+      if (!Number.isFinite(ms)) return;
+      const seen = performance.now();
+      while (ahead.length && ahead.at(-1).ms >= ms) ahead.pop();
+      ahead.push({ ms, seen });
+      while (ahead[0].seen < seen - KEPT_MS) ahead.shift();
     },
   };
 })();

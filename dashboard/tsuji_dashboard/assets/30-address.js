@@ -26,6 +26,16 @@
       : null;
   }
 
+  /** West, south, east and north of what a map is to show, however large it is. */
+  function bounds(text) {
+    const sides = (text || "").split(",").map((side) => (side.trim() ? Number(side) : NaN));
+    const [west, south, east, north] = sides;
+    const whole = sides.length === 4 && sides.every(Number.isFinite);
+    return whole && west < east && south < north && west >= -540 && east <= 540 && south >= -85 && north <= 85
+      ? { west, south, east, north }
+      : null;
+  }
+
   function read() {
     const query = new URLSearchParams(window.location.search);
     const theme = query.get("theme");
@@ -43,6 +53,7 @@
       langAsked: query.has("lang"),
       at: at && isFuture(at) ? null : at,
       view: view(query.get("view")),
+      bounds: view(query.get("view")) ? null : bounds(query.get("bounds")),
     };
   }
 
@@ -56,6 +67,7 @@
       place: (value) => /^[^/]+\/\d+$/.test(value),
       panel: isPanel,
       view,
+      bounds,
       lang: (value) => value === "ja" || value === "en",
       theme: (value) => value === "dark" || value === "light",
     };
@@ -113,7 +125,8 @@
 
   function put() {
     const where = `${window.location.pathname}?${query()}`;
-    if (step) window.history.pushState(null, "", where);
+    // Within another site's page the history is that page's.
+    if (step && !tsuji.page.embed) window.history.pushState(null, "", where);
     else window.history.replaceState(window.history.state, "", where);
     step = false;
   }

@@ -28,7 +28,7 @@
 
     /** Merge derived figures, whose texts stand in a list, in both languages. */
     mergeDerived(body) {
-      const column = tsuji.page.lang === "ja" ? 1 : 0;
+      const column = tsuji.language.lang === "ja" ? 1 : 0;
       const text = (place) => (place === undefined ? "" : body.texts[place][column]);
       for (const [code, figures] of Object.entries(body.areas)) {
         const told = Object.entries(figures).map(([id, it]) => [id, { ...it, band: text(it.band), why: text(it.why) }]);
@@ -37,6 +37,9 @@
       data.derivedAt = body.time;
       tsuji.tell("values", { areas: new Set(Object.keys(body.areas)), things: new Set() });
     },
+
+    /** Whether nothing has come yet, and is on its way. */
+    waits: () => data.asOf === null && !data.areas.size && !data.things.size && ["connecting", "live", "limited"].includes(tsuji.live.status),
 
     clear() {
       data.asOf = null;

@@ -4,6 +4,7 @@
   const tsuji = window.tsuji;
   const SILENCE_MS = 35000; // the relay beats every 10 s
   const HIDDEN_MS = 60000;
+  const TOGETHER_MS = 10000;
 
   let source = null;
   let set = null;
@@ -13,7 +14,7 @@
   let asked = 0;
 
   const live = {
-    status: "connecting", // connecting | live | away | lost | past | past_failed | unknown
+    status: "connecting", // connecting | live | limited | away | lost | past | past_failed | unknown
     asleep: false, // whether the stream rests because nobody looks
   };
 
@@ -29,6 +30,8 @@
     source = null;
   }
 
+  const stream = () => `/hub/live?area_set=${encodeURIComponent(set)}`;
+
   function receive(event, action) {
     heard = Date.now();
     const body = JSON.parse(event.data);
@@ -38,26 +41,61 @@
 
   function open() {
     close();
-    const stream = new EventSource(`/hub/live?area_set=${encodeURIComponent(set)}`);
-    source = stream;
+    const opened = new EventSource(stream());
+    source = opened;
     heard = Date.now();
-    stream.addEventListener("state", (event) =>
+    opened.addEventListener("state", (event) =>
       receive(event, (body) => become(body.api === "connecting" ? "connecting" : body.api)),
     );
-    stream.addEventListener("snapshot", (event) => receive(event, (body) => tsuji.data.load(body)));
-    stream.addEventListener("change", (event) => receive(event, (body) => tsuji.data.merge(body)));
-    stream.addEventListener("derived", (event) => tsuji.data.mergeDerived(JSON.parse(event.data)));
-    stream.addEventListener("alert", () => tsuji.tell("alert"));
-    stream.addEventListener("beat", () => {
-      heard = Date.now();
-      if (live.status === "live") tsuji.data.asOf = Math.max(tsuji.data.asOf || 0, tsuji.clock.now());
-    });
-    stream.addEventListener("error", () => {
-      if (source !== stream) return;
-      become("lost");
+    opened.addEventListener("snapshot", (event) => receive(event, (body) => tsuji.data.load(body)));
+    opened.addEventListener("change", (event) => receive(event, (body) => tsuji.data.merge(body)));
+    opened.addEventListener("derived", (event) => tsuji.data.mergeDerived(JSON.parse(event.data)));
+    opened.addEventListener("alert", () => tsuji.tell("alert"));
+    opened.addEventListener("beat", (event) =>
+      receive(event, () => {
+        if (live.status === "live") tsuji.data.asOf = tsuji.clock.now();
+      }),
+    );
+    opened.addEventListener("error", () => {
+      if (source !== opened) return;
       // The browser tries again by itself unless it was refused outright.
-      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, 2000);
+      if (opened.readyState === EventSource.CLOSED) refused(opened);
+      else become("lost");
     });
+  }
+
+  /** The stream was refused: ask why, since an EventSource doesn't say. */
+  async function refused(mine) {
+    if (live.status !== "limited") become("lost"); // the answer may take its time
+    const enough = new AbortController();
+    const answer = await fetch(stream(), { signal: enough.signal }).catch(() => null);
+    enough.abort(); // were it a stream now
+    if (source !== mine) return;
+    if (!answer || answer.status !== 429) {
+      become("lost");
+      retry = setTimeout(open, 2000);
+      return;
+    }
+    const wait = Number(answer.headers.get("Retry-After")) || 30;
+    tsuji.clock.learn(answer.headers.get("Date"));
+    become("limited");
+    close();
+    retry = setTimeout(open, wait * 1000);
+    ask();
+  }
+
+  /** What is so now, without a stream: where too many are open from here, the page asks now and then. */
+  async function ask() {
+    if (document.hidden) return;
+    const mine = asked;
+    // All who ask within ten seconds ask about the same moment, and share the answer.
+    const now = new Date(Math.floor(tsuji.clock.now() / TOGETHER_MS) * TOGETHER_MS).toISOString();
+    const of = (what) =>
+      fetch(`/hub/area-sets/${encodeURIComponent(set)}/${what}?at=${encodeURIComponent(now)}`).then((found) => (found.ok ? found.json() : null));
+    const [body, derived] = await Promise.all([of("snapshot"), of("derived")]).catch(() => []);
+    if (mine !== asked || live.status !== "limited") return;
+    if (body) tsuji.data.load(body);
+    if (derived) tsuji.data.mergeDerived(derived);
   }
 
   const MOMENTS = 48; // that are kept, of what the reader has been shown or may be next
@@ -110,22 +148,37 @@
     }
   }
 
-  /** Derived figures of a past moment: asked for where they are looked at. */
+  /** Whether derived figures are looked at: they colour the map, or say how usual counts are once time stands still. */
+  const derivedWanted = () => tsuji.page && (tsuji.figure().derived || (tsuji.figure().id === "footfall" && !tsuji.timeline.moving));
+
+  let again = null;
+
+  /** Derived figures of a past moment: asked for where they are looked at, once the map is of that moment. */
   async function derivedThen() {
-    if (!at || live.status !== "past" || tsuji.data.derivedAt || !tsuji.figure().derived) return;
+    clearTimeout(again);
+    if (!at || live.status !== "past" || tsuji.data.derivedAt || !derivedWanted()) return;
+    if (document.body.classList.contains("stale")) return;
     const mine = asked;
     try {
       const body = await moment("derived", at);
       if (mine === asked) tsuji.data.mergeDerived(body);
     } catch {
-      if (mine === asked) setTimeout(derivedThen, 5000);
+      if (mine === asked) again = setTimeout(derivedThen, 5000);
     }
   }
   tsuji.on("state", (changed) => changed.has("figure") && derivedThen());
+  tsuji.on("calm", derivedThen);
 
   /** The API can't even be asked what there is to follow. */
   live.nothing = () => {
     if (!set) become("away");
+  };
+
+  /** Nothing is followed: the page is of a past moment that it has got elsewhere. */
+  live.rest = () => {
+    close();
+    set = null;
+    become("past");
   };
 
   /** Follow an area set, live or at a past moment. */

@@ -85,20 +85,48 @@
       ({ properties }) => properties.things && tsuji.format.isMesh(properties),
     );
     if (!cells.length) return;
+    const known = bestKnown();
+    for (const { properties, geometry, bbox } of cells) {
+      const first = firstWithin(known, bbox || box(geometry));
+      if (first) catalogue.near.set(properties.code, first);
+    }
+  }
+
+  function bestKnown() {
     const rank = ({ kind }) => (kind === "footfall_counter" ? 0 : 1);
-    const known = [...catalogue.things.values()].sort(
+    return [...catalogue.things.values()].sort(
       (a, b) =>
         rank(a.properties) - rank(b.properties) || (a.properties.id < b.properties.id ? -1 : 1),
     );
-    for (const { properties, geometry, bbox } of cells) {
-      const [w, s, e, n] = bbox || box(geometry);
-      const first = known.find(({ geometry: point }) => {
-        const [x, y] = point.coordinates;
-        return x >= w && x < e && y >= s && y < n;
-      });
-      if (first) catalogue.near.set(properties.code, first.properties);
-    }
   }
+
+  function firstWithin(known, [w, s, e, n]) {
+    const first = known.find(({ geometry: point }) => {
+      const [x, y] = point.coordinates;
+      return x >= w && x < e && y >= s && y < n;
+    });
+    return first && first.properties;
+  }
+
+  /** The extent of a mesh cell, which its code tells (JIS X 0410): west, south, east, north. */
+  function cell(code) {
+    const [p, q, r, s, t, u, ...parts] = code.match(/^(\d\d)(\d\d)([0-7])([0-7])(\d)(\d)([1-4]?)([1-4]?)$/).slice(1).map(Number);
+    let [south, west] = [p / 1.5 + r / 12 + t / 120, 100 + q + s / 8 + u / 80];
+    let [tall, wide] = [1 / 120, 1 / 80];
+    for (const quarter of parts.filter(Boolean)) {
+      tall /= 2;
+      wide /= 2;
+      if (quarter > 2) south += tall;
+      if (quarter % 2 === 0) west += wide;
+    }
+    return [west, south, west + wide, south + tall];
+  }
+
+  /** The thing by which people know a mesh cell of any area set. */
+  catalogue.nearIn = (code) => {
+    if (catalogue.near.has(code)) return catalogue.near.get(code);
+    return /^\d{4}[0-7]{2}\d{2}[1-4]{0,2}$/.test(code) ? firstWithin(bestKnown(), cell(code)) : null;
+  };
 
   function box(geometry) {
     const points = geometry.coordinates.flat(geometry.type === "MultiPolygon" ? 2 : 1);
@@ -109,6 +137,7 @@
 
   /** A thing that we don't know has spoken: look again, but not all the time. */
   tsuji.on("values", ({ things }) => {
+    if (!tsuji.page) return;
     for (const id of things) {
       if (!catalogue.things.has(id) && tsuji.data.things.has(id)) {
         if (Date.now() > again) {

@@ -16,7 +16,11 @@
     return index;
   }
 
-  const colour = (figure, value) => figure.colours[tsuji.state.get().theme][bin(figure, value)];
+  let paper = false; // whether it is for a sheet of paper, which is light whatever the theme
+
+  const theme = () => (paper ? "light" : tsuji.state.get().theme);
+
+  const colour = (figure, value) => figure.colours[theme()][bin(figure, value)];
 
   /** What an area has of the chosen figure, or null. */
   function reading(code) {
@@ -33,28 +37,32 @@
     return told && told.suppressed ? told : null;
   }
 
+  const look = () => LOOKS[theme()];
+
+  /** How pale an estimated value is beside a measured one; on dark ground less, for it to be seen at all. */
+  const pale = () => (theme() === "dark" ? 0.66 : 0.45);
+
   /** How an area looks, as Leaflet path options; `hatched` where the renderer can. */
   function area(properties, { chosen, svg, tiles }) {
-    const look = LOOKS[tsuji.state.get().theme];
+    const { line, faint, grey, mark, alert } = look();
     const found = reading(properties.code);
-    const style = { color: look.line, weight: 0.8, opacity: 0.55, fillOpacity: tiles ? 0.7 : 0.88 };
+    const style = { color: line, weight: 0.8, opacity: 0.55, dashArray: null, fillOpacity: tiles ? 0.7 : 0.88 };
     if (found) {
       style.fillColor = colour(tsuji.figure(), found.value);
-      if (found.estimated) style.fillOpacity *= 0.45;
+      if (found.estimated) Object.assign(style, { fillOpacity: style.fillOpacity * pale(), dashArray: "2 3" });
     } else if (properties.things) {
-      style.fillColor = svg ? "url(#tsuji-hatch)" : look.grey;
+      style.fillColor = svg ? "url(#tsuji-hatch)" : grey;
       style.fillOpacity = svg ? 1 : 0.4;
     } else {
-      style.fillColor = look.grey;
+      style.fillColor = grey;
       style.fillOpacity = tiles ? 0.04 : 0.07;
-      style.color = look.faint;
+      style.color = faint;
       style.opacity = 0.6;
     }
-    style.dashArray = null;
     if (tsuji.alerts.of({ area: properties.code }).length) {
-      Object.assign(style, { color: look.alert, weight: 2.5, opacity: 1, dashArray: "7 4" });
+      Object.assign(style, { color: alert, weight: 2.5, opacity: 1, dashArray: "7 4" });
     }
-    if (chosen) Object.assign(style, { color: look.mark, weight: 3.5, opacity: 1, dashArray: null });
+    if (chosen) Object.assign(style, { color: mark, weight: 3.5, opacity: 1, dashArray: null });
     return style;
   }
 
@@ -68,7 +76,7 @@
 
   /** How a thing looks: shape by kind, filled while live, dimmed when it doesn't measure the figure. */
   function thing(feature, chosen) {
-    const look = LOOKS[tsuji.state.get().theme];
+    const { ink, paper, grey, alert, mark } = look();
     const { id, kind } = feature.properties;
     const known = tsuji.data.things.get(id);
     const state = known ? known.state : "unknown";
@@ -76,11 +84,11 @@
     const measures = tsuji.figure().properties.some((property) => properties.includes(property));
     const style = {
       radius: measures ? 5 : 3.5,
-      color: look.paper,
+      color: paper,
       weight: 1.4,
       opacity: 1,
       fillOpacity: 1,
-      fillColor: look.ink,
+      fillColor: ink,
       dashArray: null,
       shape: SHAPES[kind] || "square",
     };
@@ -89,16 +97,23 @@
       if (latest) Object.assign(style, { fillColor: colour(tsuji.figure(), latest.result), color: "#10202f", radius: 6 });
       if (!measures) Object.assign(style, { fillOpacity: 0.55, opacity: 0.7 });
     } else {
-      Object.assign(style, { fillColor: look.paper, color: look.ink, weight: 1.6 });
+      Object.assign(style, { fillColor: paper, color: ink, weight: 1.6 });
       if (state === "silent") style.dashArray = "2 2";
-      if (state === "unknown") Object.assign(style, { fillColor: look.grey, color: look.paper, weight: 1, radius: 3.5 });
+      if (state === "unknown") Object.assign(style, { fillColor: grey, color: paper, weight: 1, radius: 3.5 });
     }
     if (tsuji.alerts.of({ thing: id }).length) {
-      Object.assign(style, { color: look.alert, weight: 2.5, opacity: 1, fillOpacity: 1, radius: style.radius + 2 });
+      Object.assign(style, { color: alert, weight: 2.5, opacity: 1, fillOpacity: 1, radius: style.radius + 2 });
     }
-    if (chosen) Object.assign(style, { color: look.mark, weight: 3, radius: style.radius + 3, dashArray: null });
+    if (chosen) Object.assign(style, { color: mark, weight: 3, radius: style.radius + 3, dashArray: null });
     return style;
   }
 
-  tsuji.paint = { bin, colour, reading, suppressed, spoken, area, thing, SHAPES };
+  /** Paint for a sheet of paper, or for the screen again. */
+  function print(wanted) {
+    paper = wanted;
+    document.body.classList.toggle("on-paper", wanted);
+    tsuji.tell("paper");
+  }
+
+  tsuji.paint = { theme, print, bin, colour, reading, suppressed, spoken, look, pale, area, thing, SHAPES };
 })();

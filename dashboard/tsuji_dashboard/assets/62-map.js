@@ -13,7 +13,7 @@
   let shown = null; // the shapes that are on the map
   let thingLayer = null;
   let canvas = null;
-  let told = null; // the shape whose tooltip is open
+  let told = null; // the tooltip that is open
   let areasOnCanvas = false;
   let thingsOnCanvas = false;
   let moved = false; // whether the reader, not we, chose the view
@@ -39,15 +39,18 @@
     return true;
   }
 
+  function look(properties) {
+    const chosen = tsuji.state.get().area === properties.code;
+    return tsuji.paint.area(properties, { chosen, svg: !areasOnCanvas, tiles: tsuji.tiles.shown() });
+  }
+
   function paintArea(code) {
     const layer = areas.get(code);
     if (!layer) return;
     const { properties } = layer.feature;
-    const chosen = tsuji.state.get().area === code;
-    const options = { chosen, svg: !areasOnCanvas, tiles: tsuji.tiles.shown() };
-    apply(layer, tsuji.paint.area(properties, options), null);
-    name(layer, properties.things ? tsuji.tips.areaLine(properties) : null);
-    if (layer.isTooltipOpen()) layer.setTooltipContent(tsuji.tips.area(layer));
+    apply(layer, look(properties), null);
+    if (!areasOnCanvas) name(layer, properties.things ? tsuji.tips.areaLine(properties) : null);
+    if (told && told._source === layer) told.update();
   }
 
   function paintThing(id) {
@@ -55,8 +58,8 @@
     if (!layer) return;
     const chosen = tsuji.state.get().thing === id;
     apply(layer, tsuji.paint.thing(layer.feature, chosen), null);
-    name(layer, tsuji.tips.thingLine(layer.feature));
-    if (layer.isTooltipOpen()) layer.setTooltipContent(tsuji.tips.thing(layer));
+    if (!thingsOnCanvas) name(layer, tsuji.tips.thingLine(layer.feature));
+    if (told && told._source === layer) told.update();
   }
 
   /** Role, name and focus of a shape, where it is an element. */
@@ -96,11 +99,12 @@
     return canvas;
   }
 
-  function selectable(layer, choose) {
+  function selectable(layer, choose, onCanvas) {
     layer.on("click", (event) => {
       window.L.DomEvent.stop(event);
       choose(true);
     });
+    if (onCanvas) return;
     layer.on("add", () => {
       const element = layer.getElement && layer.getElement();
       if (!element) return;
@@ -126,16 +130,22 @@
     areas.clear();
     areasOnCanvas = shapes.features.length > SVG_AREAS || thingsOnCanvas;
     const options = { pane: "tsuji-areas", renderer: renderer(areasOnCanvas, "tsuji-areas") };
+    const tip = { sticky: true, className: "tip", opacity: 1 };
+    let first = null;
     areaLayer = window.L.geoJSON(shapes, {
       ...options,
       smoothFactor: 0.6,
+      style: ({ properties }) => (first = look(properties)),
       onEachFeature(feature, layer) {
         const { code } = feature.properties;
         areas.set(code, layer);
-        layer.bindTooltip(tsuji.tips.area, { sticky: true, className: "tip", opacity: 1 });
-        selectable(layer, () => tsuji.select({ area: code }));
+        layer.tsujiLook = JSON.stringify([first, null]);
+        if (!areasOnCanvas) layer.bindTooltip(tsuji.tips.area, tip);
+        selectable(layer, () => tsuji.select({ area: code }), areasOnCanvas);
       },
     });
+    // Thousands of shapes share one: to make each its own takes longer than to draw them.
+    if (areasOnCanvas) areaLayer.bindTooltip(tsuji.tips.area, tip);
     areaLayer.addTo(map);
     api.repaint();
     if (!moved) settle();
@@ -188,14 +198,23 @@
 
   // --- view ----------------------------------------------------------------------------------
 
+  /** Where the one card of the embeddable map lies: beside it there is room, or it covers what it must. */
+  function besideLegend() {
+    const { right } = document.querySelector(".controls").getBoundingClientRect();
+    const room = map.getContainer().clientWidth - right > 300;
+    return { paddingTopLeft: [room ? right + 8 : 12, 12], paddingBottomRight: [56, 28] };
+  }
+
   /** Where cards cover the map: what is fitted must not lie beneath them. */
   function padding() {
+    if (tsuji.page.embed) return besideLegend();
     const wide = window.innerWidth > 860;
     const sheets = ["detail", "side"].map(tsuji.byId).filter(({ hidden }) => !hidden);
     const open = sheets.length > 0;
     const bar = tsuji.byId("timeline").getBoundingClientRect();
     const low = bar.height ? map.getContainer().getBoundingClientRect().bottom - bar.top : 0;
-    if (wide) return { paddingTopLeft: [352, 24], paddingBottomRight: [open ? 452 : 72, Math.max(24, low + 12)] };
+    if (wide) return { paddingTopLeft: [352, 84], paddingBottomRight: [open ? 452 : 72, Math.max(24, low + 12)] };
+    if (window.innerHeight <= 560) return besideCards(sheets, low);
     // On a phone the cards leave a strip; where even that is gone, half of the map must do.
     const { top, height } = map.getContainer().getBoundingClientRect();
     const sheet = open ? Math.max(...sheets.map((it) => it.getBoundingClientRect().height)) : low;
@@ -204,19 +223,42 @@
     return { paddingTopLeft: [12, above + 8], paddingBottomRight: [12, Math.max(12, below)] };
   }
 
-  function fit(bounds) {
+  /** On a phone that lies on its side the cards stand left and right of the map. */
+  function besideCards(sheets, low) {
+    const { width } = map.getContainer().getBoundingClientRect();
+    const left = sheets.length ? 12 : document.querySelector(".controls").getBoundingClientRect().right + 8;
+    const right = sheets.length ? Math.max(...sheets.map((it) => it.getBoundingClientRect().width)) + 16 : 56;
+    return { paddingTopLeft: [Math.min(left, width * 0.5), 12], paddingBottomRight: [Math.min(right, width * 0.6), Math.max(12, low + 8)] };
+  }
+
+  function fit(bounds, maxZoom = 16) {
     if (!map || !bounds.isValid()) return;
     const calm = fitting || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    map.fitBounds(bounds, { ...padding(), maxZoom: 16, animate: !calm && map.tsujiFitted === true });
+    map.fitBounds(bounds, { ...padding(), maxZoom, animate: !calm && map.tsujiFitted === true });
     map.tsujiFitted = true;
   }
 
-  /** Fit the areas unasked: that is no choice of the reader's. */
+  /** Fit what the address asks for, or the areas, unasked: that is no choice of the reader's. */
   function settle() {
+    const { bounds } = tsuji.state.get();
     fitting = true;
-    api.fitAreas();
+    if (bounds) fit(window.L.latLngBounds([bounds.south, bounds.west], [bounds.north, bounds.east]), 18);
+    else api.fitAreas();
     fitting = false;
   }
+
+  /** What is seen of the map between the cards, as the address has it; null before there is a map. */
+  api.extent = () => {
+    if (!map) return null;
+    const { paddingTopLeft: [left, top], paddingBottomRight: [right, bottom] } = padding();
+    const { x, y } = map.getSize();
+    const one = map.containerPointToLatLng([left, top]);
+    const other = map.containerPointToLatLng([Math.max(x - right, left + 1), Math.max(y - bottom, top + 1)]);
+    // Who went round the world sees the same of it; beyond its edges there is nothing to see.
+    const round = 360 * Math.trunc((one.lng + other.lng) / 720);
+    const within = (side, most) => +Math.max(-most, Math.min(most, side)).toFixed(5);
+    return [within(one.lng - round, 540), within(other.lat, EDGE), within(other.lng - round, 540), within(one.lat, EDGE)].join(",");
+  };
 
   /** Header or banner have taken room from the map, or given it back. */
   function resized() {
@@ -305,6 +347,9 @@
 
   api.padding = padding;
 
+  /** Close the tooltip that is open. */
+  api.hush = () => told && told.close();
+
   api.element = ({ area, thing }) => {
     const layer = area ? areas.get(area) : things.get(thing);
     return (layer && layer.getElement && layer.getElement()) || null;
@@ -313,6 +358,9 @@
   /** Take over the map that Dash has made. */
   api.attach = (made) => {
     map = made;
+    // It is a stop of the Tab key: what may be done there must be told.
+    map.getContainer().setAttribute("role", "group");
+    map.getContainer().setAttribute("aria-label", tsuji.t("map.keys"));
     map.createPane("tsuji-areas").style.zIndex = 410;
     map.createPane("tsuji-things").style.zIndex = 460;
     canvas = null;
@@ -329,7 +377,7 @@
       tsuji.state.set({ view: { lat, lng, zoom: map.getZoom() } });
     });
     map.on("click", () => tsuji.select({}));
-    map.on("tooltipopen", ({ tooltip }) => (told = tooltip._source));
+    map.on("tooltipopen", ({ tooltip }) => (told = tooltip));
     map.on("tooltipclose", () => (told = null));
     new ResizeObserver(() => requestAnimationFrame(resized)).observe(map.getContainer());
     tsuji.tiles.attach(map);
@@ -340,9 +388,7 @@
 
   // Ages in an open tooltip go on counting.
   setInterval(() => {
-    if (!told || !told.feature) return;
-    const thing = things.get(told.feature.properties.id) === told;
-    told.setTooltipContent(thing ? tsuji.tips.thing(told) : tsuji.tips.area(told));
+    if (told && told._source && told._source.feature) told.update();
   }, 1000);
 
   tsuji.on("shapes", (shapes) => shapes && drawAreas(false));
@@ -353,8 +399,20 @@
   });
   tsuji.on("tiles", api.repaint);
   tsuji.on("alerts", api.repaint);
+  tsuji.on("paper", () => {
+    api.repaint();
+    // Leaflet draws its canvas with the next picture of the screen, which paper doesn't wait for.
+    if (canvas && canvas._redrawRequest) {
+      window.L.Util.cancelAnimFrame(canvas._redrawRequest);
+      canvas._redraw();
+    }
+  });
   tsuji.on("state", (changed) => {
-    if (changed.has("set")) moved = Boolean(tsuji.state.get().view) && !areaLayer;
+    if (changed.has("set") && areaLayer) {
+      // Another set is shown where its sensors are: what the address asks for is of the first one.
+      tsuji.state.get().bounds = null;
+      moved = false;
+    }
     if (["figure", "theme", "area", "thing"].some((key) => changed.has(key))) api.repaint();
     if (changed.has("area") || changed.has("thing")) requestAnimationFrame(showChosen);
   });

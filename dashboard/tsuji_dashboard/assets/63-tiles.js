@@ -5,6 +5,8 @@
   const AGAIN_MS = 300000;
   const PATIENCE_MS = 8000;
 
+  let missed = false; // whether they were asked for in vain
+
   let map = null;
   let layer = null;
 
@@ -16,7 +18,14 @@
   function probe() {
     if (!map || layer || !tsuji.page.tiles) return;
     const image = new Image();
-    const timer = setTimeout(() => (image.src = ""), PATIENCE_MS);
+    const miss = () => {
+      missed = true;
+      tsuji.tell("tiles");
+    };
+    const timer = setTimeout(() => {
+      image.src = "";
+      miss();
+    }, PATIENCE_MS);
     image.onload = () => {
       clearTimeout(timer);
       show();
@@ -24,6 +33,7 @@
     image.onerror = () => {
       clearTimeout(timer);
       setTimeout(probe, AGAIN_MS);
+      miss();
     };
     image.src = address(5, 28, 12);
   }
@@ -40,6 +50,8 @@
 
   tsuji.tiles = {
     shown: () => layer !== null,
+    /** Whether there should be some and their server can't be reached. */
+    missed: () => missed && layer === null,
     attach(made) {
       map = made;
       layer = null;

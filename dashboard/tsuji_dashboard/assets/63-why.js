@@ -58,6 +58,7 @@
     const at = tsuji.state.get().at;
     if (tsuji.paint.suppressed(properties.code)) return tsuji.t("suppressed");
     if (!properties.things && !figure.estimates) return tsuji.t("no_sensor");
+    if (tsuji.data.waits()) return tsuji.t("detail.loading");
     const measures = measuring(properties.code, figure);
     const known = members(properties.code).length >= properties.things;
     const speaking = (id) => (tsuji.data.things.get(id) || {}).state === "live";
@@ -81,6 +82,16 @@
     }
     if (waiting.length) parts.push(tsuji.t("no_value.waiting", { n: tsuji.format.number(waiting.length) }));
     return parts.join(" · ");
+  };
+
+  /** How the people counted in an area compare with what is usual, where the map shows them; else null. */
+  tsuji.usual = (code, figure = tsuji.figure()) => {
+    const it = figure.id === "footfall" && (tsuji.data.derived.get(code) || {}).percent_of_typical;
+    if (!it || typeof it.value !== "number") return null;
+    const side = { quieter_than_usual: "quieter", busier_than_usual: "busier" };
+    const key = Object.keys(side).find((band) => it.band === tsuji.t(`usual_band.${band}`));
+    const compared = tsuji.figure("percent_of_typical");
+    return { side: key ? side[key] : "", text: tsuji.t("usual.compared", { value: tsuji.format.value(compared, it.value), band: it.band }) };
   };
 
   tsuji.on("shapes", () => held.clear());

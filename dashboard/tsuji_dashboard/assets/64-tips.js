@@ -21,6 +21,12 @@
     return tsuji.t("usual.hover", { low, high });
   }
 
+  /** Whether that is many or few for the hour. */
+  function compared(code) {
+    const it = tsuji.usual(code);
+    return it && make("div", { class: `tip-band ${it.side}` }, it.text);
+  }
+
   function line(...parts) {
     return parts.filter(Boolean).join(" · ");
   }
@@ -47,11 +53,18 @@
       head,
       make("div", { class: "tip-label" }, figure.label),
       amount(figure, found.value),
-      found.band ? make("div", { class: "tip-band" }, found.band) : null,
+      found.band ? make("div", { class: "tip-band" }, worded(figure, found)) : null,
       found.left_out ? make("div", { class: "tip-foot" }, tsuji.t("left_out", { n: tsuji.format.number(found.left_out, 0) })) : null,
+      compared(properties.code),
       figure.derived ? null : make("div", { class: "tip-foot" }, usual(found)),
       make("div", { class: "tip-foot" }, line(tsuji.format.madeOf(found), rule(found), aged(figure.derived ? tsuji.data.derivedAt : found.time))),
     );
+  }
+
+  /** The band as the legend words it, where that says the same and more. */
+  function worded(figure, { band, value }) {
+    const word = figure.words.length ? figure.words[tsuji.paint.bin(figure, value)] : "";
+    return word && word.startsWith(band) ? word : band;
   }
 
   function areaLine(properties) {
@@ -59,12 +72,13 @@
     const found = tsuji.paint.reading(properties.code);
     const said = found ? `${tsuji.format.value(figure, found.value)} ${figure.unit}` : tsuji.why(properties);
     const guessed = found && found.estimated ? ` (${tsuji.t("estimated.short")})` : "";
-    return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}${guessed}`;
+    const compared = found && tsuji.usual(properties.code);
+    return `${tsuji.format.areaName(properties)}: ${figure.label} ${said}${guessed}${compared ? ` · ${compared.text}` : ""}`;
   }
 
   function standing(id) {
     const known = tsuji.data.things.get(id);
-    if (!known) return tsuji.t("state.unknown");
+    if (!known) return tsuji.t(tsuji.data.waits() ? "detail.loading" : "state.unknown");
     const heard = known.last_observed_at
       ? tsuji.t("last_heard", { age: tsuji.format.since(known.last_observed_at) })
       : tsuji.t("never_heard");

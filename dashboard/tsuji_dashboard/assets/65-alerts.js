@@ -13,6 +13,8 @@
 
   const alerts = {
     known: () => known,
+    /** Whether any is on about what the map shows. */
+    any: () => Boolean(known) && known.on.some((it) => it.thing || (it.area && it.area.area_set === tsuji.state.get().set)),
     label: ({ label }) => label[tsuji.page.lang],
     /** The alerts that are on about an area of the set on the map, or about a thing. */
     of({ area, thing }) {
@@ -85,6 +87,8 @@
     const here = it.area.area_set === tsuji.catalogue.shapesOf && tsuji.catalogue.area.get(it.area.code);
     if (here) return tsuji.format.areaName(here);
     const set = (tsuji.catalogue.sets || []).find(({ id }) => id === it.area.area_set);
+    const near = set && set.kind === "mesh" && tsuji.catalogue.nearIn(it.area.code);
+    if (near) return tsuji.t("near", { name: tsuji.format.isolated(tsuji.format.thingName(near)) });
     const name = set ? (tsuji.page.lang === "ja" ? set.name : set.name_en) || set.name : it.area.area_set;
     return `${name} · ${it.area.code}`;
   }
@@ -138,7 +142,7 @@
     tsuji.side.add("alerts", panel);
     load();
   });
-  tsuji.on("alert", () => soon(Math.random() * SPREAD_MS));
+  tsuji.on("alert", () => tsuji.page && soon(Math.random() * SPREAD_MS));
   tsuji.on("alerts", () => tsuji.side.refresh("alerts"));
   tsuji.on("things", () => tsuji.side.refresh("alerts"));
   tsuji.on("shapes", () => tsuji.side.refresh("alerts"));

@@ -4,6 +4,7 @@
   const tsuji = window.tsuji;
   const { make } = tsuji;
   const PAUSE_MS = 800;
+  const AT_FIRST = 60;
 
   const rows = new Map(); // code -> parts of the row
   let body = null;
@@ -54,11 +55,12 @@
     if (rows.has(code)) return rows.get(code);
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     const name = make("span", { class: "row-name" });
-    const button = make("button", { type: "button", on: { click: () => tsuji.select({ area: code }) } }, swatch, name);
+    const trend = make("span", { class: "trend" });
+    const button = make("button", { type: "button", on: { click: () => tsuji.select({ area: code }) } }, swatch, name, trend);
     const value = make("td", { class: "num" });
     const n = make("td", { class: "num" });
     const element = make("tr", { "data-code": code }, make("th", { scope: "row" }, button), value, n);
-    const parts = { element, swatch, name, value, n, button };
+    const parts = { element, swatch, name, trend, value, n, button };
     rows.set(code, parts);
     return parts;
   }
@@ -75,13 +77,17 @@
     }
     const rank = ({ found }) => (found.suppressed ? -Infinity : found.value); // withheld ones come last
     known.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)) || a.code.localeCompare(b.code));
+    // The first ones at once; thousands of rows would keep the map itself waiting.
+    const few = !rows.size && known.length > AT_FIRST;
     const order = [];
-    for (const { code, properties, found } of known) {
+    for (const { code, properties, found } of few ? known.slice(0, AT_FIRST) : known) {
       const parts = row(code);
       const near = tsuji.catalogue.near.get(code);
       const name = near ? tsuji.format.thingName(near) : tsuji.format.areaName(properties);
       write(parts.name, name);
       parts.name.title = name;
+      parts.trend.hidden = figure.id !== "footfall";
+      mark(parts.trend, found.suppressed ? null : tsuji.usual(code));
       const amount = found.suppressed ? tsuji.t("suppressed.short") : tsuji.format.value(figure, found.value);
       write(parts.value, `${found.estimated ? "≈ " : ""}${amount}`);
       parts.value.title = found.suppressed ? tsuji.t("suppressed") : found.estimated ? tsuji.format.madeOf(found) : "";
@@ -91,11 +97,30 @@
       order.push(parts.element);
     }
     arrange(order);
-    details.classList.toggle("derived", Boolean(figure.derived));
+    if (few) timer = setTimeout(draw, PAUSE_MS);
+    details.classList.toggle("of-areas", Boolean(figure.derived));
     write(head, figure.unit);
     write(caption, tsuji.t("table.aria", { figure: figure.label, unit: figure.unit }));
     const rest = tsuji.catalogue.area.size - known.length;
-    write(blank, known.length ? (rest ? tsuji.t("table.blank", { n: tsuji.format.number(rest, 0) }) : "") : tsuji.t("table.empty"));
+    write(blank, known.length ? (rest ? tsuji.t("table.blank", { n: tsuji.format.number(rest, 0) }) : "") : nothing());
+  }
+
+  /** An arrow where it is busier or quieter than usual, with the words for it. */
+  function mark(trend, usual) {
+    const away = usual && usual.side ? usual : null;
+    if (trend.title === (away ? away.text : "")) return;
+    trend.title = away ? away.text : "";
+    trend.className = away ? `trend ${away.side}` : "trend";
+    trend.replaceChildren(...(away ? [make("span", { "aria-hidden": "true" }, away.side === "busier" ? "▲" : "▼"), make("span", { class: "hidden" }, away.text)] : []));
+  }
+
+  /** That no area has a value, and why the first one with sensors has none. */
+  function nothing() {
+    if (tsuji.data.waits()) return tsuji.t("detail.loading");
+    if (tsuji.data.asOf === null && ["away", "lost"].includes(tsuji.live.status)) return tsuji.t("health.away");
+    if (tsuji.figure().derived && !tsuji.data.derivedAt && tsuji.live.status !== "past_failed") return tsuji.t("no_value.pending");
+    const first = [...tsuji.catalogue.area.values()].find(({ things }) => things);
+    return [tsuji.t("table.empty"), first && tsuji.why(first)].filter(Boolean).join(": ");
   }
 
   function write(element, text) {
@@ -115,12 +140,15 @@
   }
 
   const soon = () => {
-    if (!timer) timer = setTimeout(draw, PAUSE_MS);
+    if (body && !body.children.length) draw();
+    else if (!timer) timer = setTimeout(draw, PAUSE_MS);
   };
 
   tsuji.on("boot", build);
   tsuji.on("values", soon);
   tsuji.on("things", soon);
+  tsuji.on("connection", soon);
+  tsuji.on("paper", draw);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) return;
     rows.clear();

@@ -52,9 +52,10 @@
       const archived = state === "silent" && !tsuji.state.get().at && Date.parse(heard) < old;
       if (state in n) n[archived ? "archive" : state] += 1;
     }
+    const said = (state) => (state === "live" && tsuji.state.get().at ? "then" : state);
     const parts = Object.entries(n)
       .filter(([state, count]) => count || state === "live")
-      .map(([state, count]) => make("span", { class: `count ${state}` }, tsuji.t(`counts.${state}`, { n: tsuji.format.number(count, 0) })));
+      .map(([state, count]) => make("span", { class: `count ${state}` }, tsuji.t(`counts.${said(state)}`, { n: tsuji.format.number(count, 0) })));
     home.hidden = !tsuji.data.things.size;
     home.replaceChildren(...parts);
   }
@@ -68,6 +69,9 @@
       const time = tsuji.format.dateTime(Date.parse(at));
       const said = tsuji.t(status === "past_failed" ? "banner.past_failed" : "banner.past", { time });
       return { kind: "past", text: [said, ...remarks.values()].join(" ") };
+    }
+    if (status === "limited") {
+      return { kind: "limited", text: [tsuji.t("banner.limited"), ...remarks.values()].join(" ") };
     }
     if (status === "away" || status === "lost") {
       if (Date.now() - lost < 1500) return null; // a stream that is renewed is no trouble
@@ -93,7 +97,7 @@
     }
     if (home.dataset.kind !== kind || !home.firstChild) {
       home.dataset.kind = kind;
-      const back = make("button", { type: "button", on: { click: () => tsuji.state.set({ at: null }) } }, tsuji.t("banner.past_button"));
+      const back = make("button", { type: "button", on: { click: () => tsuji.tell("to-live") } }, tsuji.t("banner.past_button"));
       home.replaceChildren(make("span", {}), ...(said.kind === "past" ? [back] : []));
     }
     write(home.firstChild, said.text);
@@ -108,7 +112,8 @@
     },
   };
 
-  tsuji.on("boot", build);
+  for (const event of ["boot", "area-boot"]) tsuji.on(event, build);
+  tsuji.on("to-live", () => tsuji.page && tsuji.state.set({ at: null }));
   tsuji.on("connection", (status) => {
     if (status === "away" || status === "lost") lost = lost || Date.now();
     else lost = 0;
@@ -116,5 +121,5 @@
   });
   tsuji.on("state", (changed) => changed.has("at") && tick());
   tsuji.on("values", counts);
-  setInterval(() => tsuji.page && tick(), 1000);
+  setInterval(() => tsuji.language && tick(), 1000);
 })();

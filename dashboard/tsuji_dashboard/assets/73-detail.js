@@ -8,6 +8,7 @@
   let broken = false; // whether the API was away since the content was asked for
   let wantsFocus = false;
   let before = null; // what had the focus before the panel opened
+  let wentOn = false; // whether the reader has gone on to something else since the choice
   let watcher = null;
 
   const chosen = () => {
@@ -22,6 +23,7 @@
     if (next.area === state.area && next.thing === state.thing) return;
     if (next.area || next.thing) {
       wantsFocus = true;
+      wentOn = false;
       if (!chosen()) before = document.activeElement;
     }
     tsuji.state.set(selection.set ? { ...next, set: selection.set } : next);
@@ -31,7 +33,7 @@
     const state = tsuji.state.get();
     const selection = chosen();
     const panel = tsuji.byId("detail");
-    if (!panel || (selection && selection.kind === "area" && !state.set)) return;
+    if (!panel || tsuji.page.embed || (selection && selection.kind === "area" && !state.set)) return;
     const opening = panel.hidden && selection;
     const about = selection ? `${state.set} ${selection.kind} ${selection.id}` : "";
     // Charts come after the rest: those of another area must not stand in for them.
@@ -73,6 +75,9 @@
     const selection = chosen();
     const body = tsuji.byId("detail");
     if (!selection || !body) return;
+    // What is there until the answer comes is of another area: its name must not get our numbers.
+    const head = body.querySelector("[data-of]");
+    if (head && head.dataset.of !== `${selection.kind} ${selection.id}`) return;
     const live = !tsuji.state.get().at;
     const known = selection.kind === "area" ? tsuji.data.areas.get(selection.id) : tsuji.data.things.get(selection.id);
     // A past moment's areas come with the panel, its things with the map.
@@ -92,6 +97,11 @@
       const estimated = near && { distance_m: Number(near), farthest_m: Number(far) };
       const found = now || { n: Number(n), estimated };
       write(element, found.n ? tsuji.format.madeOf(found) : "");
+    }
+    for (const element of body.querySelectorAll("[data-usual]")) {
+      const usual = selection.kind === "area" ? tsuji.usual(selection.id, tsuji.figure("footfall")) : null;
+      element.className = `compared ${usual ? usual.side : ""}`;
+      write(element, usual ? usual.text : "");
     }
     for (const element of body.querySelectorAll("[data-figure-age], [data-property-age]")) {
       const now = readings[element.dataset.figureAge || element.dataset.propertyAge];
@@ -113,7 +123,10 @@
     if (!heading || !wantsFocus) return;
     wantsFocus = false;
     body.parentElement.scrollTop = 0;
-    heading.focus({ preventScroll: true });
+    // Whoever has gone on meanwhile, or searches on, would be torn away.
+    const search = tsuji.byId("search-field");
+    const searches = search && search.getAttribute("aria-expanded") === "true";
+    if (!searches && !wentOn) heading.focus({ preventScroll: true });
   }
 
   function follow(event) {
@@ -129,7 +142,7 @@
     new MutationObserver(() => tsuji.byId("detail").classList.remove("waiting")).observe(charts, { childList: true });
     if (watcher) watcher.disconnect();
     watcher = new MutationObserver((changes) => {
-      const filled = changes.every((change) => change.target.matches && change.target.matches("[data-value], [data-figure-n], [data-figure-age], [data-property-age]"));
+      const filled = changes.every((change) => change.target.matches && change.target.matches("[data-value], [data-figure-n], [data-figure-age], [data-property-age], [data-usual]"));
       if (!filled) arrived();
     });
     watcher.observe(body, { childList: true, subtree: true });
@@ -137,6 +150,8 @@
     tsuji.byId("detail").addEventListener("click", follow);
     if (chosen()) ask();
   });
+  document.addEventListener("pointerdown", () => (wentOn = true), true);
+  document.addEventListener("keydown", ({ key }) => (wentOn = wentOn || key === "Tab"), true);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !tsuji.page || !chosen()) return;
     const choosing = [...document.querySelectorAll("[role=listbox]")].some((list) => list.offsetParent);
@@ -156,7 +171,7 @@
   });
   tsuji.on("connection", (status) => {
     if (status === "away" || status === "lost" || status === "past_failed") broken = true;
-    if (!broken || (status !== "live" && status !== "past")) return;
+    if (!broken || !["live", "limited", "past"].includes(status)) return;
     broken = false;
     if (chosen()) ask();
   });

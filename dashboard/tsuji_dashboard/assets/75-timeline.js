@@ -17,6 +17,7 @@
   let ticks = null;
   let from = 0;
   let to = 0;
+  let newest = 0; // the moment that the slider has as now
   let calm = null;
   let next = null;
 
@@ -26,9 +27,9 @@
   /** The days on the slider: the last ones, or those about a moment that is long past. */
   function span() {
     const { at } = tsuji.state.get();
-    const now = floor(tsuji.clock.now());
-    const moment = at ? Date.parse(at) : now;
-    const end = moment < now - SPAN_MS ? floor(moment) + SPAN_MS / 2 : now;
+    newest = floor(tsuji.clock.now());
+    const moment = at ? Date.parse(at) : newest;
+    const end = moment < newest - SPAN_MS ? floor(moment) + SPAN_MS / 2 : newest;
     if (to === end) return;
     [from, to] = [end - SPAN_MS, end];
     slider.max = String(SPAN_MS / STEP_MS);
@@ -40,15 +41,19 @@
     const room = ticks.clientWidth;
     const whole = room > 420;
     const needed = whole ? 70 : 40;
-    ticks.replaceChildren(
-      ...midnights().map((ms) => {
-        const part = (ms - from) / (to - from);
-        const ends = (1 - part) * room < needed;
-        const element = make("span", ends ? { class: "ends" } : {}, tsuji.format.day(ms, whole));
-        element.style.left = `${part * 100}%`;
-        return element;
-      }),
-    );
+    const days = [];
+    let free = room; // up to where there is room, from the newest day on
+    for (const ms of midnights().reverse()) {
+      const part = (ms - from) / (to - from);
+      const ends = (1 - part) * room < needed;
+      const left = part * room - (ends ? needed : 0);
+      if (left + needed > free) continue;
+      free = left;
+      const element = make("span", ends ? { class: "ends" } : {}, tsuji.format.day(ms, whole));
+      element.style.left = `${part * 100}%`;
+      days.unshift(element);
+    }
+    ticks.replaceChildren(...days);
   }
 
   /** Midnights in Tokyo (UTC+9, no clock changes). */
@@ -61,7 +66,7 @@
   function build() {
     const home = tsuji.byId("timeline");
     button = make("button", { type: "button", class: "icon play", on: { click: () => (timeline.playing ? pause() : play()) } });
-    slider = make("input", { type: "range", min: 0, max: 1, step: 1, "aria-label": `${tsuji.t("timeline.slider")} (${tsuji.t("detail.timezone")})`, on: { input: slid } });
+    slider = make("input", { type: "range", id: "timeline-slider", min: 0, max: 1, step: 1, "aria-label": `${tsuji.t("timeline.slider")} (${tsuji.t("detail.timezone")})`, on: { input: slid } });
     label = make("output", { class: "moment" });
     back = make("button", { type: "button", class: "live-button", on: { click: live } }, tsuji.t("banner.past_button"));
     ticks = make("div", { class: "ticks", "aria-hidden": "true" });
@@ -89,19 +94,28 @@
     }
   }
 
-  /** Go to a moment; the last one of the slider is now. */
+  /** Go to a moment, or to now, which is null. */
   function go(ms) {
-    const now = floor(tsuji.clock.now());
-    tsuji.state.set({ at: ms >= now ? null : rfc(ms) });
+    tsuji.state.set({ at: ms === null ? null : rfc(ms) });
     timeline.moving = true;
+    settle();
+  }
+
+  /** Time stands still a moment later, unless it goes on by itself. */
+  function settle() {
     clearTimeout(calm);
-    calm = setTimeout(() => (timeline.moving = timeline.playing), CALM_MS);
+    calm = setTimeout(() => {
+      timeline.moving = timeline.playing;
+      if (!timeline.moving) tsuji.tell("calm");
+    }, CALM_MS);
   }
 
   function slid() {
     const chosen = from + Number(slider.value) * STEP_MS;
+    // By the slider as the reader sees it: what the hub's clock says may have gone back a little since.
+    const isNow = chosen >= newest;
     pause();
-    go(chosen);
+    go(isNow ? null : chosen);
   }
 
   function live() {
@@ -122,6 +136,7 @@
   function pause() {
     clearTimeout(next);
     timeline.playing = false;
+    if (timeline.moving) settle(); // a picture may have taken longer than it takes to settle
     show();
   }
 
@@ -146,6 +161,7 @@
     if (!tsuji.state.get().at && timeline.playing) pause();
     show();
   });
+  tsuji.on("connection", () => tsuji.page && show()); // by now the hub's time is known
   setInterval(() => tsuji.page && !document.hidden && show(), 5000);
 
   tsuji.timeline = timeline;

@@ -45,8 +45,9 @@
       if (unknown.length) {
         const value = unknown.join(",");
         const named = tsuji.t("banner.parameter", { key: "layers", value });
-        tsuji.status.remark("layers", "banner.unknown_parameters", { named });
         tsuji.state.set({ layers: ids().filter((id) => !unknown.includes(id)).join(",") || null });
+        // Only now: what the reader chooses takes the remark away, and that can't be told from this.
+        tsuji.status.remark("layers", "banner.unknown_parameters", { named });
       }
       if (place) open(place);
       draw();
@@ -73,7 +74,7 @@
         {},
         box,
         make("label", { for: id }, dot, make("span", { class: "layer-name" }, layers.title(it)), make("small", {}, n)),
-        make("div", { class: "layer-credit" }, [it.publisher, it.licence, it.date].filter(Boolean).join(" · ")),
+        make("div", { class: "layer-credit" }, tsuji.format.credits(it.publisher, it.licence, it.date)),
       );
     });
     boxes = make("ul", {}, ...rows);
@@ -260,7 +261,7 @@
       found.capacity ? make("p", {}, tsuji.t("place.capacity", { n: tsuji.format.number(found.capacity, 0) })) : null,
       ...flags.map((said) => make("p", { class: "odd" }, said)),
       rows.length ? make("details", {}, make("summary", {}, tsuji.t("place.as_published")), make("dl", {}, ...rows)) : null,
-      make("p", { class: "layer-credit" }, [layers.title(it), it.publisher, it.licence, it.date].filter(Boolean).join(" · ")),
+      make("p", { class: "layer-credit" }, tsuji.format.credits(layers.title(it), it.publisher, it.licence, it.date)),
     );
   }
 

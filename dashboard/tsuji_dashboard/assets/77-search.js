@@ -3,24 +3,17 @@
   "use strict";
   const tsuji = window.tsuji;
   const { make } = tsuji;
+  const { plain, sound } = tsuji.kana;
   const MOST = 12;
 
   const elsewhere = new Map(); // area set -> features, of sets with names that are not on the map
+  const worked = new Map(); // name -> {plain, sound}
   let field = null;
   let list = null;
   let said = null;
   let found = [];
   let active = -1;
   let waiting = null; // an area of another set, until its shapes are here
-
-  /** Names alike however they are typed: width, case, katakana for hiragana, spaces. */
-  function plain(text) {
-    return (text || "")
-      .normalize("NFKC")
-      .toLowerCase()
-      .replace(/[\u30a1-\u30f6]/g, (c) => String.fromCharCode(c.charCodeAt(0) - 0x60))
-      .replace(/[\s・·,.\-()]/g, "");
-  }
 
   function build() {
     const home = tsuji.byId("search");
@@ -38,7 +31,7 @@
       "aria-expanded": "false",
       "aria-controls": "search-list",
       "aria-autocomplete": "list",
-      on: { input: show, keydown: key, focus: prepare, blur: () => setTimeout(shut, 150) },
+      on: { input: show, keydown: key, focus: prepare, blur: () => setTimeout(() => document.activeElement === field || shut(), 150) },
     });
     home.replaceChildren(field, list, said);
   }
@@ -56,23 +49,41 @@
       } catch {
         elsewhere.delete(id);
       }
-      if (field.value) show();
+      again();
     }
+  }
+
+  /** How a name is written and how it sounds, worked out once: there may be tens of thousands. */
+  function known(name) {
+    if (!worked.has(name)) worked.set(name, { plain: plain(name), sound: sound(name) });
+    return worked.get(name);
   }
 
   /** How well a name fits: 0 the same, 1 begins so, 2 holds all words; null where it doesn't. */
   function fit(wanted, words, names) {
     const ranks = names
-      .map(plain)
       .filter((name) => words.every((word) => name.includes(word)))
       .map((name) => (name === wanted ? 0 : name.startsWith(wanted) ? 1 : 2));
     return ranks.length ? Math.min(...ranks) : null;
   }
 
+  /** The better of how it is written and how it sounds. */
+  function rank({ names, readings = [] }, { wanted, words, heard, sounds }) {
+    const written = fit(wanted, words, names.map((name) => known(name).plain));
+    const said = heard ? fit(heard, sounds, [...names, ...readings].map((name) => known(name).sound).filter(Boolean)) : null;
+    return written === null ? said : said === null ? written : Math.min(written, said);
+  }
+
+  function asked() {
+    const words = field.value.split(/\s+/).filter((word) => plain(word));
+    const sounds = words.map(sound);
+    return { wanted: plain(field.value), words: words.map(plain), heard: sounds.every(Boolean) ? sound(field.value) : "", sounds };
+  }
+
   function* candidates() {
     const { set } = tsuji.state.get();
     for (const properties of tsuji.catalogue.area.values()) {
-      if (tsuji.format.isMesh(properties)) yield { names: [properties.code], label: tsuji.format.areaName(properties), kind: tsuji.t("mesh", { code: properties.code }), choose: () => area(set, properties.code) };
+      if (tsuji.format.isMesh(properties)) yield { id: `area/${set}/${properties.code}`, names: [properties.code], label: tsuji.format.areaName(properties), kind: tsuji.t("mesh", { code: properties.code }), choose: () => area(set, properties.code) };
       else yield areaOf(set, properties);
     }
     for (const [id, areas] of elsewhere) {
@@ -84,7 +95,7 @@
         tsuji.select({ thing: id });
         tsuji.map.goTo([Math.max(-85, Math.min(85, lat)), lng], 15);
       };
-      yield { names: [properties.name, properties.name_en, id], label: tsuji.format.thingName(properties), kind: tsuji.format.kind(properties.kind), choose };
+      yield { id: `thing/${id}`, names: [properties.name, properties.name_en, id], label: tsuji.format.thingName(properties), kind: tsuji.format.kind(properties.kind), choose };
     }
     for (const it of tsuji.layers.datasets()) {
       for (const place of (tsuji.layers.loaded.get(it.id) || { places: [] }).places) {
@@ -92,13 +103,15 @@
           tsuji.map.goTo([place.at[1], place.at[0]], 16);
           tsuji.state.set({ place: `${it.id}/${place.number}` });
         };
-        yield { names: [place.name, place.name_en], label: tsuji.layers.name(place), kind: tsuji.layers.kind(it.kind), choose };
+        yield { id: `place/${it.id}/${place.number}`, names: [place.name, place.name_en], label: tsuji.layers.name(place), kind: tsuji.layers.kind(it.kind), choose };
       }
     }
   }
 
   const areaOf = (set, properties) => ({
+    id: `area/${set}/${properties.code}`,
     names: [properties.name, properties.name_en, properties.code],
+    readings: tsuji.kana.readings(properties),
     label: (tsuji.page.lang === "ja" ? properties.name : properties.name_en) || properties.name,
     kind: tsuji.t("search.area"),
     choose: () => area(set, properties.code),
@@ -111,15 +124,15 @@
   }
 
   function show() {
-    const wanted = plain(field.value);
-    const words = field.value.split(/\s+/).map(plain).filter(Boolean);
+    const what = asked();
+    const { wanted } = what;
     found = [];
     if (wanted) {
       for (const one of candidates()) {
-        const rank = fit(wanted, words, one.names);
-        if (rank !== null) found.push({ ...one, rank });
+        const place = rank(one, what);
+        if (place !== null) found.push({ ...one, place });
       }
-      found.sort((a, b) => a.rank - b.rank || a.label.length - b.label.length || a.label.localeCompare(b.label, tsuji.page.lang));
+      found.sort((a, b) => a.place - b.place || a.label.length - b.label.length || a.label.localeCompare(b.label, tsuji.page.lang));
     }
     const rest = found.length;
     found = found.slice(0, MOST);
@@ -132,6 +145,16 @@
     list.hidden = !wanted;
     field.setAttribute("aria-expanded", String(Boolean(wanted)));
     said.textContent = wanted ? (rest ? tsuji.t("search.found", { n: tsuji.format.number(rest, 0) }) : tsuji.t("search.none")) : "";
+    mark();
+  }
+
+  /** Names that come late are found, too, where the list is open; what the reader has gone to stays marked. */
+  function again() {
+    if (!list || list.hidden) return;
+    const one = active > 0 ? found[active] : null;
+    show();
+    if (!one) return;
+    active = found.findIndex(({ id }) => id === one.id); // none where it is not among the first any more
     mark();
   }
 
@@ -178,6 +201,7 @@
   }
 
   tsuji.on("boot", build);
+  for (const event of ["things", "shapes", "layers"]) tsuji.on(event, again);
   tsuji.on("shapes", (shapes) => {
     if (!shapes || !waiting || waiting.set !== tsuji.catalogue.shapesOf) return;
     const { code } = waiting;

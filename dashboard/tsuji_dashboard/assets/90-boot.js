@@ -7,6 +7,7 @@
   function boot(page) {
     if (!page || tsuji.page) return Boolean(tsuji.page);
     tsuji.page = page;
+    tsuji.language = page;
     const asked = tsuji.address.read();
     const wrong = tsuji.address.wrong();
     Object.assign(tsuji.state.get(), asked);
@@ -22,6 +23,7 @@
       const theme = tsuji.state.get().theme === "dark" ? "light" : "dark";
       tsuji.state.set({ theme, themeAsked: true });
     });
+    more();
     const language = tsuji.byId("language");
     language.addEventListener("click", (event) => {
       language.href = `?${tsuji.address.query({ lang: language.getAttribute("hreflang") })}`;
@@ -48,6 +50,19 @@
       tsuji.status.remark("address", "banner.unknown_parameters", { named });
     }
     if (future) tsuji.status.remark("future", "banner.future", { time: tsuji.format.dateTime(Date.parse(future)) });
+  }
+
+  /** On narrow screens search, list and layers wait behind a button; who skips to the list opens it. */
+  function more() {
+    const card = document.querySelector(".controls");
+    const toggle = tsuji.byId("controls-more");
+    const open = (wanted) => {
+      card.classList.toggle("open", wanted);
+      if (toggle) toggle.setAttribute("aria-expanded", String(card.classList.contains("open")));
+    };
+    if (toggle) toggle.addEventListener("click", () => open());
+    document.querySelector(".skip").addEventListener("click", () => open(true));
+    tsuji.on("state", (changed) => ["area", "thing", "place"].some((key) => changed.has(key)) && open(false));
   }
 
   function button(id, action) {
@@ -148,6 +163,12 @@
     if (tsuji.page && tsuji.catalogue.sets && !document.hidden) tsuji.catalogue.loadSets();
   }, 60000);
 
+  /** Where the shapes come from. */
+  function areas(source) {
+    const [before, after] = tsuji.t("credit.areas", { source: "\n" }).split("\n");
+    return tsuji.make("span", {}, before, tsuji.format.credits(source), after);
+  }
+
   function credit() {
     const home = tsuji.byId("credit");
     const set = (tsuji.catalogue.sets || []).find((known) => known.id === tsuji.state.get().set);
@@ -156,9 +177,10 @@
       const href = "https://maps.gsi.go.jp/development/ichiran.html";
       parts.push(tsuji.make("a", { href, rel: "noopener", target: "_blank" }, tsuji.t("credit.tiles")));
     }
-    if (set && set.source) parts.push(tsuji.make("span", {}, tsuji.t("credit.areas", { source: set.source })));
+    if (tsuji.tiles.missed()) parts.push(tsuji.make("span", {}, tsuji.t("credit.no_tiles")));
+    if (set && set.source) parts.push(areas(set.source));
     for (const { publisher, licence, title } of tsuji.layers.shown()) {
-      parts.push(tsuji.make("span", {}, [title, publisher, licence].filter(Boolean).join(" · ")));
+      parts.push(tsuji.format.credits(title, publisher, licence));
     }
     parts.push(tsuji.make("a", { href: "https://leafletjs.com", rel: "noopener", target: "_blank" }, "Leaflet"));
     home.replaceChildren(...parts);

@@ -1,6 +1,7 @@
 // The page of an area: what its address asks for, its theme, and the buttons of its header.
 (function () {
   "use strict";
+  const tsuji = window.tsuji;
   const query = () => new URLSearchParams(window.location.search);
 
   function theme() {
@@ -54,6 +55,22 @@
     });
   }
 
+  tsuji.on("to-live", () => {
+    if (tsuji.page) return;
+    window.history.pushState(null, "", address({ at: null }));
+    apply();
+    tsuji.area.follow(told());
+    tsuji.area.ask("whole");
+  });
+  window.addEventListener("popstate", () => {
+    if (tsuji.page || !tsuji.language) return;
+    apply();
+    tsuji.area.follow(told());
+    tsuji.area.ask("whole");
+  });
+
+  tsuji.area = { told };
+
   /** The table behind a chart, made of the rows that came with it. */
   function fill(home) {
     const [head, ...rows] = JSON.parse(home.dataset.rows);
@@ -89,10 +106,13 @@
   window.dash_clientside = Object.assign(window.dash_clientside || {}, {
     tsujiArea: {
       /** What the address asks for. */
-      begin() {
+      begin(language) {
+        tsuji.language = language;
         wire();
         apply();
         const first = told();
+        tsuji.tell("area-boot");
+        tsuji.area.follow(first);
         return [first, first.range, first.compare];
       },
       /** What the reader chooses beside that. */
@@ -102,6 +122,8 @@
         if (now.range === range && now.compare.join(",") === chosen) return window.dash_clientside.no_update;
         window.history.replaceState(null, "", address({ range: range === "24h" ? null : range, compare: chosen }));
         apply();
+        document.body.dataset.chosen = ""; // what is over time says that it is on its way
+        tsuji.area.follow(told());
         return told();
       },
     },

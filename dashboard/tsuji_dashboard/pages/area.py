@@ -1,22 +1,26 @@
 """The page of an area: now, against the typical day, over time, beside the weather and other areas."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, dcc, html
+from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
+from plotly.io.json import to_json_plotly
 
 from tsuji_dashboard import ids
 from tsuji_dashboard.area_data import COMPARED, RANGES, Asked, gather
-from tsuji_dashboard.area_views import compared_section, page_body
+from tsuji_dashboard.area_lost import lost
+from tsuji_dashboard.area_views import PARTS, compared_section, page_parts
 from tsuji_dashboard.client import Api, ApiAwayError, UnknownError
 from tsuji_dashboard.detail import Details, Selection
 from tsuji_dashboard.parts import aria, data
-from tsuji_dashboard.texts import Lang, text
+from tsuji_dashboard.texts import Lang, text, words
 
 PATH = "/area"
-_EVERY_MS = 60_000
+_WORDS = ("live.", "banner.", "age.", "compass.short.", "area.as_of", "chart.png_failed")
+"""The beginnings of the keys of those texts that the browser writes."""
 
 
 def layout(lang: Lang) -> Any:
@@ -24,11 +28,28 @@ def layout(lang: Lang) -> Any:
     return dmc.MantineProvider(
         [
             dcc.Store(id=ids.AREA_ASK),
-            dcc.Interval(id=ids.AREA_TICK, interval=_EVERY_MS),
+            dcc.Store(id=ids.AREA_SEEN, data={}),
+            dcc.Store(id=ids.AREA_LANGUAGE, data=_language(lang)),
             _header(lang),
+            html.Div(id=ids.BANNER, hidden=True),
+            html.Div(id=ids.ANNOUNCEMENT, role="status", className="hidden"),
             html.Main(
                 [
-                    html.Div(id=ids.AREA_BODY, **aria(live="polite", busy="true")),
+                    html.Div(
+                        [
+                            html.Div(id=ids.AREA_TOLD, **aria(live="polite")),
+                            *(
+                                part
+                                for name, (element, look) in PARTS.items()
+                                for part in (
+                                    *([_span(lang)] if name == "history" else ()),
+                                    element(id=ids.area_part(name), className=look),
+                                )
+                            ),
+                        ],
+                        id=ids.AREA_BODY,
+                        **data(loading=text("detail.loading", lang)),
+                    ),
                     _tools(lang),
                     html.Div(id=ids.AREA_COMPARED),
                 ],
@@ -39,6 +60,11 @@ def layout(lang: Lang) -> Any:
         forceColorScheme="light",
         theme={"fontFamily": "inherit", "primaryColor": "indigo", "defaultRadius": "md"},
     )
+
+
+def _language(lang: Lang) -> dict[str, Any]:
+    said = {key: said for key, said in words(lang).items() if key.startswith(_WORDS)}
+    return {"lang": lang, "words": said}
 
 
 def _header(lang: Lang) -> html.Header:
@@ -53,6 +79,7 @@ def _header(lang: Lang) -> html.Header:
                 ],
                 className="brand",
             ),
+            html.Div(id=ids.HEADER_STATUS, role="status"),
             html.Nav(
                 [
                     html.A(text("area.map", lang), href="/", className="switch", **_says("to-map")),
@@ -88,22 +115,26 @@ def _says(does: str, **more: str) -> dict[str, Any]:
     return data(does=does, **more)
 
 
+def _span(lang: Lang) -> html.Div:
+    """How far back the chart goes that it stands upon; it stays while that is made anew."""
+    choices = [{"value": it, "label": text(f"area.range.{it}", lang)} for it in RANGES]
+    chooser = dmc.SegmentedControl(
+        id=ids.AREA_RANGE,
+        data=choices,
+        value="24h",
+        size="sm",
+        **aria(label=text("area.range", lang)),
+    )
+    return html.Div(chooser, className="span on-screen")
+
+
 def _tools(lang: Lang) -> html.Div:
-    """Span and areas to compare with; they stay while the content is made anew."""
+    """Areas to compare with; they stay while the content is made anew."""
     return html.Div(
         [
             html.H2(text("area.compare", lang), id="compare-title"),
             html.Div(
                 [
-                    dmc.SegmentedControl(
-                        id=ids.AREA_RANGE,
-                        data=[
-                            {"value": it, "label": text(f"area.range.{it}", lang)} for it in RANGES
-                        ],
-                        value="24h",
-                        size="sm",
-                        **aria(label=text("area.range", lang)),
-                    ),
                     dmc.MultiSelect(
                         id=ids.AREA_COMPARE,
                         label=text("area.compare_hint", lang),
@@ -134,44 +165,79 @@ def _told(key: str, lang: Lang, **fields: str) -> html.P:
     return html.P(text(key, lang, **fields), className="why", role="status")
 
 
+async def answer(
+    wanted: Mapping[str, Any] | None, seen: Mapping[str, str], api: Api, details: Details
+) -> Sequence[Any]:
+    """The values of the outputs: parts, comparison, areas to compare with, what is told, and digests.
+
+    Args:
+        wanted: what the page's address asks for.
+        seen: a digest of each part as the page has it; what is the same is not sent again.
+        api: the data API.
+        details: what else asks it.
+
+    Raises:
+        PreventUpdate: nothing is asked for yet.
+    """
+    if wanted is None:
+        raise PreventUpdate
+    asked = Asked.read(wanted)
+    lang: Lang = "en" if wanted.get("lang") == "en" else "ja"
+    selection = None if asked is None else _selection(wanted, asked)
+    if asked is None or selection is None:
+        return _nothing_but(await lost(api, None, lang))
+    try:
+        found = await gather(api, details, asked, selection)
+    except UnknownError:
+        return _nothing_but(await lost(api, asked, lang))
+    except ApiAwayError:
+        again = html.Span(**data(again=""))
+        # What is on the page stays: it says how old it is.
+        return (no_update,) * (len(PARTS) + 2) + (
+            [_told("area.failed", lang), again],
+            no_update if seen else True,
+            no_update,
+        )
+    parts: dict[str, Any] = dict(page_parts(found, asked, selection))
+    if found.over_time is not None:
+        parts["compared"] = compared_section(found.over_time, found.detail, asked, selection)
+        parts["options"] = [
+            {"value": code, "label": (name if lang == "ja" else name_en) or code}
+            for code, name, name_en, things in found.over_time.names
+            if things and code != asked.code
+        ]
+    digests = {name: _digest(part) for name, part in parts.items()}
+    news = (
+        parts[name] if name in parts and digests[name] != seen.get(name) else no_update
+        for name in (*PARTS, "compared", "options")
+    )
+    return (*news, [], False, {**seen, **digests})
+
+
+def _nothing_but(said: Any) -> Sequence[Any]:
+    return (*([] for _ in range(len(PARTS) + 2)), [said], True, {})
+
+
+def _digest(part: Any) -> str:
+    return blake2b(to_json_plotly(part).encode(), digest_size=8).hexdigest()
+
+
 def register(app: Any, api: Api, details: Details) -> None:
     """Connect the page's callbacks."""
 
-    async def shown(
-        wanted: Mapping[str, Any] | None, _: int | None
-    ) -> tuple[Any, Any, Any, Sequence[Any]]:
-        asked = Asked.read(wanted)
-        lang: Lang = "en" if wanted and wanted.get("lang") == "en" else "ja"
-        if wanted is None:
-            raise PreventUpdate
-        selection = None if asked is None else _selection(wanted, asked)
-        if asked is None or selection is None:
-            return [_told("area.choose", lang)], [], True, []
-        try:
-            found = await gather(api, details, asked, selection)
-        except UnknownError:
-            return [_told("detail.unknown_area", lang, id=asked.code)], [], True, []
-        except ApiAwayError:
-            return [_told("area.failed", lang)], [], True, []
-        options = [
-            {"value": code, "label": (name if lang == "ja" else name_en) or code}
-            for code, name, name_en, things in found.names
-            if things and code != asked.code
-        ]
-        return (
-            page_body(found, asked, selection),
-            compared_section(found, asked, selection),
-            False,
-            options,
-        )
+    async def shown(wanted: Mapping[str, Any] | None, seen: Mapping[str, str] | None) -> list[Any]:
+        return list(await answer(wanted, seen or {}, api, details))
 
     app.callback(
-        Output(ids.AREA_BODY, "children"),
+        *(Output(ids.area_part(name), "children") for name in PARTS),
         Output(ids.AREA_COMPARED, "children"),
-        Output(ids.AREA_TOOLS, "hidden"),
         Output(ids.AREA_COMPARE, "data"),
+        Output(ids.AREA_TOLD, "children"),
+        Output(ids.AREA_TOOLS, "hidden"),
+        Output(ids.AREA_SEEN, "data"),
         Input(ids.AREA_ASK, "data"),
-        Input(ids.AREA_TICK, "n_intervals"),
+        State(ids.AREA_SEEN, "data"),
+        running=[(Output(ids.AREA_BODY, "className"), "loading", "")],
         prevent_initial_call=True,
     )(shown)
     app.clientside_callback(
@@ -179,7 +245,7 @@ def register(app: Any, api: Api, details: Details) -> None:
         Output(ids.AREA_ASK, "data"),
         Output(ids.AREA_RANGE, "value"),
         Output(ids.AREA_COMPARE, "value"),
-        Input(ids.AREA_BODY, "id"),
+        Input(ids.AREA_LANGUAGE, "data"),
     )
     app.clientside_callback(
         ClientsideFunction("tsujiArea", "choose"),

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from tsuji_geo.given_file import size_of
 from tsuji_geo.opendata.errors import DatasetError
 from tsuji_geo.opendata.forms import common, forms, plain
 from tsuji_platform.contract.rejection import quote
@@ -60,15 +61,9 @@ def check_file(path: Path, most: int = MAX_BYTES) -> int:
     """The file's size.
 
     Raises:
-        DatasetError: missing, a folder, empty or too large.
+        DatasetError: missing, a folder, a pipe, another's, empty or too large.
     """
-    if not path.is_file():
-        raise DatasetError(
-            f"{path} is {'a folder' if path.is_dir() else 'missing'}: name a CSV or GeoJSON file"
-        )
-    size = path.stat().st_size
-    if size == 0:
-        raise DatasetError(f"{path} is empty; was the download complete?")
+    size = size_of(path, "a CSV or GeoJSON file", DatasetError)
     if size > most:
         raise DatasetError(f"{path} has {size:,} bytes, over {most:,}: import it in parts")
     return size
@@ -185,10 +180,10 @@ def _header(rows: list[Row], shown: str, names: frozenset[str]) -> Row:
     most = max(found, default=0)
     if most == 0:
         begun = next((row for row in rows if not row.is_empty), None)
-        said = ", ".join(quote(cell, 20) for cell in begun.cells[:8]) if begun else "nothing"
+        said = ", ".join(quote(cell, 20) for cell in begun.cells[:8]) if begun else ""
         raise DatasetError(
             f"{shown}: none of its first {HEADER_WITHIN} lines has a column that is recognised "
-            f"(it begins with {said}); name them with --column, such as --column latitude=Y"
+            f"(it begins with {said or 'nothing'}); name them with --column, such as --column latitude=Y"
         )
     return rows[found.index(most)]
 

@@ -15,6 +15,7 @@ from tsuji_ingest.alerting.signing import SecretError, key_of
 from tsuji_ingest.alerting.webhooks import WebhookCourier, WebhookError, parse_urls
 from tsuji_platform.analytics.alert_rules import DEMONSTRATION, NO_RULES, RulesError, load
 from tsuji_platform.analytics.suppression import OPEN, Gate
+from tsuji_platform.secret_files import SecretFileError, text_of
 from tsuji_platform.settings import (
     AlertSettings,
     BrokerAddress,
@@ -211,11 +212,7 @@ def webhooks(settings: AlertSettings) -> list[tuple[str, bytes]]:
     """
     listed = _read("TSUJI_WEBHOOK_URLS_FILE", settings.webhook_urls_file)
     urls = parse_urls(f"{settings.webhook_urls} {listed or ''}")
-    if settings.webhook_secret is not None:
-        secret: str | None = settings.webhook_secret.get_secret_value()
-    else:
-        secret = _read("TSUJI_WEBHOOK_SECRET_FILE", settings.webhook_secret_file)
-    if secret is None:
+    if settings.webhook_secret is None:
         if not urls:
             return []
         raise WebhookError(
@@ -223,7 +220,7 @@ def webhooks(settings: AlertSettings) -> list[tuple[str, bytes]]:
             "receivers can tell that it was us"
         )
     try:
-        key = key_of(secret)
+        key = key_of(settings.webhook_secret.get_secret_value())
     except SecretError as error:
         raise WebhookError(str(error)) from None
     return [(url, key) for url in urls]
@@ -231,10 +228,9 @@ def webhooks(settings: AlertSettings) -> list[tuple[str, bytes]]:
 
 def _read(name: str, file: Path | None) -> str | None:
     try:
-        return None if file is None else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        raise WebhookError(f"{name}: {str(file)!r} can't be read: {what}") from None
+        return None if file is None else text_of(file)
+    except SecretFileError as error:
+        raise WebhookError(f"{name}: {str(file)!r} {error}") from None
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def _read(decoder: Decoder, packet: Packet) -> Received:
     try:
         received = decoder.decode(packet)
         if not isinstance(received, Received):
-            raise TypeError(f"the decoder returned {quote(received)}")
+            raise TypeError(f"the decoder returned a {type(received).__name__}, no Received")
         _check(received)
     except RejectedError as error:
         return packet.read_as(None, rejections=[error.rejection])

@@ -44,7 +44,7 @@ LEVELS = (
 
 _CAPACITY_FROM = (30.0, 60.0, 80.0)
 _CAPACITY = (
-    Band(id="free", label="not crowded", label_ja="空いています"),
+    Band(id="free", label="not crowded", label_ja="空いている"),
     Band(id="somewhat_crowded", label="somewhat crowded", label_ja="やや混雑"),
     Band(id="crowded", label="crowded", label_ja="混雑"),
     Band(id="full", label="full", label_ja="満"),

@@ -12,7 +12,8 @@ class Absence(StrEnum):
     `rejected`: messages of these things were refused that arrived then. `silent`: there was a
     datastream, and nothing is kept of it. `none`: there was no such datastream (yet, or any more).
     `no_longer_kept`: what steps of this length are made of was deleted when it was old enough.
-    `suppressed`: people were counted, too few to be told of.
+    `suppressed`: people were counted, too few to be told of. `quality`: all that was observed is of
+    another quality than was asked for.
     """
 
     SILENT = "silent"
@@ -20,6 +21,7 @@ class Absence(StrEnum):
     NONE = "none"
     NO_LONGER_KEPT = "no_longer_kept"
     SUPPRESSED = "suppressed"
+    QUALITY = "quality"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ def gaps(
     observed: Container[datetime],
     evidence: Evidence,
     suppressed: Collection[datetime] = (),
+    unwanted: Container[datetime] = (),
 ) -> list[Gap]:
     """The gaps of a series in order of time.
 
@@ -67,6 +70,7 @@ def gaps(
         observed: ends of the steps with observations.
         evidence: what is known of the datastreams in that time.
         suppressed: ends of the steps of which all counts are withheld.
+        unwanted: ends of the steps with observations of some quality, wanted or not.
     """
     found: list[Gap] = []
     refused = iter(evidence.refused)
@@ -79,6 +83,8 @@ def gaps(
             next_refused = next(refused, None)
         if end in suppressed:
             reason = Absence.SUPPRESSED
+        elif end in unwanted:
+            reason = Absence.QUALITY
         elif evidence.kept_since is not None and start < evidence.kept_since:
             reason = Absence.NO_LONGER_KEPT
         elif next_refused is not None and next_refused.start < end:

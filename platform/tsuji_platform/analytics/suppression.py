@@ -6,7 +6,8 @@ told, and of nothing else. So no two of its figures can differ by what was withh
 time, in space or in kind; `docs/small-counts.md` says why other rules were not taken.
 
 Of a thing that counts both ways together and each way apart, one way is what the other two leave over:
-it is told by what it counts both ways, and its single ways are withheld whatever they are.
+it is told by what it counts both ways, and its single ways are withheld however many they are; that nobody
+went one of them is told, as everywhere.
 """
 
 import math

@@ -8,7 +8,7 @@ Statistician 50 (4), 1996, 361-365).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 
@@ -16,30 +16,18 @@ import holidays
 import numpy as np
 from numpy.typing import NDArray
 
+from tsuji_platform.analytics.quarters import QUARTERS
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-TOKYO = timezone(timedelta(hours=9), "Asia/Tokyo")
-"""No clock changes since 1951."""
-QUARTER = timedelta(minutes=15)
-QUARTERS = 96
-"""Of a day, numbered from 1; each includes its end and not its beginning."""
 MINIMUM_DAYS = 3
 """Fewer say nothing of what is usual; their number is told all the same."""
 MOST_STOOD_IN = 0.1
 """Of what an area's things are expected to contribute, the share that may be stood in for on a day."""
 _TOLERANCE = 0.1
 _QUARTER_S = 900
-
-PROFILED = tuple(
-    known.id
-    for known in OBSERVED_PROPERTIES.values()
-    if known.is_count or known.aggregation in (Aggregation.MEAN, Aggregation.MAXIMUM)
-)
-"""Observed properties that have typical values. Directions have no order, so no quartiles; the usual
-amount of rain at a time of day is none."""
 
 METHOD = (
     "Median and quartiles (Hyndman-Fan type 7) over the past days of the same kind (weekday, Saturday, "
@@ -85,17 +73,6 @@ def days_behind(day: date, weeks: int) -> list[date]:
     kind = day_kind(day)
     earlier = (day - timedelta(days=back) for back in range(7 * weeks, 0, -1))
     return [one for one in earlier if day_kind(one) is kind]
-
-
-def place_of(time: datetime) -> tuple[date, int]:
-    """The Tokyo day and the number of the quarter hour that end with or after a moment."""
-    local = time.astimezone(TOKYO) - timedelta(microseconds=1)
-    return local.date(), (local.hour * 60 + local.minute) // 15 + 1
-
-
-def midnight(day: date) -> datetime:
-    """When a Tokyo day begins."""
-    return datetime(day.year, day.month, day.day, tzinfo=TOKYO)
 
 
 def quarters_per_step(period_s: int | None) -> int:
@@ -158,6 +135,27 @@ def of_thing(parts: Mapping[str, Floats]) -> Floats | None:
     return np.sum(list(held.values()), axis=0) if held else None
 
 
+def of_things(parts: Mapping[str, Floats]) -> Floats:
+    """As `of_thing`, of one step of many things at once.
+
+    Args:
+        parts: values of shape (things, days) by observed property, NaN throughout where a thing has none.
+
+    Returns:
+        Of the same shape; NaN throughout for things that have no values at all.
+    """
+    held = {name: ~np.isnan(values).all(axis=1, keepdims=True) for name, values in parts.items()}
+    total, any_held = np.zeros(()), np.zeros((), dtype=np.bool_)
+    for name, values in parts.items():
+        if name != "pedestrians":
+            total = total + np.where(held[name], values, 0)
+            any_held = any_held | held[name]
+    apart = np.where(any_held, total, np.nan)
+    if "pedestrians" not in parts:
+        return apart
+    return np.where(held["pedestrians"], parts["pedestrians"], apart)
+
+
 def of_area(things: Sequence[Floats], over_things: Aggregation) -> Floats:
     """An area's values out of those of things, like compared with like.
 
@@ -183,6 +181,31 @@ def of_area(things: Sequence[Floats], over_things: Aggregation) -> Floats:
     stood_in = np.where(missing, share, 0).sum(axis=0)
     counts = (stood_in <= MOST_STOOD_IN * share.sum(axis=0)) & ~missing.all(axis=0)
     return np.where(counts, combined, np.nan)
+
+
+def of_areas(things: Floats, members: Sequence[Sequence[int]]) -> Floats:
+    """As `of_area`, added up, of one step of many areas at once.
+
+    Args:
+        things: values of each thing, of shape (things, days).
+        members: the numbers of each area's things, of each at least one.
+
+    Returns:
+        Of shape (days, areas): the areas stand where `band` expects steps.
+    """
+    missing = np.isnan(things)
+    own = _medians(things[:, :, None])
+    share = np.nan_to_num(own)
+    order = np.fromiter((one for area in members for one in area), dtype=np.intp)
+    starts = np.cumsum([0, *map(len, members[:-1])])
+
+    def added(values: Floats) -> Floats:
+        sums: Floats = np.add.reduceat(values[order], starts, axis=0)
+        return sums
+
+    stood_in = added(np.where(missing, share, 0))
+    counts = (stood_in <= MOST_STOOD_IN * added(share)) & (added(np.where(missing, 0.0, 1.0)) > 0)
+    return np.where(counts, added(np.where(missing, own, things)), np.nan).T
 
 
 @dataclass(frozen=True, slots=True)

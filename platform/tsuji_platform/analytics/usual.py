@@ -1,16 +1,16 @@
 """The last hour's footfall beside what is usual for it: which counters compare, and with what."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsuji_platform.analytics.figures import FOOTFALL_PROPERTIES, WINDOW
 from tsuji_platform.analytics.readings import Reading
-from tsuji_platform.analytics.typical import MINIMUM_DAYS, Floats, band, of_area
-from tsuji_platform.contract import Aggregation
+from tsuji_platform.analytics.typical import MINIMUM_DAYS, Floats, band, of_areas
 
 _WINDOW_S = WINDOW / timedelta(seconds=1)
 _LEAST_S, _MOST_S = 0.75 * _WINDOW_S, 1.1 * _WINDOW_S
@@ -80,21 +80,30 @@ def told_by(names: Iterable[str]) -> frozenset[str]:
     return there & {"pedestrians"} or there
 
 
-def middle_of(things: Iterable[Floats | None]) -> Middle | None:
-    """What is usual for some things together, None where too few days stand behind it.
+def middles_of(things: Floats, areas: Sequence[Sequence[int]]) -> list[Middle | None]:
+    """What is usual for the things of each area together, None where too few days stand behind it.
 
     Args:
-        things: values of past days, of shape (days, 1); None of things that have too few. Infinite where
-            a small count is withheld: nothing is usual then.
+        things: values of past days, of shape (things, days), each of enough days. Infinite where a small
+            count is withheld: nothing is usual then.
+        areas: the numbers of each area's things, of each at least one.
     """
-    enough = [values for values in things if values is not None]
-    if any(np.isinf(values).any() for values in enough):
-        return None
-    found = band(of_area(enough, Aggregation.SUM))
-    days = int(found.days[0])
-    if days < MINIMUM_DAYS:
-        return None
-    return float(found.q1[0]), float(found.median[0]), float(found.q3[0]), days
+    if not areas:
+        return []
+    withheld = np.isinf(things)
+    found = band(of_areas(np.where(withheld, 0, things), areas))
+    hidden: NDArray[np.bool_] = np.asarray(withheld.any(axis=1))
+    return [
+        None if days < MINIMUM_DAYS or hidden[list(members)].any() else (q1, median, q3, days)
+        for members, q1, median, q3, days in zip(
+            areas,
+            found.q1.tolist(),
+            found.median.tolist(),
+            found.q3.tolist(),
+            found.days.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def beside(middle: Middle, n: int, rate: float) -> Usual:

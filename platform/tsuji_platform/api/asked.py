@@ -10,14 +10,14 @@ from fastapi.routing import APIRoute
 
 from tsuji_platform.api.errors import BadParameterError, NotAcceptableError
 from tsuji_platform.api.formats import weight
-from tsuji_platform.api.parameters import parameters
+from tsuji_platform.api.parameters import parameters, repeated
 
 
 async def only_what_is_known(request: Request) -> None:
     """A dependency of every resource.
 
     Raises:
-        BadParameterError: for a query parameter that the resource has not.
+        BadParameterError: for a query parameter that the resource has not, or has once and got twice.
         NotAcceptableError: the caller takes nothing that it could answer.
     """
     route = request.scope.get("route")
@@ -31,6 +31,14 @@ async def only_what_is_known(request: Request) -> None:
             there_are = ", ".join(sorted(known)) or "none"
             raise BadParameterError(
                 f"query parameter {name!r:.80} is not known; {hint}: {there_are}", parameter=name
+            )
+    once = known.keys() - repeated(route)
+    for name in once & request.query_params.keys():
+        values = request.query_params.getlist(name)
+        if len(values) > 1:
+            raise BadParameterError(
+                f"{name} is given {len(values)} times ({values[0]!r:.40}, {values[1]!r:.40}): give it once",
+                parameter=name,
             )
     if "format" in known:
         return  # which says more of formats

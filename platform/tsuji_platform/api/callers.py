@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Annotated
 
 from anyio import to_thread
@@ -18,8 +17,10 @@ from starlette.types import Scope as AsgiScope
 from tsuji_platform.api.errors import ForbiddenError, UnauthorizedError
 from tsuji_platform.api.strangers import Strangers
 from tsuji_platform.contract.scopes import Scope
+from tsuji_platform.raw_headers import is_given
 from tsuji_platform.store import StoreError
 from tsuji_platform.store.keys import ApiKey, Keys, split
+from tsuji_platform.visitors import address_of
 
 _TRUSTED_S = 5.0
 """So long a key is believed without another look: it is how long a revoked one may still open doors."""
@@ -71,7 +72,7 @@ class Callers:
     def anonymous(self, scope: AsgiScope) -> Caller:
         """A caller without a key: one address, or one network of an IPv6 subscriber."""
         return Caller(
-            subject=f"address {_address(scope)}",
+            subject=f"address {address_of(scope)}",
             policy="anonymous",
             rate_per_minute=self._anonymous_rate,
         )
@@ -82,7 +83,8 @@ class Callers:
         Raises:
             UnauthorizedError: it shows a key that opens nothing.
         """
-        token = _token(Headers(scope=scope))
+        is_shown = is_given(scope, b"authorization", b"x-api-key")
+        token = _token(Headers(scope=scope)) if is_shown else None
         if token is None:
             return self.anonymous(scope)
         if self._dashboard_key is not None and hmac.compare_digest(
@@ -145,20 +147,6 @@ def _token(headers: Headers) -> str | None:
     if len(shown) > 1:
         raise UnauthorizedError(f"two different keys are shown: send one ({_EXAMPLE})")
     return shown.pop() if shown else None
-
-
-def _address(scope: AsgiScope) -> str:
-    client = scope.get("client")
-    try:
-        address = ip_address(client[0]) if client else None
-    except ValueError:
-        address = None
-    if address is None:
-        return "unknown"
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def needs(scope: Scope) -> params.Security:

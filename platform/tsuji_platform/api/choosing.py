@@ -35,6 +35,7 @@ BoxQuery = Annotated[
 AreaSetQuery = Annotated[
     str | None,
     Query(
+        min_length=1,  # an empty one must not mean all
         max_length=64,
         description="only of things that stand in areas of this set",
         examples=["mesh500-central"],

@@ -1,6 +1,7 @@
 """Answers of any length with flat memory: rows are read, written as the caller wants them, and sent."""
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,16 +16,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from tsuji_platform.analytics.suppression import OPEN, Gate
-from tsuji_platform.api.errors import BadParameterError, BusyError
+from tsuji_platform.api.errors import BadParameterError, BusyError, TooManyError
 from tsuji_platform.api.formats import MEDIA_TYPES, Format
-from tsuji_platform.api.room import Room
+from tsuji_platform.api.room import OF_ONE, Room
 from tsuji_platform.exports import csvw
 from tsuji_platform.exports.about import about, text_of
 from tsuji_platform.exports.files import CsvSink, as_text
 from tsuji_platform.exports.rows import Columns
 from tsuji_platform.exports.tables import Column, unit_of_name
-from tsuji_platform.store import StoreError
-from tsuji_platform.store.export import BehindError, Choice, Export, ExportError, exporting
+from tsuji_platform.store import DatabaseAwayError, StoreError, TookTooLongError
+from tsuji_platform.store.export import Export, exporting
+from tsuji_platform.store.export_choice import BehindError, Choice, ExportError, Share, TakenError
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ _STALLED_S = 60.0
 _SENT_AT_ONCE = 1 << 18
 """Bytes: what a caller has not taken stays with the connection until that ends, long after we let go."""
 _ROLLED_UP_WITHIN_S = 5.0
+_BROKEN_OFF_WITHIN_S = 0.5
 _ROWS_IN_GROUP = 100_000
 _ROWS_IN_PART = 10_000
 
@@ -45,6 +48,7 @@ class Downloads:
         licence: under which the observations may be used; empty where that is not said.
         gate: withholds small counts.
         room: for how many at once, and for how long.
+        reading: says where to read from at this moment, such as a replica; None for the same database.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class Downloads:
         licence: str = "",
         gate: Gate = OPEN,
         room: Room | None = None,
+        reading: Callable[[], str] | None = None,
     ) -> None:
         self._url = database_url
+        self._reading = reading or (lambda: database_url)
         self._gate = gate
         self._licence = licence
         self._room = Room() if room is None else room
@@ -89,14 +95,10 @@ class Downloads:
         with ExitStack() as opened:
             opened.enter_context(self._room.place(caller))
             try:
-                found = opened.enter_context(
-                    exporting(
-                        self._url,
-                        replace(choice, gate=self._gate),
-                        patience_s=_ROLLED_UP_WITHIN_S,
-                        only_read=True,
-                    )
-                )
+                share = None if caller is None else Share(holder=caller, at_once=self._room.of_one)
+                found = self._begin(opened, replace(choice, gate=self._gate), share)
+            except TakenError as error:
+                raise TooManyError(OF_ONE.format(self._room.of_one)) from error
             except BehindError as error:
                 raise BusyError(
                     "sums of this time are not complete yet, since much is still to be rolled up or more "
@@ -105,7 +107,9 @@ class Downloads:
             except ExportError as error:
                 parameter = error.unknown.replace(" ", "_")
                 raise BadParameterError(str(error), parameter=parameter) from error
-            headers = {"Cache-Control": "no-store"} | ({"Link": link} if link else {})
+            headers = {"Cache-Control": "no-store", "Accept-Ranges": "none"} | (
+                {"Link": link} if link else {}
+            )
             if format_ is not Format.CSV_METADATA:
                 file = f"{name}.{format_.value}"
                 headers["Content-Disposition"] = f'attachment; filename="{file}"'
@@ -113,14 +117,61 @@ class Downloads:
                 headers["Tsuji-Kept-Since"] = text_of(found.kept_since)
             told = about(found, self._licence)
             if format_ is Format.CSV_METADATA:
-                parts = _csv_metadata(found, told, address)
+                made = _csv_metadata(found, told, address)
             else:
-                parts = _WRITERS[format_](found, told, bom)
+                made = _WRITERS[format_](found, told, bom)
+            parts = _Parts(made, found.cancel)
             opened.callback(
                 parts.close
             )  # first of all: a copy that is under way can't be left otherwise
             kept = opened.pop_all()
         return _Stream(parts, kept.close, MEDIA_TYPES[format_], headers, self._room.seconds)
+
+    def _begin(self, opened: ExitStack, choice: Choice, share: Share | None) -> Export:
+        def begun(url: str) -> Export:
+            return opened.enter_context(
+                exporting(url, choice, patience_s=_ROLLED_UP_WITHIN_S, only_read=True, share=share)
+            )
+
+        url = self._reading()
+        try:
+            return begun(url)
+        except DatabaseAwayError:
+            if url == self._url:
+                raise
+        return begun(self._url)
+
+
+class _Parts:
+    """What is made in threads, one part at a time, and can be broken off while one is made.
+
+    Args:
+        made: the parts.
+        break_off: ends what the next part waits for, from another thread.
+    """
+
+    def __init__(
+        self, made: Generator[bytes, None, None], break_off: Callable[[], object] = lambda: None
+    ) -> None:
+        self._made = made
+        self._break_off = break_off
+        self._at_work = threading.Lock()
+
+    def next(self) -> bytes | None:
+        """The next part; None behind the last one."""
+        with self._at_work:
+            return next(self._made, None)
+
+    def close(self) -> None:
+        """Make no more of it."""
+        wait_s = 0.0
+        while not self._at_work.acquire(timeout=wait_s):
+            self._break_off()  # again and again: it may be between two statements
+            wait_s = _BROKEN_OFF_WITHIN_S
+        try:
+            self._made.close()
+        finally:
+            self._at_work.release()
 
 
 class _Stream(StreamingResponse):
@@ -132,7 +183,7 @@ class _Stream(StreamingResponse):
 
     def __init__(
         self,
-        parts: Iterator[bytes],
+        parts: _Parts,
         close: Callable[[], object],
         media_type: str,
         headers: dict[str, str],
@@ -145,15 +196,20 @@ class _Stream(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """Send it all; a caller that takes nothing for too long is let go."""
-        self.body_iterator = _after(await anext(self._made, b""), self._made)
+        ends = anyio.current_time() + self._longest_s
+        try:
+            with anyio.fail_after(self._longest_s):
+                first = await anext(self._made, b"")
+        except TimeoutError as error:
+            raise TookTooLongError(f"nothing came for {self._longest_s:.0f} s") from error
+        self.body_iterator = _after(first, self._made)
 
         async def patiently(message: Any) -> None:
             with anyio.fail_after(_STALLED_S):
                 await send(message)
 
-        ends = anyio.current_time() + self._longest_s
         try:
-            with anyio.fail_after(self._longest_s):
+            with anyio.fail_after(ends - anyio.current_time()):
                 await super().stream_response(patiently)
         except TimeoutError:
             if anyio.current_time() >= ends:
@@ -172,8 +228,9 @@ class _Stream(StreamingResponse):
                 await to_thread.run_sync(self._give_back)
 
 
-async def _asked_for(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (part := await to_thread.run_sync(next, parts, None)) is not None:
+async def _asked_for(parts: _Parts) -> AsyncIterator[bytes]:
+    # who goes away does not wait for what is being made, and what has been given back breaks that off
+    while (part := await to_thread.run_sync(parts.next, abandon_on_cancel=True)) is not None:
         for first in range(0, len(part), _SENT_AT_ONCE):
             yield part[first : first + _SENT_AT_ONCE]
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from tsuji_platform.api.parameters import parameters
 from tsuji_platform.api.wording import worded
+from tsuji_platform.insight.logs import request_id, within
 from tsuji_platform.store import (
     DatabaseAwayError,
     RowRefusedError,
@@ -222,5 +223,11 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _defect(request: Request, error: Exception) -> Response:
-    _log.error("a defect was met in %s %s", request.method, request.url.path, exc_info=error)
-    return problem(500, "a defect of the hub; it is written in its log")
+    known = str(request.scope.get("request_id", ""))
+    with within(request_id, known):
+        _log.error("a defect was met in %s %s", request.method, request.url.path, exc_info=error)
+    return problem(
+        500,
+        "a defect of the hub; it is written in its log",
+        {"X-Request-ID": known} if known else {},
+    )

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from tsuji_platform.analytics import estimate
 from tsuji_platform.analytics.estimate import Estimate
 from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.analytics.quarters import PROFILED
 from tsuji_platform.analytics.readings import FigureValue
-from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA, PROFILED
+from tsuji_platform.analytics.typical import PERCENT_METHOD, PERCENT_METHOD_JA
 from tsuji_platform.api import links, models, shape
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.typical_models import ExplainedTypicalNow, TypicalNow

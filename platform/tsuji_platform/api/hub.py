@@ -80,7 +80,15 @@ class Hub:
         object.__setattr__(self, "profiles", Profiles(self.database, self.gate))
         object.__setattr__(self, "datasets", Datasets(self.database))
         object.__setattr__(
-            self, "downloads", Downloads(self.database.url, self.licence, self.gate, self.room)
+            self,
+            "downloads",
+            Downloads(
+                self.database.primary.url,
+                self.licence,
+                self.gate,
+                self.room,
+                lambda: self.database.reading_url,
+            ),
         )
         object.__setattr__(self, "usual", UsualNow(self.profiles, self.typical_weeks))
         object.__setattr__(self, "day_inputs", DayInputs(self.database, self.gate))
@@ -114,6 +122,11 @@ class Hub:
         for area_set in self.areas.sets(area_set_id):
             return area_set
         raise NotFoundError("area set", area_set_id, "/v1/area-sets")
+
+    def check_thing(self, thing_id: str) -> None:
+        """Raise `NotFoundError` where there is no thing of this id."""
+        if not self.finding.has_thing(thing_id):
+            raise NotFoundError("thing", thing_id, "/v1/things")
 
     def thing(self, thing_id: str) -> ThingRow:
         """The thing of this id, or `NotFoundError`."""

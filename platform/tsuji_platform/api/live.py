@@ -217,6 +217,7 @@ class LiveFeed:
         )
 
     def _watch(self) -> None:
+        said = ""  # an outage may last for hours, and is tried every second
         while not self._stop.is_set():
             try:
                 for _ in changes(self._hub.database.url, _LOOK_EVERY_S):
@@ -229,9 +230,14 @@ class LiveFeed:
                             self._advance()
                         else:  # whoever comes next has to look
                             self._passed_over = True
+                    if said:
+                        said = ""
+                        _log.info("the live stream goes on")
                     self._stop.wait(max(0.0, _CALMEST_S - (time.monotonic() - begun)))
             except StoreError as error:
-                _log.warning("the live stream pauses: %s", error)
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("the live stream pauses: %s", error)
                 self._looked = None
                 self._stop.wait(1)
             except Exception:  # noqa: BLE001 - a defect must not end the stream for good

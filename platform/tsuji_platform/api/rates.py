@@ -15,11 +15,11 @@ from functools import partial
 from math import ceil
 
 from anyio import to_thread
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tsuji_platform.api.callers import Caller, Callers
 from tsuji_platform.api.errors import UnauthorizedError, problem
+from tsuji_platform.raw_headers import Header, put
 from tsuji_platform.settings import ApiSettings, SharedSecretSettings
 from tsuji_platform.store import Database, StoreError
 from tsuji_platform.store.keys import WINDOW, Allowances, Keys, Share
@@ -31,7 +31,7 @@ _PARTS = 50
 """A worker takes a fiftieth of a minute's requests at a time, and less towards its end."""
 _LARGEST_PART = 1_000
 _FORGET_EVERY_S = 600.0
-_UNCOUNTED = frozenset({"/v1/health", "/metrics"})
+_UNCOUNTED = frozenset({"/v1/health"})
 """What supervisors ask; a flood elsewhere must not hide that the hub is well."""
 
 
@@ -70,25 +70,24 @@ class Rates:
     async def ask(self, subject: str, quota: int) -> Verdict:
         """Whether one more request of a subject passes, which may make `quota` a minute."""
         account = self._account(subject)
-        async with account.lock:
-            now = self._clock()
-            if now >= account.resets_at:
-                account.left = account.remaining = 0
-            if account.left == 0 and (account.remaining > 0 or now >= account.resets_at):
-                share = await self._take(subject, quota)
-                account.left, account.remaining = share.granted, share.remaining
-                # from before the question: after an answer that took its time, what is left of this minute
-                # would be let through in the next one
-                account.resets_at = now + share.resets_in_s
+        now = self._clock()
+        if account.left == 0 or now >= account.resets_at:
+            async with account.lock:
+                await self._fill(account, subject, quota)
                 now = self._clock()
-            passes = account.left > 0
-            account.left -= passes
-            return Verdict(
-                passes=passes,
-                quota=quota,
-                remaining=account.left + account.remaining,
-                resets_in_s=max(account.resets_at - now, 0.0),
-            )
+                return _judged(account, quota, now)
+        return _judged(account, quota, now)
+
+    async def _fill(self, account: _Account, subject: str, quota: int) -> None:
+        now = self._clock()
+        if now >= account.resets_at:
+            account.left = account.remaining = 0
+        if account.left == 0 and (account.remaining > 0 or now >= account.resets_at):
+            share = await self._take(subject, quota)
+            account.left, account.remaining = share.granted, share.remaining
+            # from before the question: after an answer that took its time, what is left of this minute
+            # would be let through in the next one
+            account.resets_at = now + share.resets_in_s
 
     def _account(self, subject: str) -> _Account:
         account = self._accounts.get(subject)
@@ -117,6 +116,18 @@ class Rates:
             await to_thread.run_sync(self._allowances.forget_old)
         except StoreError as error:
             _log.warning("allowances of minutes that are over are not forgotten yet: %s", error)
+
+
+def _judged(account: _Account, quota: int, now: float) -> Verdict:
+    """Take one of what is left, if there is one."""
+    passes = account.left > 0
+    account.left -= passes
+    return Verdict(
+        passes=passes,
+        quota=quota,
+        remaining=account.left + account.remaining,
+        resets_in_s=max(account.resets_at - now, 0.0),
+    )
 
 
 class RateLimit:
@@ -151,14 +162,15 @@ class RateLimit:
         scope.setdefault("state", {})["caller"] = caller
         scope["state"]["still_opens"] = partial(self._callers.still_opens, scope, caller)
         verdict = await self._ask(caller)
-        headers = {} if verdict is None else _headers(caller, verdict)
+        headers = () if verdict is None else _headers(caller, verdict)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(headers)
+                put(message, headers)
             await send(message)
 
         if verdict is not None and not verdict.passes:
+            scope["state"]["refused"] = caller.policy
             wait_s = max(1, ceil(verdict.resets_in_s))
             answer = problem(
                 429,
@@ -183,11 +195,10 @@ def _whom(caller: Caller) -> str:
     return "an address without a key" if caller.policy == "anonymous" else "this key"
 
 
-def _headers(caller: Caller, verdict: Verdict) -> dict[str, str]:
-    return {
-        "RateLimit-Policy": f'"{caller.policy}";q={verdict.quota};w={int(_WINDOW_S)}',
-        "RateLimit": f'"{caller.policy}";r={verdict.remaining};t={ceil(verdict.resets_in_s)}',
-    }
+def _headers(caller: Caller, verdict: Verdict) -> tuple[Header, ...]:
+    policy = f'"{caller.policy}";q={verdict.quota};w={int(_WINDOW_S)}'
+    now = f'"{caller.policy}";r={verdict.remaining};t={ceil(verdict.resets_in_s)}'
+    return (b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

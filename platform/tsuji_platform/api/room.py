@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 
 from tsuji_platform.api.errors import BusyError, TooManyError
 
+OF_ONE = (
+    "{} downloads of yours are under way, as many as one caller may have at once: try again when one has "
+    "ended"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
@@ -15,7 +20,7 @@ class Room:
 
     Attributes:
         at_once: downloads of all callers.
-        of_one: downloads of one caller.
+        of_one: downloads of one caller, of all workers on one database together.
         seconds: so long one may take; what is not sent by then is cut off.
     """
 
@@ -24,6 +29,12 @@ class Room:
     seconds: float = 3_600.0
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _held: Counter[str] = field(default_factory=Counter, init=False)
+
+    @property
+    def held(self) -> int:
+        """How many downloads are under way."""
+        with self._lock:
+            return self._held.total()
 
     @contextmanager
     def place(self, caller: str | None) -> Iterator[None]:
@@ -44,10 +55,7 @@ class Room:
                     "try again"
                 )
             if caller is not None and self._held[name] >= self.of_one:
-                raise TooManyError(
-                    f"{self.of_one} downloads of yours are under way here, as many as one caller may "
-                    "have at once: try again when one has ended"
-                )
+                raise TooManyError(OF_ONE.format(self.of_one))
             self._held[name] += 1
         try:
             yield

@@ -69,7 +69,11 @@ def thing_states_at(
     rows: Iterable[ThingRow], newest: Iterable[Reading]
 ) -> dict[str, dict[str, Any]]:
     """As `thing_states`, for a past moment: live is what spoke in the hour before it."""
+    newest = list(newest)
     latest = latest_by_thing(newest)
+    times: dict[str, datetime] = {}
+    for reading in newest:
+        times[reading.thing_id] = max(reading.time, times.get(reading.thing_id, reading.time))
     states = {}
     for row in rows:
         thing_id = row.thing.thing_id
@@ -77,7 +81,7 @@ def thing_states_at(
         states[thing_id] = {
             "id": thing_id,
             "state": (freshness.State.LIVE if said else freshness.State.SILENT).value,
-            "last_observed_at": max((one["time"] for one in said.values()), default=None),
+            "last_observed_at": iso(times[thing_id]) if said else None,
             "latest": said,
         }
     return states

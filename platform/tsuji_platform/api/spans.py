@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 
 from tsuji_platform.api.hub import HubDep
 from tsuji_platform.api.intervals import IntervalQuery, bounds
+from tsuji_platform.api.steps import SeriesStep, series_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +18,6 @@ class Span:
     start: datetime | None
     end: datetime | None
     step: timedelta | None
-
-
-_LONGEST_STEP = 31 * 86_400
 
 
 async def _span(
@@ -39,21 +37,10 @@ async def _span(
             examples=["2026-04-01T09:00:00+09:00"],
         ),
     ] = None,
-    step: Annotated[
-        int | None,
-        Query(
-            ge=60,
-            le=_LONGEST_STEP,
-            description="length of a step, seconds, counted from midnight in Tokyo; where left out 900, "
-            "3600 or 86400, the shortest that makes no more than 1,000 steps, or the usual counting "
-            "period of the slowest counter behind the figure, if that is longer. Multiples of 300 are "
-            "made of sums that are ready, others of the observations",
-            examples=[3600],
-        ),
-    ] = None,
+    step: SeriesStep = None,
 ) -> Span:
     since, until = bounds(interval, start, end, hub.clock())
-    return Span(start=since, end=until, step=None if step is None else timedelta(seconds=step))
+    return Span(start=since, end=until, step=series_step(step))
 
 
 SpanDep = Annotated[Span, Depends(_span)]

@@ -46,7 +46,9 @@ class RejectedError(ValueError):
 
 
 def quote(value: object, limit: int = 80) -> str:
-    """Show a hostile value in a message: its repr, cut to `limit` characters."""
+    """Show a hostile value in a message: its repr, cut to `limit` characters; null and truth as in JSON."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int) and value.bit_length() > limit * 3:
         return f"an integer of {value.bit_length()} bits"
     try:

@@ -8,6 +8,8 @@ class Scope(StrEnum):
 
     COUNTS = "counts"
     """small counts that public answers suppress"""
+    METRICS = "metrics"
+    """figures of how the hub's processes fare, for Prometheus"""
     REJECTED = "rejected"
     """rejected messages with topic and payload"""
     WRITE = "write"

@@ -14,6 +14,15 @@ THINGS_FILTER = f"{_ROOT}/+"
 OBSERVATIONS_FILTER = f"{_ROOT}/+/observations"
 
 _INGESTS = "tsuji/v1/ingests"
+LEAVING_FILTER = f"{_INGESTS}/+/leaving"
+
+_LATEST = "tsuji/v1/latest"
+LATEST_FILTER = f"{_LATEST}/+/+"
+_ALERTS = "tsuji/v1/alerts"
+ALERTS_FILTER = f"{_ALERTS}/+"
+
+DROPPED = "$SYS/broker/publish/messages/dropped"
+"""Where Mosquitto says how many messages it had no room for."""
 
 _SENSORTHINGS = "v1.1"
 SENSORTHINGS_FILTERS = (f"{_SENSORTHINGS}/Observations", f"{_SENSORTHINGS}/+/Observations")
@@ -41,6 +50,19 @@ def check_thing_id(thing_id: str) -> str:
             "letter or digit",
         )
     return thing_id
+
+
+USERS_TOPIC = "$CONTROL/dynamic-security/v1"
+"""Where Mosquitto's dynamic security plugin takes commands."""
+USERS_ANSWERS_TOPIC = f"{USERS_TOPIC}/response"
+USERS_FILTER = f"{USERS_TOPIC}/#"
+RECORDED_FILTER = "#"
+"""Everything but what begins with $."""
+
+
+def topics_of_user(user: str) -> tuple[str, ...]:
+    """Topics on which a thing publishes, for a broker that puts the user's name in the place of `user`."""
+    return f"{_ROOT}/{user}", f"{_ROOT}/{user}/observations"
 
 
 def thing_topic(thing_id: str) -> str:
@@ -164,9 +186,9 @@ def parse_uplink_topic(topic: str) -> UplinkTopic:
 
 def latest_topic(thing_id: str, observed_property: str) -> str:
     """Topic on which the hub keeps the newest observation of a datastream, retained."""
-    return f"tsuji/v1/latest/{check_thing_id(thing_id)}/{observed_property}"
+    return f"{_LATEST}/{check_thing_id(thing_id)}/{observed_property}"
 
 
 def alert_topic(alert_id: str) -> str:
     """Topic on which the hub says that an alert has begun (retained while it is on) or ended."""
-    return f"tsuji/v1/alerts/{alert_id}"
+    return f"{_ALERTS}/{alert_id}"

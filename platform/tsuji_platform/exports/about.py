@@ -11,6 +11,8 @@ from tsuji_platform.store.export import Export
 STEPS: dict[str, timedelta] = {"raw": RAW, "5min": FIVE_MINUTES, "1h": HOUR, "1day": DAY}
 """What the rows may be, by the names that users give."""
 
+_OF_QUALITY = {"good": "without flags", "flagged": "with flags"}
+
 
 def about(found: Export, licence: str) -> dict[str, Any]:
     """Its metadata: time, columns with meanings, units, owners and credits.
@@ -33,6 +35,11 @@ def about(found: Export, licence: str) -> dict[str, Any]:
         "owners_of_the_things": found.owners,
         "licence": licence or "not stated: ask the owners",
     }
+    if found.quality != "all":
+        told["quality"] = (
+            f"{found.quality}: only observations {_OF_QUALITY[found.quality]} are in it, by the rules of "
+            "this version"
+        )
     if found.gate:
         told["small_counts"] = (
             f"counts of people above 0 and below {found.gate.small} are withheld: null, `suppressed`"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tsuji_platform.analytics.suppression import OPEN, Gate
 from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
-from tsuji_platform.store.export import Stream
+from tsuji_platform.store.export_choice import Stream
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 _TIME = (

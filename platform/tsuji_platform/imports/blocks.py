@@ -19,6 +19,12 @@ MAX_LINE_BYTES = 64 << 20
 STDIN = "-"
 
 _GZIP, _ZSTD, _MARK = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
+_WIDE = {  # UTF-32 first: its mark begins with that of UTF-16
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _BROKEN = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -127,9 +133,10 @@ class Lines:
         line, end, rest = data.partition(b"\n")
         if not line.strip():
             raise ImportFileError(f"{self._source.name} has nothing in its first line")
-        if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        wide = next((name for mark, name in _WIDE.items() if line.startswith(mark)), None)
+        if wide is not None:
             raise ImportFileError(
-                f"{self._source.name} is UTF-16; save it as UTF-8, for instance with iconv"
+                f"{self._source.name} is {wide}; save it as UTF-8, for instance with iconv"
             )
         self._rest = rest + self._rest
         return line.removeprefix(_MARK).rstrip(b"\r"), Place(lines=1, bytes=len(line) + len(end))

@@ -22,9 +22,13 @@ def files_of(path: Path, *, by_name: bool) -> list[Path]:
         by_name: whether only files of a folder are meant whose names say their format.
 
     Raises:
-        ImportFileError: where a folder holds nothing to import.
+        ImportFileError: where a folder holds nothing to import, or nothing can be told of the path.
     """
-    return _within(path, by_name) if str(path) != STDIN and path.is_dir() else [path]
+    try:
+        is_folder = str(path) != STDIN and path.is_dir()
+    except OSError as error:  # another's folder above it, or a name that is too long
+        raise ImportFileError(f"{path} can't be read: {error.strerror or error}") from error
+    return _within(path, by_name) if is_folder else [path]
 
 
 def _within(folder: Path, by_name: bool) -> list[Path]:

@@ -44,6 +44,8 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        if not path.is_file():  # a pipe would be waited for
+            raise ImportFileError(f"{path} is not a file")
         try:
             schema = pq.read_schema(path)
             texts = [field.name for field in schema if is_text(field.type)]

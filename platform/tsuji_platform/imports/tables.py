@@ -77,7 +77,15 @@ def layout_of(header: bytes, form: str, name: str, encoding: str = "utf-8") -> L
     wanted = FORMS[form]
     best: list[str] = []
     for delimiter in _DELIMITERS:
-        fields = [_plain(field) for field in next(csv.reader([text], delimiter=delimiter), [])]
+        try:
+            fields = [_plain(field) for field in next(csv.reader([text], delimiter=delimiter), [])]
+        except csv.Error as error:
+            if "\r" in text:
+                raise ImportFileError(
+                    f"{name}: a carriage return stands in the header: where lines end with that alone, as "
+                    "on old Macs, save the file with line feeds"
+                ) from error
+            continue  # a field of 128 KiB: another delimiter divides it
         found = {part: fields.index(column) for part, column in wanted.items() if column in fields}
         if found.keys() >= wanted.keys() - _OPTIONAL:
             twice = sorted({wanted[part] for part in found if fields.count(wanted[part]) > 1})

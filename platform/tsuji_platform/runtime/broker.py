@@ -235,7 +235,7 @@ def broker_child(program: Program, folder: Path, port: int, account: Account) ->
         death_signal=signal.SIGTERM,
         may_start=_remains(folder).are_gone,
         ready=lambda: mqtt.answers(port),
-        ready_timeout_s=30,
+        ready_timeout_s=120,
     )
 
 

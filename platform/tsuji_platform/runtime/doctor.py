@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tsuji_platform.runtime import broker, database, debian, mosquitto, mqtt, postgres
 from tsuji_platform.runtime.basics import SetupError
 from tsuji_platform.runtime.home import Instance, programs_folder
+from tsuji_platform.runtime.serving import serves
 from tsuji_platform.settings import (
     ApiSettings,
     BrokerAddress,
@@ -62,21 +63,23 @@ def examine(
     """Look at everything that `tsuji up` depends on; nothing is changed."""
     instance = Instance.locate(runtime.home)
     runs = instance.holder() is not None
+    services = database_settings.database_url is not None
     return [
         _python(),
-        _home(runtime, instance),
+        _home(runtime, instance, private=not services or broker_settings.broker_url is None),
         _disk(instance.home),
         _programs(),
         _database(database_settings, instance),
         _broker(broker_settings),
         _broker_port(broker_settings, instance, runs),
-        *_ingest_port(ingest, runs),
+        *_ingest_port(ingest, runs, services),
         _port(
             "API port",
             api.api_host,
             api.api_port,
             "TSUJI_API_PORT" if "api_port" in api.model_fields_set else None,
             runs,
+            "api" if services else "",
         ),
         _port(
             "dashboard port",
@@ -84,6 +87,7 @@ def examine(
             dashboard.dashboard_port,
             "TSUJI_DASHBOARD_PORT" if "dashboard_port" in dashboard.model_fields_set else None,
             runs,
+            "dashboard" if services else "",
         ),
     ]
 
@@ -100,11 +104,12 @@ def _python() -> Finding:
     )
 
 
-def _home(runtime: RuntimeSettings, instance: Instance) -> Finding:
+def _home(runtime: RuntimeSettings, instance: Instance, *, private: bool) -> Finding:
+    """The folder of data; where servers are named, private ones need not reach it."""
     why = "TSUJI_HOME is set" if runtime.home else f"one folder per project folder ({Path.cwd()})"
-    if instance.account.is_other:
+    if private and instance.account.is_other:
         why += f"; the private servers run as {instance.account.name or instance.account.uid}"
-    barrier = instance.account.barrier(instance.home)
+    barrier = instance.account.barrier(instance.home) if private else None
     nearest = _nearest(instance.home)
     holder = instance.holder()
     advice = ""
@@ -112,7 +117,7 @@ def _home(runtime: RuntimeSettings, instance: Instance) -> Finding:
         advice = f"the private servers cannot pass through {barrier}: set TSUJI_HOME elsewhere"
     elif not _writable(nearest):
         advice = f"{nearest} cannot be written: set TSUJI_HOME to a folder that you own"
-    elif not instance.account.name:
+    elif private and not instance.account.name:
         advice = (
             f"user {instance.account.uid} has no name and PostgreSQL needs one: add it to /etc/passwd, "
             "or set TSUJI_DATABASE_URL"
@@ -271,12 +276,13 @@ def _broker_port(settings: BrokerSettings, instance: Instance, runs: bool) -> Fi
     return Finding(what=what, chosen=f"127.0.0.1:{port}", why=why)
 
 
-def _ingest_port(settings: IngestSettings, runs: bool) -> list[Finding]:
+def _ingest_port(settings: IngestSettings, runs: bool, services: bool) -> list[Finding]:
     """That of /metrics, where it is asked for; otherwise `tsuji up` takes a free one."""
     if settings.ingest_port is None:
         return []
-    port = settings.ingest_port
-    return [_port("ingest port", settings.ingest_host, port, "TSUJI_INGEST_PORT", runs)]
+    host, port = settings.ingest_host, settings.ingest_port
+    service = "ingest" if services else ""
+    return [_port("ingest port", host, port, "TSUJI_INGEST_PORT", runs, service)]
 
 
 def _port_candidates(last: int | None, runs: bool) -> Iterator[tuple[str, str]]:
@@ -287,13 +293,20 @@ def _port_candidates(last: int | None, runs: bool) -> Iterator[tuple[str, str]]:
     yield "any free one", f"port {broker.STANDARD_PORT} is taken"
 
 
-def _port(what: str, host: str, port: int, setting: str | None, runs: bool) -> Finding:
-    """Look at a port; one that no setting asks for gives way to the next that is free."""
+def _port(
+    what: str, host: str, port: int, setting: str | None, runs: bool, service: str = ""
+) -> Finding:
+    """Look at a port; one that no setting asks for gives way to the next that is free.
+
+    Where services are run by themselves, one that has its port already is as it should be.
+    """
     chosen = f"{host}:{port}"
     if mqtt.is_free(port, host):
         return Finding(what=what, chosen=chosen, why="free")
     if runs:
         return Finding(what=what, chosen=chosen, why="in use by this instance")
+    if service and serves(service, host, port):
+        return Finding(what=what, chosen=chosen, why=f"`tsuji {service}` serves there")
     if setting is None:
         return Finding(what=what, chosen="the next free one", why=f"{chosen} is taken")
     return Finding(

@@ -2,6 +2,8 @@
 
 import socket
 
+from tsuji_platform.listening import ListenError, take
+
 _CONNECT = bytes.fromhex("10 0c 0004 4d515454 04 02 000a 0000")
 """MQTT 3.1.1, clean session, keep-alive 10 s, empty client id."""
 _CONNACK_ACCEPTED = bytes.fromhex("20 02 00 00")
@@ -36,13 +38,12 @@ def listens(port: int, host: str, timeout_s: float = 3) -> bool:
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could listen on the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as brokers do
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
+    try:
+        taken = take(host, port, ("host", "port"))
+    except ListenError:
+        return False
+    for one in taken:
+        one.close()
     return True
 
 

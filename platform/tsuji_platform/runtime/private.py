@@ -1,5 +1,7 @@
 """Private servers without a supervisor, for tests and benchmarks: a context manager around each."""
 
+import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -7,13 +9,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from tsuji_platform.runtime import broker, database, process
+from tsuji_platform.devices.folder import Places, make_folder
+from tsuji_platform.runtime import broker, database, mqtt, process
 from tsuji_platform.runtime.basics import SetupError, tail
 from tsuji_platform.runtime.cluster import Cluster
 from tsuji_platform.runtime.home import Instance
+from tsuji_platform.runtime.mosquitto import Mosquitto
 from tsuji_platform.runtime.process import Child
 
 
@@ -165,6 +170,44 @@ def private_broker(folder: Path | None = None) -> Iterator[PrivateServer]:
     log = instance.log_folder / "broker.log"
     server = PrivateServer(child, f"mqtt://127.0.0.1:{port}", log, program.description)
     yield from _run(server)
+
+
+@contextmanager
+def private_secured_broker(folder: Path) -> Iterator[tuple[PrivateServer, Places]]:
+    """Run a Mosquitto as `tsuji devices init` sets it up: with TLS for `localhost`, users and rights.
+
+    Args:
+        folder: is made, and keeps certificates, first passwords and messages.
+
+    Yields:
+        The broker, whose address is that for services, and its places.
+
+    Raises:
+        SetupError: where no such broker can be had.
+    """
+    program, _, _ = broker.find()
+    if not isinstance(program, Mosquitto) or program.plugin is None:
+        raise SetupError(f"{program.description} knows no users that are managed while it runs")
+    places = Places(
+        folder=PurePosixPath(folder / "broker"),
+        plugins=PurePosixPath(program.plugin.parent),
+        things_port=mqtt.free_port(),
+        services_port=mqtt.free_port(),
+        address="127.0.0.1",
+        user=pwd.getpwuid(os.getuid()).pw_name,
+    )
+    files = make_folder(folder, ["localhost"], places, datetime.now(UTC))
+    child = Child(
+        name="broker",
+        command=(str(program.program), "-c", str(files["configuration"])),
+        stop_timeout_s=15,
+        ready=lambda: mqtt.listens(places.services_port, "127.0.0.1"),
+        ready_timeout_s=120,
+    )
+    url = f"mqtts://localhost:{places.services_port}"
+    server = PrivateServer(child, url, folder / "broker.log", program.description)
+    for running in _run(server):
+        yield running, places
 
 
 def _run(server: PrivateServer) -> Iterator[PrivateServer]:

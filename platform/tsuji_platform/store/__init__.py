@@ -1,4 +1,8 @@
-"""The database: the only package that holds SQL."""
+"""The database: the only package that holds SQL.
+
+Those who write observations import `store.writer` or `store.retry`, and with them numpy, which takes as
+long to import as all that is here.
+"""
 
 from tsuji_platform.store.areas import Areas
 from tsuji_platform.store.cover import floor_to_step
@@ -17,9 +21,7 @@ from tsuji_platform.store.migrate import migrate, pending
 from tsuji_platform.store.quality import Quality
 from tsuji_platform.store.reader import Reader
 from tsuji_platform.store.rejected import Rejected
-from tsuji_platform.store.retry import RetryWriter
 from tsuji_platform.store.rollups import Refresher, kept_fresh
-from tsuji_platform.store.writer import Writer
 
 __all__ = [
     "Areas",
@@ -30,13 +32,11 @@ __all__ = [
     "Reader",
     "Refresher",
     "Rejected",
-    "RetryWriter",
     "RowRefusedError",
     "SchemaError",
     "StoreError",
     "TooMuchError",
     "TookTooLongError",
-    "Writer",
     "changes",
     "floor_to_step",
     "kept_fresh",

@@ -6,7 +6,7 @@ from typing import Any, Literal, LiteralString
 from psycopg import ClientCursor
 
 from tsuji_platform.store import queries
-from tsuji_platform.store.database import Database
+from tsuji_platform.store.database import Connection, Database
 
 _SQL = queries.load("counting")
 Way = Literal["estimated", "exact"]
@@ -22,7 +22,8 @@ def count(database: Database, query: LiteralString, values: Mapping[str, Any], w
         way: exact reads all rows; estimated asks the planner, which knows what was last analysed.
     """
     whole = {**values, "limit": None}
-    with database.transaction() as connection:
+
+    def read(connection: Connection) -> int:
         if way == "exact":
             found = connection.execute(_around(query, way), whole).fetchone()
             return 0 if found is None else int(found["n"])
@@ -30,6 +31,8 @@ def count(database: Database, query: LiteralString, values: Mapping[str, Any], w
         cursor.execute(_around(query, way), whole)
         told = cursor.fetchone()
         return 0 if told is None else int(told["QUERY PLAN"][0]["Plan"]["Plan Rows"])
+
+    return database.reading(read)
 
 
 def _around(query: LiteralString, way: Way) -> bytes:

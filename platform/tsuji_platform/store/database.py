@@ -1,9 +1,10 @@
 """Connections to the one database: a pool for readers, a connection of its own for each writer."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,14 +13,21 @@ from psycopg_pool import ConnectionPool
 
 from tsuji_platform.settings import check_database_address
 from tsuji_platform.store import queries
-from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.errors import AddressError, translated
 from tsuji_platform.store.records import Edition
 
 Connection = psycopg.Connection[DictRow]
+_T = TypeVar("_T")
 
-_OPTIONS = "-c timezone=UTC -c tsuji.logs_changes=on -c tsuji.marks_changes=on"
-"""The others let this version write: it logs and marks what it changes, older ones don't (migrations
-0004 and 0022)."""
+_OPTIONS = (
+    "-c timezone=UTC -c tsuji.logs_changes=on -c tsuji.marks_changes=on"
+    " -c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
+)
+"""The settings of ours let this version write: it logs and marks what it changes, older ones don't
+(migrations 0004 and 0022). The last lets it correct what lies in a columnstore: up to a thousand values
+are unpacked for each that is corrected, and by default a batch of corrections for a hundred datastreams
+is refused, however often it is tried. No limit is no danger: batches are. Databases without TimescaleDB
+take it for a setting of somebody else's."""
 _EVERY_CONNECTION: dict[str, Any] = {
     "autocommit": True,
     "row_factory": dict_row,
@@ -39,7 +47,7 @@ def check_address(url: str) -> None:
     """Refuse what is no address before any library quotes a password that stands in the wrong place.
 
     Raises:
-        StoreError: with the form that is expected.
+        AddressError: with the form that is expected.
     """
     try:
         parts = conninfo_to_dict(url)
@@ -48,7 +56,7 @@ def check_address(url: str) -> None:
     try:
         check_database_address(parts)
     except ValueError as error:
-        raise StoreError(str(error)) from None
+        raise AddressError(str(error)) from None
 
 
 def connect(url: str, application: str = "tsuji") -> Connection:
@@ -56,11 +64,41 @@ def connect(url: str, application: str = "tsuji") -> Connection:
 
     Raises:
         DatabaseAwayError: where it can't be reached.
-        StoreError: where the address is none.
+        AddressError: where the address is none.
     """
     check_address(url)
     with translated():
         return psycopg.connect(url, **_EVERY_CONNECTION, application_name=application)
+
+
+@contextmanager
+def dropped_when_interrupted(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let go of a connection that somebody's Ctrl-C leaves in the middle of an answer.
+
+    The driver asks the server to stop, but takes the beginning of a COPY for the end of that: it can't roll
+    back then, and would complain of it. The transaction ends with the connection.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.ACTIVE:
+            connection.close()
+        raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """How a pool stands.
+
+    Attributes:
+        idle: connections that nobody uses.
+        busy: connections in use.
+        waiting: callers that wait for one.
+    """
+
+    idle: int
+    busy: int
+    waiting: int
 
 
 class Database:
@@ -116,6 +154,25 @@ class Database:
         with translated(), self._connection() as connection:
             return connection.execute(query, values).fetchall()
 
+    def reading(self, read: Callable[[Connection], _T]) -> _T:
+        """Read in one transaction.
+
+        Args:
+            read: gets a connection within it; may be called several times.
+        """
+        with self.transaction() as connection:
+            return read(connection)
+
+    @property
+    def primary(self) -> "Database":
+        """What is written to, and followed as it changes."""
+        return self
+
+    @property
+    def reading_url(self) -> str:
+        """PostgreSQL address from which much may be read at once."""
+        return self.url
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold one connection for all that this thread asks within.
@@ -140,6 +197,16 @@ class Database:
             return
         with self._pool.connection() as connection:
             yield connection
+
+    def pool(self) -> Pool:
+        """How the pool stands."""
+        stats = self._pool.get_stats()
+        idle = stats.get("pool_available", 0)
+        return Pool(
+            idle=idle,
+            busy=max(0, stats.get("pool_size", 0) - idle),
+            waiting=stats.get("requests_waiting", 0),
+        )
 
     def edition(self) -> Edition:
         """What kind of database it is."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tsuji_platform.analytics.combine import step_value
+from tsuji_platform.analytics.quarters import midnight, place_of
 from tsuji_platform.analytics.suppression import OPEN, Gate
-from tsuji_platform.analytics.typical import midnight, place_of
 from tsuji_platform.contract import Aggregation
 from tsuji_platform.store.cover import floor_to_step
 from tsuji_platform.store.database import Database

@@ -12,6 +12,10 @@ class StoreError(Exception):
     """Something is wrong with the database."""
 
 
+class AddressError(StoreError):
+    """What is given as the address of a database is none."""
+
+
 class DatabaseAwayError(StoreError):
     """The database can't be reached or can't serve now; the same call may succeed later."""
 
@@ -49,6 +53,17 @@ _PRIVILEGE = "42501"
 """Rights that are missing, and PostgreSQL's name for a disk that may only be read."""
 _LIMIT = "54"
 """Class: larger than PostgreSQL can keep, whatever is tried again."""
+_UNREACHED = ("connection failed", "connection is bad", "failed to resolve")
+"""How psycopg begins what went wrong before there was a connection; such errors have no SQLSTATE."""
+_WHAT_TO_DO = (
+    ("password authentication failed", "check user and password in its address"),
+    ("no password supplied", "give the password in its address, or in the file of PGPASSFILE"),
+    ("no pg_hba.conf entry", "let this user in there, or mend its address"),
+    ("does not exist", "make that, or mend its address"),
+    ("Connection refused", "start it, or mend host and port in its address"),
+    ("failed to resolve", "mend the host in its address"),
+    ("No such file or directory", "start it, or mend the host in its address"),
+)
 _UNKNOWN_NAME = "42"
 """Class: a table, column, function or type is not what we expect; values have no part in it."""
 
@@ -86,10 +101,18 @@ def _translation(error: Exception) -> StoreError:
     if isinstance(error, psycopg.errors.QueryCanceled):
         return TookTooLongError(f"the database can't serve now: {line}")
     if isinstance(error, _TRANSIENT):
-        return DatabaseAwayError(f"the database can't serve now: {line}")
+        return DatabaseAwayError(f"the database can't serve now: {line}{_advice(line)}")
     if state.startswith(_UNKNOWN_NAME):
         return SchemaError(f"{line}; run `tsuji migrate`")
     return StoreError(line)
+
+
+def _advice(line: str) -> str:
+    """What to do about a connection that was not made, where that can be told."""
+    if not line.startswith(_UNREACHED):
+        return ""
+    advice = next((advice for sign, advice in _WHAT_TO_DO if sign in line), None)
+    return f"; {advice} (TSUJI_DATABASE_URL)" if advice else ""
 
 
 def _line(error: Exception) -> str:

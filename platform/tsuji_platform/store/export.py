@@ -7,23 +7,30 @@ date first, and read only from a moment at which nothing that was asked for wait
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from itertools import islice
 from time import monotonic, sleep
 from typing import Any, LiteralString
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
-from tsuji_platform.analytics.suppression import OPEN, Gate
-from tsuji_platform.contract.rejection import quote
 from tsuji_platform.store import queries
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, ORIGIN, RAW, ceiling, floor_to_step
-from tsuji_platform.store.database import Connection, connect
+from tsuji_platform.store.database import Connection, connect, dropped_when_interrupted
 from tsuji_platform.store.errors import ConflictError, StoreError, translated
-from tsuji_platform.store.horizon import drops, horizons, see_one_moment
+from tsuji_platform.store.export_choice import (
+    BehindError,
+    Choice,
+    Share,
+    Stream,
+    TakenError,
+    chosen_streams,
+)
+from tsuji_platform.store.history_plan import DIRECTIONS
+from tsuji_platform.store.horizon import Horizons, drops, horizons, see_one_moment
+from tsuji_platform.store.quality import judging
 from tsuji_platform.store.rollups import Refresher
 
 WIDTHS = (RAW, FIVE_MINUTES, HOUR, DAY)
@@ -34,63 +41,15 @@ _TABLES: dict[timedelta, LiteralString] = {
     DAY: "rollup_day",
 }
 _ROWS_AT_ONCE = 100_000
+_JUDGED_AT_ONCE = 64
+"""Datastreams of a day that are judged together: what that takes fits into the database's memory."""
 _HEADER, _TRAILER = 19, b"\xff\xff"
 _EPOCHS_APART_US = 946_684_800_000_000
 """From 1970 to 2000, from which PostgreSQL counts."""
 _REFRESH_WITHIN_S = 60.0
+_CANCELLED_WITHIN_S = 5.0
 _LOOK_EVERY_S = 1.0
 """Whether what is asked for is up to date, though other things need not be."""
-
-
-class ExportError(StoreError):
-    """What was asked for can't be exported; the message says what to ask for instead.
-
-    Attributes:
-        unknown: of what kind the name is that is not known; empty where it is something else.
-    """
-
-    unknown: str = ""
-
-
-class BehindError(ExportError):
-    """Rollups of the time that is asked for are not complete yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What to export: all that meets every condition that is not empty.
-
-    Attributes:
-        width: of the rollup's buckets; `RAW` for observations.
-        start: aware, not included; None for the beginning.
-        end: aware, included; None for now.
-        area_set: things that stand in any of its areas.
-        areas: codes; only in these areas of `area_set`.
-        things: ids.
-        observed_properties: ids.
-        is_nothing: whether it is known that nothing meets the conditions.
-        gate: withholds small counts.
-    """
-
-    width: timedelta = RAW
-    start: datetime | None = None
-    end: datetime | None = None
-    area_set: str | None = None
-    areas: Sequence[str] = ()
-    things: Sequence[str] = ()
-    observed_properties: Sequence[str] = ()
-    is_nothing: bool = False
-    gate: Gate = OPEN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """A datastream; counts of it above 0 and below `small_below` are withheld."""
-
-    datastream_id: int
-    thing_id: str
-    observed_property: str
-    small_below: float = 0.0
 
 
 class Export:
@@ -98,6 +57,7 @@ class Export:
 
     Attributes:
         width: as asked for.
+        quality: likewise.
         streams: the chosen datastreams, by key.
         owners: of their things.
         area_credit: source and licence of the area set, if one was asked for.
@@ -115,8 +75,9 @@ class Export:
             choice.area_set or choice.things or choice.observed_properties or choice.is_nothing
         )
         self.width = choice.width
+        self.quality = choice.quality
         self.gate = choice.gate
-        self.streams, self.owners = _streams(connection, choice)
+        self.streams, self.owners = chosen_streams(connection, choice)
         self.area_credit: tuple[str, str] | None = None
         if choice.area_set:
             row = _one(connection, "area_credit", {"area_set": choice.area_set})
@@ -127,7 +88,7 @@ class Export:
         self.end = floor_to_step(end, choice.width) if choice.width else end
         self.start = choice.start or datetime(1970, 1, 1, tzinfo=self.end.tzinfo)
         kept = horizons(connection)
-        self.kept_since = kept[choice.width].since if choice.width in kept else None
+        self.kept_since = self._kept_since(kept)
         self._kept_from = self.start  # whole buckets of observations are kept from then on
         if self.width:
             raw = kept.get(RAW)
@@ -138,8 +99,20 @@ class Export:
             self.start = self.kept_since
         else:
             self.kept_since = None
-        self.pending = bool(self.width) and _one(connection, "pending", self._asked())["pending"]
+        self.pending = (
+            bool(self.width)
+            and self.quality == "all"
+            and _one(connection, "pending", self._asked())["pending"]
+        )
         self.days = self._days()
+
+    def _kept_since(self, kept: Horizons) -> datetime | None:
+        if self.quality == "all":
+            return kept[self.width].since if self.width in kept else None
+        if RAW not in kept:
+            return None
+        since = kept[RAW].since
+        return ceiling(since, self.width) if self.width else since
 
     def _asked(self) -> dict[str, Any]:
         return {
@@ -151,16 +124,28 @@ class Export:
     def _days(self) -> Sequence[date]:
         if self.start >= self.end or not self.streams:
             return ()
-        extent = _one(self._connection, f"extent_{_seconds(self.width)}", self._asked())
-        if self.width and self._counted():  # locks the observations, too, that sums are made of
-            _one(self._connection, "extent_0", self._asked())
-        if extent["first"] is None:
+        if self.width and self.quality != "all":
+            first, last = self._extent_of_observations()
+        else:
+            extent = _one(self._connection, f"extent_{_seconds(self.width)}", self._asked())
+            first, last = extent["first"], extent["last"]
+            if self.width and self._counted():  # locks the observations, too, that sums are made of
+                _one(self._connection, "extent_0", self._asked())
+        if first is None or last is None:
             return ()
-        self.start = max(self.start, extent["first"] - timedelta(microseconds=1))
-        self.end = min(self.end, extent["last"])
-        first, last = ceiling(extent["first"], DAY), ceiling(extent["last"], DAY)
+        self.start = max(self.start, first - timedelta(microseconds=1))
+        self.end = min(self.end, last)
+        first, last = ceiling(first, DAY), ceiling(last, DAY)
         count = (last - first) // DAY + 1
         return [_day_that_ends(first) + n * DAY for n in range(count)]
+
+    def _extent_of_observations(self) -> tuple[datetime | None, datetime | None]:
+        """The ends of the first and of the last bucket that observations of this time lie in."""
+        asked = self._asked() | {"start": floor_to_step(self.start, self.width)}
+        extent = _one(self._connection, "extent_0", asked)
+        if extent["first"] is None:
+            return None, None
+        return ceiling(extent["first"], self.width), ceiling(extent["last"], self.width)
 
     def _counted(self) -> list[Stream]:
         """The datastreams of which small counts are withheld."""
@@ -183,24 +168,42 @@ class Export:
                 self._reading.close()
 
     def _rows(self, day: date) -> Generator[NDArray[Any], None, None]:
+        for query, values in self._questions(day):
+            yield from self._copied(query, values)
+
+    def _questions(self, day: date) -> Iterator[tuple[LiteralString, dict[str, Any]]]:
+        """What is asked for a day's rows, one after the other."""
         end = _end_of(day)
-        values: dict[str, Any] = {
-            "start": max(self.start, end - DAY),
-            "end": min(self.end, end),
-            "datastream_ids": None if self._all else [one.datastream_id for one in self.streams],
+        values: dict[str, Any] = {"start": max(self.start, end - DAY), "end": min(self.end, end)}
+        of_sums = {
+            "first": floor_to_step(values["start"], self.width) if self.width else None,
+            "step": self.width,
+            "origin": ORIGIN,
         }
-        query = _SQL[f"copy_{_seconds(self.width)}"]
+        if self.quality != "all":
+            query = _SQL["copy_judged_sums" if self.width else "copy_judged"]
+            values |= of_sums | judging(self.quality)
+            for first in range(0, len(self.streams), _JUDGED_AT_ONCE):
+                some = self.streams[first : first + _JUDGED_AT_ONCE]
+                yield query, values | _of_streams(some)
+            return
+        every = [one.datastream_id for one in self.streams]
+        values["datastream_ids"] = None if self._all else every
         counted = self._counted() if self.width else []
         if counted:
             query = _SQL["copy_told"].replace("rollup_5min", _TABLES[self.width])
-            values |= {
+            values |= of_sums | {
                 "counted": [one.datastream_id for one in counted],
                 "small_below": [one.small_below for one in counted],
-                "first": floor_to_step(values["start"], self.width),
                 "kept": self._kept_from,
-                "step": self.width,
-                "origin": ORIGIN,
             }
+            yield query, values
+        else:
+            yield _SQL[f"copy_{_seconds(self.width)}"], values
+
+    def _copied(
+        self, query: LiteralString, values: Mapping[str, Any]
+    ) -> Generator[NDArray[Any], None, None]:
         layout = np.dtype(_layout(self.width))
         with translated(), self._connection.cursor() as cursor, cursor.copy(query, values) as copy:
             chunks = iter(copy)
@@ -215,6 +218,11 @@ class Export:
             if buffer != _TRAILER:
                 raise StoreError("the database's answer ended in the middle of a row")
 
+    def cancel(self) -> None:
+        """Break off what another thread is reading: its next row is an error."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=_CANCELLED_WITHIN_S)
+
 
 @contextmanager
 def exporting(
@@ -224,6 +232,7 @@ def exporting(
     *,
     patience_s: float = _REFRESH_WITHIN_S,
     only_read: bool = False,
+    share: Share | None = None,
 ) -> Iterator[Export]:
     """Choose what to export, as it is now; rollups are brought up to date before.
 
@@ -233,8 +242,10 @@ def exporting(
         waiting: told, once, for what and how long at the most, where that takes its time.
         patience_s: how long at the most.
         only_read: leave it to others to bring rollups up to date, and wait for them.
+        share: of whom it is one of a few; None where nobody counts.
 
     Raises:
+        TakenError: whose it is has as many as one may have.
         ExportError: there is no such thing, area or observed property, or rollups stay behind.
         DatabaseAwayError: where the database can't be reached.
         ConflictError: chunks are dropped all the time.
@@ -242,8 +253,14 @@ def exporting(
     deadline, told = monotonic() + patience_s, False
     with connect(url, "tsuji export") as connection:
         while True:
-            with translated(), connection.transaction():
+            with (
+                translated(),
+                connection.transaction(),
+                dropped_when_interrupted(connection),
+            ):
                 see_one_moment(connection)
+                if share is not None and not _is_one_of(connection, share):
+                    raise TakenError(f"{share.at_once} exports are under way for {share.holder}")
                 before = drops(connection)
                 export = Export(connection, choice)
                 if not export.pending and _are_all_there(url, before):
@@ -271,6 +288,12 @@ def exporting(
                 _bring_up_to_date(url, min(deadline, monotonic() + _LOOK_EVERY_S))
 
 
+def _is_one_of(connection: Connection, share: Share) -> bool:
+    """Take one of the places of a share, which is free again when the transaction ends, however it does."""
+    asked = {"holder": share.holder, "places": share.at_once}
+    return bool(_one(connection, "place", asked)["is_mine"])
+
+
 def _are_all_there(url: str, drops_before: int | None) -> bool:
     """Whether no chunk was dropped since a moment (see `horizon`).
 
@@ -292,44 +315,13 @@ def _bring_up_to_date(url: str, until: float) -> None:
         refresher.close()
 
 
-def _streams(connection: Connection, choice: Choice) -> tuple[list[Stream], list[str]]:
-    if choice.areas and not choice.area_set:
-        raise ExportError(
-            f"area {quote(choice.areas[0])} needs the area set that it belongs to (--area-set)"
-        )
-    if choice.is_nothing:
-        return [], []
-    for kind, wanted, query in (
-        ("area set", [choice.area_set] if choice.area_set else [], "area_set_ids"),
-        ("area", choice.areas, "area_codes"),
-        ("thing", choice.things, "thing_ids"),
-        ("observed property", choice.observed_properties, "property_ids"),
-    ):
-        if wanted:
-            known = connection.execute(_SQL[query], {"area_set": choice.area_set}).fetchall()
-            _check(kind, wanted, [row["name"] for row in known])
-    asked = {
-        "things": list(choice.things) or None,
-        "properties": list(choice.observed_properties) or None,
-        "area_set": choice.area_set or None,
-        "areas": list(choice.areas) or None,
-        **choice.gate.parameters(),
+def _of_streams(streams: Sequence[Stream]) -> dict[str, Any]:
+    properties = {one.datastream_id: one.observed_property for one in streams}
+    return {
+        "datastream_ids": list(properties),
+        "small_below": [one.small_below for one in streams],
+        "directions": [key for key, name in properties.items() if name in DIRECTIONS],
     }
-    rows = connection.execute(_SQL["streams"], asked).fetchall()
-    owners = sorted({row.pop("owner") for row in rows} - {""})
-    return [Stream(**row) for row in rows], owners
-
-
-def _check(kind: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    there_are = set(known)
-    for name in wanted:
-        if name not in there_are:
-            near = get_close_matches(name, known, n=3, cutoff=0.5)
-            there = ", ".join(near or sorted(known)[:5]) or "none"
-            hint = "did you mean" if near else "there are, for example," if known else "there is"
-            error = ExportError(f"there is no {kind} {quote(name)}; {hint} {there}")
-            error.unknown = kind
-            raise error
 
 
 def _one(connection: Connection, query: str, values: Mapping[str, Any]) -> dict[str, Any]:

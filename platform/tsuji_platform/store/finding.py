@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from tsuji_platform.analytics.suppression import OPEN, Gate, withholds
@@ -50,6 +50,23 @@ class DatastreamRow:
     suppressed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What is measured, where and when.
+
+    Attributes:
+        observed_property: what.
+        bbox: of the things that measure it: west, south, east, north, degrees.
+        first_day: day in Tokyo on which the first value ends that there is.
+        last_day: and the newest.
+    """
+
+    observed_property: str
+    bbox: tuple[float, float, float, float]
+    first_day: date
+    last_day: date
+
+
 class Finding:
     """Finds things and datastreams of one database.
 
@@ -61,6 +78,18 @@ class Finding:
     def __init__(self, database: Database, gate: Gate = OPEN) -> None:
         self._database = database
         self._gate = gate
+
+    def observed(self) -> dict[str, Observed]:
+        """What things measure now, where, and from which day to which, by observed property."""
+        return {
+            row["observed_property"]: Observed(
+                observed_property=row["observed_property"],
+                bbox=(row["west"], row["south"], row["east"], row["north"]),
+                first_day=row["first_day"],
+                last_day=row["last_day"],
+            )
+            for row in self._database.rows(_SQL["observed"])
+        }
 
     def things(self, wanted: ThingFilter) -> list[str]:
         """Ids of the things that are wanted, in order."""
@@ -77,6 +106,10 @@ class Finding:
             "observed_properties": list(wanted.observed_properties) or None,
         }
         return [row["thing_id"] for row in self._database.rows(_SQL["chosen_things"], values)]
+
+    def has_thing(self, thing_id: str) -> bool:
+        """Whether there is a thing of this id."""
+        return bool(self._database.rows(_SQL["has_thing"], {"thing_id": thing_id}))
 
     def thing_ids(self) -> list[str]:
         """Of all things."""
@@ -114,18 +147,32 @@ class Finding:
     ) -> list[DatastreamRow]:
         """One page of the datastreams that things list, by thing and observed property."""
         after_thing, after_property = after or (None, None)
-        rows = self._database.rows(
-            _SQL["datastreams"],
-            {
-                "limit": limit,
-                "after_thing": after_thing,
-                "after_property": after_property,
-                "thing_ids": None if thing_ids is None else list(thing_ids),
-                "observed_properties": list(observed_properties) or None,
-                **self._gate.parameters(),
-            },
-        )
-        return [_datastream(row) for row in rows]
+        asked = self._of_datastreams(thing_ids, observed_properties) | {
+            "limit": limit,
+            "after_thing": after_thing,
+            "after_property": after_property,
+        }
+        return [_datastream(row) for row in self._database.rows(_SQL["datastreams"], asked)]
+
+    def count_datastreams(
+        self,
+        way: Way,
+        thing_ids: Sequence[str] | None = None,
+        observed_properties: Sequence[str] = (),
+    ) -> int:
+        """How many datastreams things list."""
+        asked = self._of_datastreams(thing_ids, observed_properties)
+        nowhere = {"after_thing": None, "after_property": None}
+        return count(self._database, _SQL["datastreams"], asked | nowhere, way)
+
+    def _of_datastreams(
+        self, thing_ids: Sequence[str] | None, observed_properties: Sequence[str]
+    ) -> dict[str, Any]:
+        return {
+            "thing_ids": None if thing_ids is None else list(thing_ids),
+            "observed_properties": list(observed_properties) or None,
+            **self._gate.parameters(),
+        }
 
 
 def _datastream(row: dict[str, Any]) -> DatastreamRow:

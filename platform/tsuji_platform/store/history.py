@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from psycopg.rows import DictRow
+
 from tsuji_platform.analytics.gaps import Evidence, Span
 from tsuji_platform.analytics.readings import Combined, Step
 from tsuji_platform.analytics.suppression import COUNTS, OPEN, Gate
@@ -22,7 +24,8 @@ from tsuji_platform.store.database import Connection, Database
 from tsuji_platform.store.history_combined import combined_of, periods_of
 from tsuji_platform.store.history_parts import steps_of_plan
 from tsuji_platform.store.history_plan import plan
-from tsuji_platform.store.horizon import at_one_moment, horizons, kept_since
+from tsuji_platform.store.horizon import Horizons, at_one_moment, horizons, kept_since
+from tsuji_platform.store.quality import Wanted
 
 _SQL = queries.load("history")
 _MIN, _MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -47,6 +50,7 @@ class History:
         start: datetime,
         end: datetime,
         step: timedelta,
+        quality: Wanted = "all",
     ) -> list[Step]:
         """Observations with start < phenomenon time ≤ end combined into steps, in order of time.
 
@@ -57,10 +61,11 @@ class History:
             end: aware.
             step: of any length; multiples of five minutes, of an hour and of a day are the cheaper,
                 the longer. Steps are counted from midnight in Tokyo; empty ones are left out.
+            quality: only of the observations that are flagged, or are not.
         """
         asked = thing_ids, observed_properties, start, end, step
         return at_one_moment(
-            self._database, lambda connection: steps_of(connection, *asked, self._gate)
+            self._database, lambda connection: steps_of(connection, *asked, self._gate, quality)
         )
 
     def combined(
@@ -125,13 +130,17 @@ class History:
             "step": step,
             "origin": ORIGIN,
         }
-        with self._database.transaction() as connection:
-            existed = [
-                Span(start=_began(row), end=_MAX if row["declared"] else row["last_time"] or _MIN)
-                for row in connection.execute(_SQL["presence"], asked)
-            ]
+
+        def read(connection: Connection) -> tuple[list[DictRow], DictRow, Horizons]:
+            presence = connection.execute(_SQL["presence"], asked).fetchall()
             (row,) = connection.execute(_SQL["refused"], asked).fetchall()
-            kept = horizons(connection)
+            return presence, row, horizons(connection)
+
+        presence, row, kept = self._database.reading(read)
+        existed = [
+            Span(start=_began(it), end=_MAX if it["declared"] else it["last_time"] or _MIN)
+            for it in presence
+        ]
         refused = [Span(start=it.lower, end=it.upper) for it in row["steps"] or ()]
         made_of = step
         if (
@@ -158,7 +167,8 @@ def steps_of(
     end: datetime,
     step: timedelta,
     gate: Gate = OPEN,
+    quality: Wanted = "all",
 ) -> list[Step]:
     """As `History.steps`, within a transaction that sees one moment."""
-    asked = plan(connection, thing_ids, observed_properties, start, end, step, gate)
+    asked = plan(connection, thing_ids, observed_properties, start, end, step, gate, quality)
     return steps_of_plan(connection, asked, asked.pieces)

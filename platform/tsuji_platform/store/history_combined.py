@@ -20,7 +20,8 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.cover import DAY, FIVE_MINUTES, HOUR, RAW, ceiling, floor_to_step
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.history_parts import steps_of_plan
-from tsuji_platform.store.history_plan import Plan, StreamPiece
+from tsuji_platform.store.history_pieces import StreamPiece
+from tsuji_platform.store.history_plan import DIRECTIONS, Plan
 
 _SQL = queries.load("history_combined")
 _TABLES: dict[timedelta, LiteralString] = {
@@ -65,11 +66,23 @@ def _whole(
 ) -> Iterator[Combined]:
     """What is added up in the database: pieces of whole steps."""
     for width, pieces in by_width.items():
+        counted, others = plan.counted(width, pieces)
         query = _SQL["steps_raw"]
-        if width != RAW:
-            query = _SQL["whole_steps" if width == plan.step else "longer_steps"]
-        for row in _rows(connection, _of_width(query, width), plan, pieces):
-            yield Combined(*row)
+        if width != RAW and width != plan.step:
+            query = _SQL["longer_steps"]
+        elif width != RAW:
+            query = _SQL["plain_steps" if _are_plain(plan, others) else "whole_steps"]
+        query = _of_width(query, width)
+        told = _SQL["told_steps"].replace("rollup_hour", _TABLES.get(width, ""))
+        for asked, its in ((query, others), (told, counted)):
+            for row in _rows(connection, asked, plan, its) if its else ():
+                yield Combined(*row)
+
+
+def _are_plain(plan: Plan, pieces: Sequence[StreamPiece]) -> bool:
+    """Whether these are no directions, and nothing of them is withheld."""
+    keys = {key for key, _, _ in pieces}
+    return not any(plan.small_below[key] or plan.names[key][1] in DIRECTIONS for key in keys)
 
 
 def _apart(

@@ -302,7 +302,9 @@ class HistoryRetention:
         chunks = rows = 0
         if by_chunks:
             values = {"name": level.table, "until": until}
-            chunks = len(connection.execute(_SQL["drop_chunks"], values).fetchall())
+            is_ours = _one(connection, "owns", {"name": level.table})["mine"]
+            drop = _SQL["drop_chunks" if is_ours else "have_chunks_dropped"]
+            chunks = len(connection.execute(drop, values).fetchall())
             connection.execute(_SQL[f"delete_rest_{_seconds(width)}"], {"until": until})
         else:
             rows = connection.execute(_SQL[f"delete_{_seconds(width)}"], {"until": until}).rowcount

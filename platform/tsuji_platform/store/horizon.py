@@ -63,11 +63,13 @@ def at_one_moment(database: Database, read: Callable[[Connection], _T]) -> _T:
     Raises:
         ConflictError: something was dropped each time.
     """
+
+    def one_moment(connection: Connection) -> tuple[int | None, _T]:
+        see_one_moment(connection)
+        return drops(connection), read(connection)
+
     for _ in range(_TRIES):
-        with database.transaction() as connection:
-            see_one_moment(connection)
-            before = drops(connection)
-            found = read(connection)
+        before, found = database.reading(one_moment)
         (after,) = database.rows(_SQL["drops"])
         if after["drops"] == before:
             return found

@@ -18,13 +18,11 @@ from tsuji_platform.store.columns import Settled
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.errors import StoreError, translated
 from tsuji_platform.store.put import copy_stage
-from tsuji_platform.store.records import Received, Tally
+from tsuji_platform.store.records import IMPORT_ID, Received, Tally
 from tsuji_platform.store.writer import Writer
 
 _SQL = queries.load("imports")
 _WRITING = queries.load("writing")
-INGEST_ID = "import"
-"""Under which name imported values are counted, beside those of the ingests."""
 _CLAIM_WITHIN_S = 10.0
 """So long the database may need to notice that a process is dead."""
 _LOOK_EVERY_S = 0.2
@@ -88,7 +86,7 @@ class ImportWriter(Writer):
     """The importer's way into the database; used by one thread at a time."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, INGEST_ID)
+        super().__init__(url, IMPORT_ID)
         self._name = (
             f"tsuji import, process {os.getpid()} on {socket.gethostname()[:20]} ({token_hex(3)})"
         )

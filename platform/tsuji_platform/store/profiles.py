@@ -2,81 +2,38 @@
 
 A day's profile is wanted only once the day is over, so nothing is made while observations come in: the
 refresher of the rollups notes which days have changed, in the transaction that changes them, and makes
-the finished ones later, under the same lock and from its own five-minute buckets. What it has not made
-yet is read from those buckets, and what the log of changes names from the observations, so answers are
-right at any moment (why that is so, `rollups` says).
+the finished ones later (`finished_days`), under the same lock and from its own five-minute buckets. What
+it has not made yet is read from those buckets, and what the log of changes names from the observations,
+so answers are right at any moment (why that is so, `rollups` says).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
+from tsuji_platform.analytics.quarters import PROFILED, QUARTER, QUARTERS, midnight
 from tsuji_platform.analytics.suppression import OPEN, Gate
-from tsuji_platform.analytics.typical import PROFILED, QUARTER, QUARTERS, Floats, midnight
-from tsuji_platform.contract import OBSERVED_PROPERTIES, Aggregation
+from tsuji_platform.analytics.typical import Floats
 from tsuji_platform.store import queries
-from tsuji_platform.store.changed import Run, bucket_of
+from tsuji_platform.store.changed import bucket_of
 from tsuji_platform.store.cover import FIVE_MINUTES, RAW, moment
 from tsuji_platform.store.database import Connection, Database
+from tsuji_platform.store.finished_days import DAY, Key, asked
 from tsuji_platform.store.horizon import Horizons, at_one_moment, horizons
+from tsuji_platform.store.number_arrays import as_numpy
 
 _SQL = queries.load("profiles")
 _HISTORY = queries.load("history")
-_KINDS = {
-    "maxima": [p.id for p in OBSERVED_PROPERTIES.values() if p.aggregation is Aggregation.MAXIMUM],
-    "counts": [p.id for p in OBSERVED_PROPERTIES.values() if p.is_count],
-}
-_DAY = timedelta(days=1)
 
 Stream = tuple[str, str]
 """A thing's id and an observed property."""
-Key = tuple[int, date]
-"""A datastream and a Tokyo day."""
-
-
-def note_stale(connection: Connection, days: Iterable[Run]) -> None:
-    """Say which days have changed; to be called in the transaction that changes their buckets.
-
-    Args:
-        connection: of the refresher.
-        days: runs of days, numbered as the rollups number them: n ends n days after 1970-01-01 began
-            in Tokyo.
-    """
-    ids, firsts, lasts = (list(column) for column in zip(*days, strict=True))
-    values = {"datastream_ids": ids, "firsts": firsts, "lasts": lasts, "profiled": list(PROFILED)}
-    connection.execute(_SQL["note_stale"], values)
-
-
-def make_profiles(connection: Connection, limit: int) -> int:
-    """Make some finished days anew that have changed; to be called under the refresher's lock.
-
-    Returns:
-        How many were made.
-    """
-    rows = connection.execute(_SQL["take_stale"], {"limit": limit}).fetchall()
-    if rows:
-        values = _asked([(row["datastream_id"], row["day"]) for row in rows])
-        connection.execute(_SQL["make_profiles"], values)
-        connection.execute(_SQL["forget_profiles"], values)
-    return len(rows)
-
-
-def _asked(keys: Sequence[Key]) -> dict[str, Any]:
-    days = [day for _, day in keys]
-    return {
-        "datastream_ids": [datastream_id for datastream_id, _ in keys],
-        "days": days,
-        # the outer bounds are constants, so that chunks beyond them are not even planned for
-        "start": midnight(min(days)),
-        "end": midnight(max(days)) + _DAY,
-        **_KINDS,
-    }
 
 
 class Profiles:
@@ -137,35 +94,44 @@ class Profiles:
         thing_ids: Sequence[str],
         observed_properties: Sequence[str],
         days: Sequence[date],
-        last: int,
+        lasts: range,
         width: int,
     ) -> dict[Stream, Floats]:
-        """The sum of some quarter hours of some days, of datastreams that count; made for many of them.
+        """Sums of some quarter hours of some days, of datastreams that count; made for many of them.
 
         Args:
             thing_ids: whose.
             observed_properties: of what.
             days: Tokyo days.
-            last: number of the last quarter hour.
-            width: how many end with it, 4 at the most; the first may lie on the day before.
+            lasts: the number of the last quarter hour of each sum, one after the other.
+            width: how many each sum is of; the first may lie on the day before.
 
         Returns:
-            Arrays of shape (2, days): totals, and the seconds that they cover.
+            Arrays of shape (2, sums, days): totals, and the seconds that they cover.
         """
         if not days or not thing_ids:
             return {}
-        first = last - width + 1
+        first, last = lasts[0] - width + 1, lasts[-1]
         pieces = [(list(days), max(first, 1), last)]
         if first < 1:
-            pieces.append(([day - _DAY for day in days], QUARTERS + first, QUARTERS))
+            before = [day - DAY for day in days]
+            pieces.insert(0, (before, QUARTERS + first, QUARTERS))
 
         def read(connection: Connection) -> dict[Stream, Floats]:
-            found: dict[Stream, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
+            found: dict[Stream, Floats] = defaultdict(
+                lambda: np.zeros((2, last - first + 1, len(days)))
+            )
+            place = 0
             for its_days, start, end in pieces:
                 known = _known(connection, thing_ids, observed_properties, its_days, self._gate)
-                for key, values in _sums(connection, known, its_days, start, end).items():
-                    found[known.names[key]] += values
-            return dict(found)
+                quarters = _quarters(connection, known, its_days, start, end)
+                for key, values in quarters.items():
+                    found[known.names[key]][:, place : place + end - start + 1] = values
+                place += end - start + 1
+            if not found:
+                return {}
+            sums = sliding_window_view(np.array(list(found.values())), width, axis=2).sum(axis=-1)
+            return dict(zip(found, sums, strict=True))
 
         return at_one_moment(self._database, read)
 
@@ -196,7 +162,7 @@ class _Known:
         """Those days, each of them even if nothing is left of it: datastream, day, totals, weights."""
         for query, keys in (("profiles_5min", self.buckets), ("profiles_raw", self.changed)):
             if keys:
-                values = _asked(sorted(keys)) | {"first": first, "last": last}
+                values = asked(sorted(keys)) | {"first": first, "last": last}
                 yield from cursor.execute(_SQL[query], values)
 
 
@@ -213,7 +179,7 @@ def _known(
             "thing_ids": list(thing_ids),
             "observed_properties": [name for name in observed_properties if name in PROFILED],
             "first_bucket": bucket_of(midnight(min(days))),
-            "last_bucket": bucket_of(midnight(max(days)) + _DAY),
+            "last_bucket": bucket_of(midnight(max(days)) + DAY),
             **gate.parameters(),
         },
     ).fetchall()
@@ -240,31 +206,36 @@ def _known(
     )
 
 
-def _sums(
+def _quarters(
     connection: Connection, known: _Known, days: Sequence[date], first: int, last: int
 ) -> dict[int, Floats]:
-    """Quarter hours `first` to `last`, four at the most, of some days added up, by datastream."""
-    found: dict[int, Floats] = defaultdict(lambda: np.zeros((2, len(days))))
+    """Quarter hours `first` to `last` of some days, by datastream: totals and weights, 0 where there is none.
+
+    Returns:
+        Arrays of shape (2, quarter hours, days).
+    """
     places = {day: place for place, day in enumerate(days)}
-    numbers = [number if number <= last else None for number in range(first, first + 4)]
-    first_day = min(days)
+    first_day, length = min(days), last - first + 1
     place_of = np.zeros((max(days) - first_day).days + 1, dtype=np.intp)
     place_of[[(day - first_day).days for day in days]] = range(len(days))
-    asked = {
-        **known.asked,
-        "first_day": first_day,
-        **dict(zip(("first", "second", "third", "fourth"), numbers, strict=True)),
-    }
+    asked = {**known.asked, "first_day": first_day, "first": first, "last": last}
+    found: dict[int, Floats] = defaultdict(lambda: np.zeros((2, length, len(days))))
     with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        for datastream_id, its_days, totals, weights in cursor.execute(
-            _SQL["profile_sums"], asked
-        ).fetchall():
-            found[datastream_id][:, place_of[its_days]] = totals, weights
+        as_numpy(cursor)
+        row = cursor.execute(_SQL["profile_columns"], asked).fetchone()
+        if row is not None and row[0] is not None:
+            ids, its_days, *both = row
+            keys, rows = np.unique(ids, return_inverse=True)
+            kept = np.zeros((len(keys), 2, length, len(days)))
+            for column, values in enumerate(both):
+                kept[rows, column, :, place_of[its_days]] = values
+            found.update(zip(keys.tolist(), kept, strict=True))
+    with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         for datastream_id, day, totals, weights in known.anew(cursor, first, last):
             quarters = np.array([totals, weights], dtype=np.float64)
-            found[datastream_id][:, places[day]] = np.nansum(quarters, axis=1)
-        for key, day, _ in _withheld(cursor, known, days, first, last):
-            found[key][0, places[day]] = np.inf
+            found[datastream_id][:, :, places[day]] = np.nan_to_num(quarters)
+        for key, day, number in _withheld(cursor, known, days, first, last):
+            found[key][0, number - first, places[day]] = np.inf
     return found
 
 
@@ -321,5 +292,5 @@ def _changed(row: Mapping[str, Any], days: Sequence[date]) -> list[Key]:
         for run in row["buckets"] or ()
         for day in days
         # moments between the ends of two buckets belong to the second
-        if moment(run.lower - 1) < midnight(day) + _DAY and moment(run.upper - 1) > midnight(day)
+        if moment(run.lower - 1) < midnight(day) + DAY and moment(run.upper - 1) > midnight(day)
     ]

@@ -77,7 +77,7 @@ class Quality:
     ) -> None:
         self._database = database
         self._gate = gate
-        self._rules = Jsonb([_columns(rule) for rule in rules.values()])
+        self._rules = _table(rules)
 
     def observations(
         self,
@@ -169,6 +169,15 @@ class Quality:
             },
         )
         return {(row["thing_id"], row["observed_property"]): row["since"] for row in rows}
+
+
+def _table(rules: Mapping[str, QualityRule]) -> Jsonb:
+    return Jsonb([_columns(rule) for rule in rules.values()])
+
+
+def judging(wanted: Wanted, rules: Mapping[str, QualityRule] = QUALITY_RULES) -> dict[str, Any]:
+    """For queries that pick observations by their flags."""
+    return {"rules": _table(rules), "compared": COMPARED, "flagged": wanted == "flagged"}
 
 
 def _columns(rule: QualityRule) -> dict[str, Any]:

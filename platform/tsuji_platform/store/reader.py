@@ -14,6 +14,7 @@ from tsuji_platform.store.database import Database
 from tsuji_platform.store.history import History
 from tsuji_platform.store.history_moment import Moment, moment_of, reading_of
 from tsuji_platform.store.horizon import Horizons, horizons
+from tsuji_platform.store.quality import Wanted
 from tsuji_platform.store.records import (
     Counters,
     IngestRow,
@@ -125,9 +126,10 @@ class Reader:
         start: datetime,
         end: datetime,
         step: timedelta,
+        quality: Wanted = "all",
     ) -> list[Step]:
-        """Observations combined into steps, those without any left out."""
-        return self._history.steps(thing_ids, observed_properties, start, end, step)
+        """Observations combined into steps, those without any left out, see `History.steps`."""
+        return self._history.steps(thing_ids, observed_properties, start, end, step, quality)
 
     def combined(
         self,
@@ -163,8 +165,7 @@ class Reader:
 
     def horizons(self) -> Horizons:
         """What is kept no longer."""
-        with self._database.transaction() as connection:
-            return horizons(connection)
+        return self._database.reading(horizons)
 
     def counters(self) -> Counters:
         """What all ingests together have done, and what those of the last day hold."""

@@ -9,6 +9,9 @@ import msgspec
 
 from tsuji_platform.contract import Observation, Rejection, Thing
 
+IMPORT_ID = "import"
+"""Under which name imported values are counted, beside those of the ingests."""
+
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
     """One message as it came, and what was read from it.

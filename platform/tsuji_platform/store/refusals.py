@@ -1,7 +1,6 @@
 """What is kept of a refused message: one row for each reason, found again by its digest."""
 
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from tsuji_platform.contract import Reason
 from tsuji_platform.store import queries
 from tsuji_platform.store.database import Connection
 from tsuji_platform.store.records import Received, Tally
-from tsuji_platform.uptime import boot_id, uptime_s
+from tsuji_platform.uptime import boot_id, since_boot
 
 _SQL = queries.load("writing")
 
@@ -33,7 +32,7 @@ def refusals(
     for reason, properties in unknown.items():
         text = _UNKNOWN[reason].format(message.thing_id, ", ".join(properties))
         refused[reason] = [text] * len(properties)
-    arrived = _since_boot(message.arrived_s)
+    arrived = None if message.arrived_s is None else since_boot(message.arrived_s)
     for reason, details in refused.items():
         tally.rejected += len(details)
         yield {
@@ -85,10 +84,6 @@ def keep(
         if not connection.execute(_SQL[query], row).rowcount and tally is not None:
             tally.received -= row["value_count"]
             tally.rejected -= row["value_count"]
-
-
-def _since_boot(arrived_s: float | None) -> float | None:
-    return None if arrived_s is None else uptime_s() - (time.monotonic() - arrived_s)
 
 
 def _summary(details: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from tsuji_platform.store import queries
 from tsuji_platform.store.counting import Way, count
 from tsuji_platform.store.database import Database
-from tsuji_platform.store.imports import INGEST_ID as IMPORT_ID
 from tsuji_platform.store.records import (
+    IMPORT_ID,
     Amount,
     RejectedCount,
     RejectedFilter,

@@ -41,9 +41,9 @@ from tsuji_platform.store import queries
 from tsuji_platform.store.changed import BUCKET_S, Run, members_of, note_runs
 from tsuji_platform.store.database import Connection, connect
 from tsuji_platform.store.errors import StoreError, translated
+from tsuji_platform.store.finished_days import make_profiles, note_stale
 from tsuji_platform.store.horizon import horizons
 from tsuji_platform.store.late import Sieve, days_kept, mark
-from tsuji_platform.store.profiles import make_profiles, note_stale
 
 _log = logging.getLogger(__name__)
 _SQL = queries.load("rollups")

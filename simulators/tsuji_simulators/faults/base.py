@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +33,7 @@ class Surroundings:
     encoded: Callable[[Draft], bytes]
 
 
-class Fault(BaseModel):
+class Fault(BaseModel, ABC):
     """One table `[[faults]]`: a fault, what it is put on, and when.
 
     Attributes:
@@ -133,6 +134,7 @@ class Fault(BaseModel):
         """When it is on, where that is so for this message."""
         return self.window.at(draft.report.time)
 
+    @abstractmethod
     def touch(self, draft: Draft, names: set[str], span: Span, around: Surroundings) -> set[str]:
         """Do it.
 
@@ -145,7 +147,6 @@ class Fault(BaseModel):
         Returns:
             The names of those that it has touched.
         """
-        raise NotImplementedError
 
     def draw(self, around: Surroundings, draft: Draft, name: str = "") -> "Draw":
         """Chance that is the same for the same seed, fault, thing, observed property and time."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,11 +15,9 @@ from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_simulators.faults.base import Fault, Surroundings
 from tsuji_simulators.faults.report import Draft, Measured
 from tsuji_simulators.faults.truth import Tell, Truth
-
-if TYPE_CHECKING:
-    from tsuji_simulators.feed import Simulated
-    from tsuji_simulators.fleet import Member
-    from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.fleet import Member
+from tsuji_simulators.scenario import Scenario
+from tsuji_simulators.simulated import Simulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class Faults:
 
     all: tuple[Fault, ...]
 
-    def check(self, scenario: "Scenario") -> None:
+    def check(self, scenario: Scenario) -> None:
         """Make sure that each is put on something.
 
         Raises:
@@ -55,11 +53,11 @@ class Faults:
 
     def broken(
         self,
-        messages: "Iterator[Simulated]",
-        scenario: "Scenario",
+        messages: Iterator[Simulated],
+        scenario: Scenario,
         seed: int,
         truth: Tell | None = None,
-    ) -> "Iterator[Simulated]":
+    ) -> Iterator[Simulated]:
         """The same messages with these faults, sorted by when they are sent.
 
         What becomes of a message hangs on the seed, the fault, the thing and the time alone: a stream
@@ -104,7 +102,7 @@ class Faults:
             yield heapq.heappop(held)[2]
 
 
-def _surroundings(scenario: "Scenario", seed: int) -> Surroundings:
+def _surroundings(scenario: Scenario, seed: int) -> Surroundings:
     from tsuji_simulators.signals import results
 
     members = {one.id: one for one in scenario.members}
@@ -119,12 +117,12 @@ def _surroundings(scenario: "Scenario", seed: int) -> Surroundings:
 
 
 def _changed(
-    message: "Simulated",
-    member: "Member",
+    message: Simulated,
+    member: Member,
     faults: list[Fault],
     around: Surroundings,
     truth: Truth,
-) -> "Iterator[Simulated]":
+) -> Iterator[Simulated]:
     """What is sent in place of one message: as many as it takes."""
     for measured in _measured(message, member):
         drafts = [Draft.of(measured)]
@@ -157,7 +155,7 @@ def _touched(fault: Fault, draft: Draft, around: Surroundings, truth: Truth) -> 
     return drafts
 
 
-def _measured(message: "Simulated", member: "Member") -> Iterator[Measured]:
+def _measured(message: Simulated, member: Member) -> Iterator[Measured]:
     """The reports of one message, those of one time together."""
     by_time: dict[datetime, dict[str, Any]] = {}
     payload = message.payload

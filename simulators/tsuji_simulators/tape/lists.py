@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -88,7 +89,7 @@ def _time_us(value: object) -> int:
         raise ValueError(f"time {quote(str(value))} is out of range") from None
 
 
-class _Rows:
+class _Rows(ABC):
     """What the formats share: rows that hold messages, and those that hold none."""
 
     _unit = "line"
@@ -100,8 +101,9 @@ class _Rows:
         self._tell = tell or (lambda _: None)
         self._told: set[str] = set()
 
+    @abstractmethod
     def _rows(self) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-        raise NotImplementedError
+        """Each row and its number, or what is wrong with it."""
 
     def span(self) -> Span | None:
         """How much there is; reads all of it."""

@@ -31,6 +31,7 @@ from tsuji_platform.api.models.health import (
     IngestProcess,
     QualityHealth,
     RejectedHealth,
+    ReplicaHealth,
     ThingsHealth,
 )
 from tsuji_platform.api.models.observations import (
@@ -114,6 +115,7 @@ __all__ = [
     "RejectedMessage",
     "RejectedMessages",
     "RejectedOfThing",
+    "ReplicaHealth",
     "Series",
     "Snapshot",
     "SnapshotArea",

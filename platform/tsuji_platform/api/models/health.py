@@ -10,6 +10,18 @@ from tsuji_platform.api.fields import Time
 from tsuji_platform.api.models.rejected import RejectedAmount
 
 
+class ReplicaHealth(BaseModel):
+    """The replica that answers are read from."""
+
+    state: Literal["used", "behind", "away", "another_database"] = Field(
+        description="behind: further than the hub allows, and away: it does not answer: the database itself "
+        "is read from meanwhile"
+    )
+    lag_s: float | None = Field(
+        description="how old is what it has not got yet, seconds; null where that can't be told"
+    )
+
+
 class DatabaseHealth(BaseModel):
     """The database."""
 
@@ -18,6 +30,7 @@ class DatabaseHealth(BaseModel):
         description="what it is; null while it is away",
         examples=["TimescaleDB 2.19.3 (Apache) on PostgreSQL 17.6"],
     )
+    replica: ReplicaHealth | None = Field(None, description="null where there is none")
 
 
 class IngestProcess(BaseModel):

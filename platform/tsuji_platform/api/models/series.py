@@ -27,7 +27,8 @@ class Gap(BaseModel):
     reason: Absence = Field(
         description="rejected: messages that arrived then were refused; silent: nothing came; "
         "none: there was no such datastream then; no_longer_kept: steps of this length can't be "
-        "made any more, longer ones may; suppressed: people were counted, too few to be told of"
+        "made any more, longer ones may; suppressed: people were counted, too few to be told of; "
+        "quality: all that was observed then is of another quality than was asked for"
     )
 
 

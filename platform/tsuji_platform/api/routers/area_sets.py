@@ -23,7 +23,7 @@ from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, CodePath, Hub, HubDep, Readings, SetPath
 from tsuji_platform.api.nearby import distances
 from tsuji_platform.api.routers.series import explained, fill, left_out, per_step, resolve
-from tsuji_platform.api.spans import SpanDep
+from tsuji_platform.api.spans import Span, SpanDep
 from tsuji_platform.api.tables import of_items, of_series
 from tsuji_platform.api.typical_models import TypicalNow
 from tsuji_platform.store.records import Area, AreaSet
@@ -287,6 +287,15 @@ def area_series(
 
     Weather that nothing in the area measures is `estimated`.
     """
+    with hub.database.held():
+        body = _series(hub, area_set, code, figure, span, wanted.address())
+    said = {"area_set": area_set, "code": code, "figure": figure}
+    return wanted.answer(body, lambda: of_series(said, body))
+
+
+def _series(
+    hub: Hub, area_set: str, code: str, figure: str, span: Span, address: str
+) -> models.AreaSeries:
     area_of(hub, area_set, code)
     known = FIGURES.get(figure)
     if known is None:
@@ -302,7 +311,7 @@ def area_series(
         steps = hub.reader.combined(*asked)
         found = combine.series(known, steps)
     times, values = fill(resolved, found)
-    body = models.AreaSeries(
+    return models.AreaSeries(
         area_set=area_set,
         code=code,
         figure=figure,
@@ -324,7 +333,5 @@ def area_series(
             {one.end for one in steps if one.suppressed},
         ),
         left_out=left_out(times, steps),
-        links=links.area(area_set, code) | {"self": wanted.address()},
+        links=links.area(area_set, code) | {"self": address},
     )
-    said = {"area_set": area_set, "code": code, "figure": figure}
-    return wanted.answer(body, lambda: of_series(said, body))

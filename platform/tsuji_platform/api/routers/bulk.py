@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -21,9 +21,10 @@ from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.formats import ROWS, Format, media_type
 from tsuji_platform.api.hub import Hub, HubDep
 from tsuji_platform.api.intervals import IntervalQuery, bounds
-from tsuji_platform.exports.about import STEPS
-from tsuji_platform.store.export import Choice
+from tsuji_platform.api.steps import WIDTHS, AggregateStep, width_name
+from tsuji_platform.store.export_choice import Choice
 from tsuji_platform.store.finding import ThingFilter
+from tsuji_platform.store.quality import Wanted as Quality
 
 _CONTENT: dict[str, dict[str, str]] = {media_type(one): {} for one in ROWS}
 router = APIRouter(
@@ -64,6 +65,14 @@ def _choice(
             examples=["2026-04-01T09:00:00+09:00"],
         ),
     ] = None,
+    quality: Annotated[
+        Quality,
+        Query(
+            description="made of all observations, of those with flags or of those without: what is picked "
+            "is looked at observation by observation, so it takes longer",
+            examples=["good"],
+        ),
+    ] = "all",
 ) -> Choice:
     now = hub.clock()
     since, until = bounds(interval, start, end, now)
@@ -87,6 +96,7 @@ def _choice(
         things=things or (),
         observed_properties=observed_property or (),
         is_nothing=things == [],
+        quality=quality,
     )
 
 
@@ -124,16 +134,16 @@ def aggregates(
     hub: HubDep,
     wanted: RowsDep,
     choice: Chosen,
-    step: Annotated[
-        Literal["5min", "1h", "1day"], Query(description="width of the rows", examples=["1h"])
-    ] = "1h",
+    step: AggregateStep = "1h",
 ) -> Response:
     """Rows of n, sum, mean, minimum and maximum, each ending at its time, once it is over.
 
     `result` is what the observed property wants of these: mean, sum, maximum, or circular mean of
-    directions.
+    directions. With `quality`, rows are made of the observations that meet it, as far back as these are
+    kept, and those of which none does are left out.
     """
-    return _download(hub, wanted, replace(choice, width=STEPS[step]), f"aggregates-{step}")
+    name = width_name(step)
+    return _download(hub, wanted, replace(choice, width=WIDTHS[name]), f"aggregates-{name}")
 
 
 def _download(hub: Hub, wanted: Wanted, choice: Choice, name: str) -> Response:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from tsuji_platform.api import links
 from tsuji_platform.api.answers import SELDOM, PlacesDep, RowsDep, offered
 from tsuji_platform.api.bbox import parse_bbox
+from tsuji_platform.api.choosing import check_areas
 from tsuji_platform.api.errors import BadParameterError, NotFoundError
 from tsuji_platform.api.formats import PLACES
 from tsuji_platform.api.geo_json import GeoJsonResponse
@@ -109,7 +110,9 @@ def _filter(
         raise BadParameterError("area_set and area name an area together: give both or neither")
     place = None
     if area_set is not None and area is not None:
-        place = (area_set, area_of(hub, area_set, area).code)
+        if not hub.areas.areas(area_set, area):  # a look at one of perhaps 30,000
+            check_areas(hub, area_set, [area])
+        place = (area_set, area)
         if join == "code" and hub.area_set(area_set).kind != "municipality":
             raise BadParameterError(
                 f"join 'code' needs an area set of municipalities, and {area_set!r} is none: "

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from tsuji_platform.api.catalogue import catalogue
 from tsuji_platform.api.formats import weight
 from tsuji_platform.api.hub import HubDep
-from tsuji_platform.contract import OBSERVED_PROPERTIES
+from tsuji_platform.guarded import page_policy
 
 router = APIRouter(tags=["front door"])
 
@@ -108,7 +108,8 @@ def front(request: Request, hub: HubDep) -> Response:
             f'<td><a href="{escape(path)}"><code>{escape(path)}</code></a></td></tr>'
             for _, path, ja, en in resources
         )
-        return HTMLResponse(_PAGE.format(rows=rows, base=escape(base)), headers=headers)
+        page = _PAGE.format(rows=rows, base=escape(base))
+        return HTMLResponse(page, headers=headers | {"Content-Security-Policy": page_policy(page)})
     return JSONResponse({name: base + path for name, path, *_ in resources}, headers=headers)
 
 
@@ -135,13 +136,12 @@ class _JsonLd(JSONResponse):
 )
 def the_catalogue(request: Request, hub: HubDep) -> Response:
     """What there is, with publisher, licence and addresses of each format, as CKAN and others harvest it."""
-    measured = {it.observed_property for it in hub.reader.latest()}
     return _JsonLd(
         catalogue(
             str(request.base_url).rstrip("/"),
             publisher=hub.publisher,
             licence=hub.licence,
-            properties=[it for it in OBSERVED_PROPERTIES.values() if it.id in measured],
+            observed=hub.finding.observed(),
             area_sets=hub.areas.sets(),
             datasets=hub.datasets.datasets(),
         ),

@@ -13,6 +13,7 @@ from tsuji_platform.api.routers import alerts, quality, rejected
 from tsuji_platform.store import StoreError
 from tsuji_platform.store.cover import FIVE_MINUTES, HOUR, RAW
 from tsuji_platform.store.records import IngestRow
+from tsuji_platform.store.replica import ReplicatedDatabase
 
 router = APIRouter(tags=["health"])
 
@@ -59,7 +60,9 @@ def _health(hub: Hub) -> models.Health:
         status="ok" if flows and all(one.state == "ok" for one in processes) else "degraded",
         time=now,
         version=_VERSION,
-        database=models.DatabaseHealth(ok=True, edition=str(hub.database.edition())),
+        database=models.DatabaseHealth(
+            ok=True, edition=str(hub.database.edition()), replica=_replica(hub)
+        ),
         ingest=models.IngestHealth(
             messages=tally.messages,
             received=tally.received + counters.waiting,
@@ -83,6 +86,14 @@ def _health(hub: Hub) -> models.Health:
         history=_history(hub),
         alerts=alerts.health(hub),
     )
+
+
+def _replica(hub: Hub) -> models.ReplicaHealth | None:
+    database = hub.database
+    if not isinstance(database, ReplicatedDatabase):
+        return None
+    lag_s = None if database.lag_s is None else round(database.lag_s, 1)
+    return models.ReplicaHealth(state=database.state.value, lag_s=lag_s)
 
 
 def _history(hub: Hub) -> models.HistoryHealth:

@@ -76,7 +76,7 @@ def observations(
     `stuck`, it has stayed the same for too long. A page may hold fewer than `limit` and still have a
     next one, where `quality` picks few of many.
     """
-    hub.thing(thing_id)
+    hub.check_thing(thing_id)
     if observed_property is not None and observed_property not in OBSERVED_PROPERTIES:
         raise BadParameterError(
             f"observed_property {observed_property!r:.80} is not one of "

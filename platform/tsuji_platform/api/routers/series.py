@@ -53,7 +53,8 @@ def _whole_steps(hub: Hub, span: Span, step: timedelta) -> Resolved:
     if (end - start) / step > _MOST_STEPS:
         raise BadParameterError(
             f"{(end - start) // step} steps of {step} are more than {_MOST_STEPS}: "
-            "ask for a longer step or a shorter time"
+            "ask for a longer step or a shorter time",
+            parameter="step",
         )
     return Resolved(start=start, end=end, step=step)
 
@@ -96,14 +97,15 @@ def explained(
     times: Sequence[datetime],
     observed: Container[datetime],
     suppressed: Collection[datetime] = (),
+    unwanted: Container[datetime] = (),
 ) -> list[models.Gap]:
-    """The steps without observations, or with withheld ones only, with the reason of each."""
+    """The steps without observations, or with withheld or unwanted ones only, with the reason of each."""
     if not suppressed and all(time in observed for time in times):
         return []
     evidence = hub.reader.evidence(thing_ids, observed_properties, span.start, span.end, span.step)
     return [
         models.Gap(start=it.start, end=it.end, reason=it.reason)
-        for it in gaps(times, span.step, observed, evidence, suppressed)
+        for it in gaps(times, span.step, observed, evidence, suppressed, unwanted)
     ]
 
 

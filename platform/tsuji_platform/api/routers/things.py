@@ -1,25 +1,20 @@
 """Things and their newest observations."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Response
 
-from tsuji_platform.analytics import combine
-from tsuji_platform.analytics.typical import PROFILED
+from tsuji_platform.analytics.quarters import PROFILED
 from tsuji_platform.api import links, models, shape
 from tsuji_platform.api.answers import PlacesDep, RowsDep, offered
 from tsuji_platform.api.choosing import ChosenDep
-from tsuji_platform.api.errors import BadParameterError
 from tsuji_platform.api.formats import PLACES
 from tsuji_platform.api.geo_json import GeoJsonResponse
 from tsuji_platform.api.hub import At, HubDep, ThingPath
 from tsuji_platform.api.paging import CountQuery, counted
 from tsuji_platform.api.routers import rejected
-from tsuji_platform.api.routers.series import explained, fill, left_out, resolve
-from tsuji_platform.api.spans import SpanDep
-from tsuji_platform.api.tables import of_items, of_series
+from tsuji_platform.api.tables import of_items
 from tsuji_platform.contract import OBSERVED_PROPERTIES
 from tsuji_platform.store.finding import DatastreamRow
 from tsuji_platform.store.quality import Wanted
@@ -83,6 +78,7 @@ def datastreams(
     hub: HubDep,
     wanted: RowsDep,
     chosen: ChosenDep,
+    count: CountQuery = None,
     limit: Annotated[
         int, Query(ge=1, le=10_000, description="datastreams on a page", examples=[1000])
     ] = 1_000,
@@ -108,6 +104,12 @@ def datastreams(
     body = models.Datastreams(
         items=[_datastream(row) for row in page],
         next=None if more is None else wanted.address(after=more),
+        count=counted(
+            count,
+            lambda way: hub.finding.count_datastreams(
+                way, chosen.thing_ids, chosen.observed_properties
+            ),
+        ),
         links={"self": wanted.address(), "observed_properties": links.to("observed-properties")},
     )
     return wanted.answer(body, lambda: of_items(models.Datastream, body.items))
@@ -195,61 +197,6 @@ def one_thing(hub: HubDep, thing_id: ThingPath) -> models.ThingDetail:
     return models.ThingDetail(
         **thing.model_dump(), latest=latest, areas=areas, rejected=rejected.of_thing(hub, thing_id)
     )
-
-
-@router.get(
-    "/things/{thing_id}/series",
-    summary="One observed property of a thing over time",
-    response_model=models.ThingSeries,
-    responses=offered(),
-)
-def thing_series(
-    hub: HubDep,
-    wanted: RowsDep,
-    thing_id: ThingPath,
-    observed_property: Annotated[
-        str, Query(description="id of an observed property", examples=["air_temperature"])
-    ],
-    span: SpanDep,
-) -> Response:
-    """Observations combined into steps; one without any is null, and `gaps` says why there are none."""
-    hub.thing(thing_id)
-    known = OBSERVED_PROPERTIES.get(observed_property)
-    if known is None:
-        raise BadParameterError(
-            f"observed_property {observed_property!r:.80} is not one of "
-            + ", ".join(OBSERVED_PROPERTIES)
-        )
-    full = resolve(hub, span, [thing_id], [observed_property])
-    steps = hub.reader.steps([thing_id], [observed_property], full.start, full.end, full.step)
-    values = {it.end: combine.step_value(it, known.aggregation) for it in steps}
-    times, filled = fill(full, values)
-    body = models.ThingSeries(
-        thing=thing_id,
-        observed_property=observed_property,
-        unit=known.unit,
-        unit_label=known.unit_label,
-        start=full.start,
-        end=full.end,
-        step_s=int(full.step / timedelta(seconds=1)),
-        times=times,
-        values=filled,
-        gaps=explained(
-            hub,
-            full,
-            [thing_id],
-            [observed_property],
-            times,
-            {it.end for it in steps},
-            {it.end for it in steps if it.suppressed},
-        ),
-        left_out=left_out(times, steps),
-        links=links.datastream(
-            thing_id, observed_property, is_profiled=observed_property in PROFILED
-        ),
-    )
-    said = {"thing": thing_id, "observed_property": observed_property}
-    return wanted.answer(body, lambda: of_series(said, body))
 
 
 @router.get(

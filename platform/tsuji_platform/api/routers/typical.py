@@ -9,20 +9,16 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from tsuji_platform.analytics.figures import FIGURES
+from tsuji_platform.analytics.quarters import PROFILED, QUARTER, QUARTERS, TOKYO, midnight
 from tsuji_platform.analytics.typical import (
     METHOD,
     METHOD_JA,
     MINIMUM_DAYS,
-    PROFILED,
-    QUARTER,
-    QUARTERS,
-    TOKYO,
     Band,
     Floats,
     band,
     day_kind,
     days_behind,
-    midnight,
     of_thing,
     quarters_per_step,
     told_band,

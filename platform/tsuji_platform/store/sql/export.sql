@@ -27,6 +27,18 @@ SELECT source, licence FROM area_set WHERE area_set_id = %(area_set)s;
 -- name: moment
 SELECT now() AS now;
 
+-- name: place
+-- Takes the first place of a holder that is free, until the transaction ends; none is tried behind it.
+WITH RECURSIVE tried AS (
+    SELECT 1 AS place, pg_try_advisory_xact_lock(hashtext('tsuji export'), hashtext(%(holder)s || ' 1'))
+        AS is_mine
+    UNION ALL
+    SELECT place + 1, pg_try_advisory_xact_lock(hashtext('tsuji export'),
+        hashtext(%(holder)s || ' ' || (place + 1)))
+    FROM tried WHERE NOT is_mine AND place < %(places)s
+)
+SELECT bool_or(is_mine) AS is_mine FROM tried;
+
 -- name: pending
 -- Whether sums of some datastreams within a time are still to be made.
 SELECT EXISTS (
@@ -132,6 +144,64 @@ COPY (
         USING (datastream_id)
     CROSS JOIN LATERAL (SELECT result <= 0 OR result >= small_below AS is_told) AS rule
     WHERE phenomenon_time > %(first)s AND phenomenon_time <= %(end)s AND phenomenon_time > %(kept)s
+    GROUP BY 1, 3
+    ORDER BY 1, 3
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_judged
+-- As `copy_0`, only what looks wrong or only what does not, of some datastreams. A withheld count looks
+-- like nothing at all.
+COPY (
+    WITH rule AS MATERIALIZED (
+        quality_rules()
+    ), stream AS MATERIALIZED (
+        SELECT asked.datastream_id, rule.*, asked.small_below
+        FROM unnest(%(datastream_ids)s::int4[], %(small_below)s::float8[])
+            AS asked (datastream_id, small_below)
+        JOIN datastream USING (datastream_id)
+        LEFT JOIN rule USING (observed_property)
+    ), picked AS MATERIALIZED (
+        SELECT datastream_id, phenomenon_time, result, period_s FROM observation
+        WHERE phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+            AND datastream_id = ANY (%(datastream_ids)s::int4[])
+    ), judged_readings()
+    SELECT datastream_id, coalesce(period_s, 0), phenomenon_time, result
+    FROM judged JOIN stream USING (datastream_id)
+    WHERE ((step OR stuck) AND (result <= 0 OR result >= small_below)) = %(flagged)s
+    ORDER BY datastream_id, phenomenon_time
+) TO STDOUT (FORMAT binary);
+
+-- name: copy_judged_sums
+-- Sums of the same. Only what is told is in them.
+COPY (
+    WITH rule AS MATERIALIZED (
+        quality_rules()
+    ), stream AS MATERIALIZED (
+        SELECT asked.datastream_id, rule.*, asked.small_below
+        FROM unnest(%(datastream_ids)s::int4[], %(small_below)s::float8[])
+            AS asked (datastream_id, small_below)
+        JOIN datastream USING (datastream_id)
+        LEFT JOIN rule USING (observed_property)
+    ), picked AS MATERIALIZED (
+        SELECT datastream_id, phenomenon_time, result, period_s FROM observation
+        WHERE phenomenon_time > %(first)s AND phenomenon_time <= %(end)s
+            AND datastream_id = ANY (%(datastream_ids)s::int4[])
+    ), judged_readings()
+    SELECT datastream_id, count(*) FILTER (WHERE is_told)::int4,
+        date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s,
+        coalesce(sum(result) FILTER (WHERE is_told), 0), coalesce(min(result) FILTER (WHERE is_told), 0),
+        coalesce(max(result) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
+        count(*) FILTER (WHERE NOT is_told)::int4
+    FROM judged JOIN stream USING (datastream_id)
+    CROSS JOIN LATERAL (SELECT result <= 0 OR result >= small_below AS is_told) AS rule_of_counts
+    CROSS JOIN LATERAL (
+        SELECT datastream_id = ANY (%(directions)s::int4[]) AS is_direction
+    ) AS kind
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN is_direction THEN sin(radians(result)) END AS sine,
+            CASE WHEN is_direction THEN cos(radians(result)) END AS cosine
+    ) AS vector
+    WHERE ((step OR stuck) AND is_told) = %(flagged)s
     GROUP BY 1, 3
     ORDER BY 1, 3
 ) TO STDOUT (FORMAT binary);

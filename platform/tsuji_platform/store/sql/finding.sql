@@ -15,6 +15,9 @@ WHERE (%(thing_ids)s::text[] IS NULL OR thing_id = ANY (%(thing_ids)s))
             AND (%(codes)s::text[] IS NULL OR code = ANY (%(codes)s))))
 ORDER BY thing_id;
 
+-- name: has_thing
+SELECT FROM thing WHERE thing_id = %(thing_id)s;
+
 -- name: thing_ids
 SELECT thing_id AS name FROM thing ORDER BY thing_id;
 
@@ -42,3 +45,25 @@ WHERE datastream_id = ANY (ARRAY(SELECT datastream_id FROM datastream
             AND (%(observed_property)s::text IS NULL OR observed_property = %(observed_property)s)))
     AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
 LIMIT %(limit)s;
+
+-- name: observed
+-- What things measure now, where, and the Tokyo days of the first and the newest value of each that there
+-- is; of sums where observations are no longer kept. A datastream costs a look into an index, a new one two.
+SELECT observed_property,
+    min(longitude) AS west, min(latitude) AS south, max(longitude) AS east, max(latitude) AS north,
+    min((coalesce(day.ended, raw.time, phenomenon_time) - interval '1 microsecond')
+        AT TIME ZONE 'Asia/Tokyo')::date AS first_day,
+    max((phenomenon_time - interval '1 microsecond') AT TIME ZONE 'Asia/Tokyo')::date AS last_day
+FROM datastream JOIN latest USING (datastream_id) JOIN thing USING (thing_id)
+LEFT JOIN LATERAL (
+    SELECT bucket_end AS ended FROM rollup_day
+    WHERE rollup_day.datastream_id = datastream.datastream_id
+    ORDER BY bucket_end LIMIT 1
+) AS day ON true
+LEFT JOIN LATERAL (
+    SELECT observation.phenomenon_time AS time FROM observation
+    WHERE day.ended IS NULL AND observation.datastream_id = datastream.datastream_id
+    ORDER BY observation.phenomenon_time LIMIT 1
+) AS raw ON true
+GROUP BY observed_property
+HAVING bool_or(declared);

@@ -11,13 +11,14 @@ GROUP BY datastream_id;
 
 -- name: pieces_raw
 -- Parts of datastreams combined into steps, from the observations. The outer bounds are constants, so
--- that chunks beyond them are not even planned for.
+-- that chunks beyond them are not even planned for. A step holds its end and not its start: it is found by
+-- an origin one microsecond later, which costs nothing for each observation.
 SELECT piece.datastream_id, part.*
 FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
     %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
 CROSS JOIN LATERAL (SELECT piece.datastream_id = ANY (%(directions)s::int4[]) AS is_direction) AS kind
 CROSS JOIN LATERAL (
-    SELECT date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s,
+    SELECT date_bin(%(step)s, phenomenon_time, %(behind_origin)s) + %(to_end)s,
         count(*), coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
         coalesce(max(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
         sum(CASE WHEN is_direction THEN sin(radians(result)) ELSE 0 END),
@@ -27,7 +28,7 @@ CROSS JOIN LATERAL (
     WHERE observation.datastream_id = piece.datastream_id
         AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
         AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
-    GROUP BY 1
+    GROUP BY date_bin(%(step)s, phenomenon_time, %(behind_origin)s)
 ) AS part;
 
 -- name: pieces_5min
@@ -50,15 +51,12 @@ CROSS JOIN LATERAL (
 
 -- name: pieces_hour
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
-    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, coalesce(sum(total) FILTER (WHERE is_told), 0),
-        coalesce(max(highest) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
-        coalesce(sum(n) FILTER (WHERE NOT is_told), 0)::int8
+        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0), 0::int8
     FROM rollup_hour
-    CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
     WHERE rollup_hour.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -67,15 +65,12 @@ CROSS JOIN LATERAL (
 
 -- name: pieces_day
 SELECT piece.datastream_id, part.*
-FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
-    %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
 CROSS JOIN LATERAL (
     SELECT date_bin(%(step)s, bucket_end - interval '1 microsecond', %(origin)s) + %(step)s,
-        sum(n)::int8, coalesce(sum(total) FILTER (WHERE is_told), 0),
-        coalesce(max(highest) FILTER (WHERE is_told), 0), coalesce(sum(sine), 0), coalesce(sum(cosine), 0),
-        coalesce(sum(n) FILTER (WHERE NOT is_told), 0)::int8
+        sum(n)::int8, sum(total), max(highest), coalesce(sum(sine), 0), coalesce(sum(cosine), 0), 0::int8
     FROM rollup_day
-    CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
     WHERE rollup_day.datastream_id = piece.datastream_id
         AND bucket_end > piece.start AND bucket_end <= piece.stop
         AND bucket_end > %(start)s AND bucket_end <= %(end)s
@@ -94,6 +89,65 @@ JOIN rollup_5min ON rollup_5min.datastream_id = piece.datastream_id
     AND bucket_end > piece.start AND bucket_end <= piece.stop
     AND bucket_end > %(start)s AND bucket_end <= %(end)s
 CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule;
+
+-- name: told_parts
+-- As `pieces_hour`, of counts: the small ones, which are read one by one, are taken from the sums. Counts are
+-- whole numbers, so what is left is exactly what the others add up to. The name of the table stands for
+-- that of days as well.
+SELECT datastream_id, step_end, n, total - coalesce(small_total, 0),
+    CASE WHEN highest >= small_below THEN highest ELSE 0 END, 0::float8, 0::float8, coalesce(left_out, 0)
+FROM (
+    SELECT piece.datastream_id, small_below,
+        date_bin(%(step)s, bucket_end, %(behind_origin)s) + %(to_end)s AS step_end,
+        sum(n)::int8 AS n, sum(total) AS total, max(highest) AS highest
+    FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+        %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
+    JOIN rollup_hour ON rollup_hour.datastream_id = piece.datastream_id
+        AND bucket_end > piece.start AND bucket_end <= piece.stop
+        AND bucket_end > %(start)s AND bucket_end <= %(end)s
+    GROUP BY 1, 2, 3
+) AS whole
+LEFT JOIN (
+    SELECT piece.datastream_id, part.*
+    FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+        %(small_below)s::float8[]) AS piece (datastream_id, start, stop, small_below)
+    CROSS JOIN LATERAL (
+        SELECT date_bin(%(step)s, phenomenon_time, %(behind_origin)s) + %(to_end)s AS step_end,
+            count(*) AS left_out, sum(result) AS small_total
+        FROM observation
+        WHERE observation.datastream_id = piece.datastream_id AND result > 0 AND result < small_below
+            AND phenomenon_time > piece.start AND phenomenon_time <= piece.stop
+            AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+        GROUP BY date_bin(%(step)s, phenomenon_time, %(behind_origin)s)
+    ) AS part
+) AS small USING (datastream_id, step_end);
+
+-- name: pieces_judged
+-- As `pieces_raw`, only of what looks wrong or only of what does not. A withheld count looks like nothing
+-- at all. No two parts are of one datastream.
+WITH rule AS MATERIALIZED (
+    quality_rules()
+), stream AS MATERIALIZED (
+    SELECT piece.*, rule.*, datastream_id = ANY (%(directions)s::int4[]) AS is_direction
+    FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+        %(small_below)s::float8[]) AS piece (datastream_id, part_start, part_end, small_below)
+    JOIN datastream USING (datastream_id)
+    LEFT JOIN rule USING (observed_property)
+), picked AS MATERIALIZED (
+    SELECT datastream_id, phenomenon_time, result, period_s
+    FROM stream JOIN observation USING (datastream_id)
+    WHERE phenomenon_time > part_start AND phenomenon_time <= part_end
+        AND phenomenon_time > %(start)s AND phenomenon_time <= %(end)s
+), judged_readings()
+SELECT datastream_id, date_bin(%(step)s, phenomenon_time, %(behind_origin)s) + %(to_end)s,
+    count(*), coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
+    coalesce(max(result) FILTER (WHERE result <= 0 OR result >= small_below), 0),
+    sum(CASE WHEN is_direction THEN sin(radians(result)) ELSE 0 END),
+    sum(CASE WHEN is_direction THEN cos(radians(result)) ELSE 0 END),
+    count(*) FILTER (WHERE result > 0 AND result < small_below)
+FROM judged JOIN stream USING (datastream_id)
+WHERE ((step OR stuck) AND (result <= 0 OR result >= small_below)) = %(flagged)s
+GROUP BY 1, 2;
 
 -- name: presence
 -- What is known of some datastreams: whether anything was observed before a span, and when first in it.

@@ -18,6 +18,16 @@ JOIN (
 CROSS JOIN LATERAL (SELECT small_below <= 0 OR highest <= 0 OR lowest >= small_below AS is_told) AS rule
 GROUP BY bucket_end;
 
+-- name: plain_steps
+-- The same of what is no direction and withholds nothing, which takes a fifth of the time less.
+SELECT bucket_end, count(*), sum(total), sum(total / n), max(highest), 0::float8, 0::float8, 0::int8
+FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
+    AS piece (datastream_id, start, stop)
+JOIN rollup_5min AS bucket ON bucket.datastream_id = piece.datastream_id
+    AND bucket_end > piece.start AND bucket_end <= piece.stop
+    AND bucket_end > %(start)s AND bucket_end <= %(end)s
+GROUP BY bucket_end;
+
 -- name: longer_steps
 -- The same for steps of several buckets: those of a datastream are put together first.
 SELECT step_end, count(*), sum(total), sum(total / n), max(highest),
@@ -43,7 +53,7 @@ GROUP BY step_end;
 
 -- name: steps_raw
 -- The same from the observations.
-SELECT step_end, count(*), sum(total), sum(total / n), max(highest),
+SELECT first + %(to_end)s AS step_end, count(*), sum(total), sum(total / n), max(highest),
     coalesce(sum(sine / vector) FILTER (WHERE vector >= 1e-9), 0),
     coalesce(sum(cosine / vector) FILTER (WHERE vector >= 1e-9), 0), sum(left_out)::int8
 FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
@@ -51,8 +61,7 @@ FROM unnest(%(datastream_ids)s::int4[], %(starts)s::timestamptz[], %(ends)s::tim
 CROSS JOIN LATERAL (SELECT piece.datastream_id = ANY (%(directions)s::int4[]) AS is_direction) AS kind
 CROSS JOIN LATERAL (
     SELECT *, sqrt(sine * sine + cosine * cosine) AS vector FROM (
-        SELECT date_bin(%(step)s, phenomenon_time - interval '1 microsecond', %(origin)s) + %(step)s
-                AS step_end,
+        SELECT date_bin(%(step)s, phenomenon_time, %(behind_origin)s) AS first,
             count(*) AS n, count(*) FILTER (WHERE result > 0 AND result < small_below) AS left_out,
             coalesce(sum(result) FILTER (WHERE result <= 0 OR result >= small_below), 0) AS total,
             coalesce(max(result) FILTER (WHERE result <= 0 OR result >= small_below), 0) AS highest,
@@ -65,6 +74,15 @@ CROSS JOIN LATERAL (
         GROUP BY 1
     ) AS step
 ) AS part
+GROUP BY first;
+
+-- name: told_steps
+-- Of counts, from the parts that are told of each datastream.
+SELECT step_end, count(*), sum(total), sum(total / n), max(highest), 0::float8, 0::float8,
+    sum(left_out)::int8
+FROM (
+    told_parts()
+) AS part (datastream_id, step_end, n, total, highest, sine, cosine, left_out)
 GROUP BY step_end;
 
 -- name: periods

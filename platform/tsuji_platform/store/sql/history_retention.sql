@@ -22,15 +22,23 @@ SELECT hypertable_name AS name FROM timescaledb_information.hypertables
 WHERE hypertable_schema = current_schema();
 
 -- name: chunks
--- Chunks that end by a moment, the oldest first.
-SELECT range_end, pg_total_relation_size(format('%%I.%%I', chunk_schema, chunk_name)::regclass) AS octets
+-- Chunks that end by a moment, the oldest first; of those in a columnstore the size that they have there.
+SELECT range_end, total_bytes AS octets
 FROM timescaledb_information.chunks
-WHERE hypertable_schema = current_schema() AND hypertable_name = %(name)s
+JOIN chunks_detailed_size(%(name)s::text::regclass) USING (chunk_schema, chunk_name)
+WHERE hypertable_schema = current_schema() AND hypertable_name = %(name)s::text
     AND range_end <= %(until)s
 ORDER BY range_end;
 
 -- name: drop_chunks
 SELECT drop_chunks(%(name)s::regclass, older_than => %(until)s::timestamptz);
+
+-- name: have_chunks_dropped
+-- By a function of the owner's (see roles.sql): nobody else may drop chunks.
+SELECT tsuji_drop_chunks(%(name)s, %(until)s::timestamptz);
+
+-- name: owns
+SELECT pg_has_role(relowner, 'USAGE') AS mine FROM pg_class WHERE oid = %(name)s::regclass;
 
 -- name: pending
 -- Whether sums or days by their quarter hours are still to be made of something up to a moment.

@@ -14,9 +14,25 @@ CREATE TABLE IF NOT EXISTS migration (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- name: has_migrations
+SELECT to_regclass('migration') IS NOT NULL AS there;
+
+-- name: taken_names
+-- Views, sequences and whatever else has a name among tables, too.
+SELECT relname AS name FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%(names)s)
+ORDER BY relname;
+
 -- name: lock_migration
 -- One migration at a time; held until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtext('tsuji migration'));
+
+-- name: try_lock_migration
+-- The same where nobody has it.
+SELECT pg_try_advisory_xact_lock(hashtext('tsuji migration')) AS locked;
+
+-- name: limit_waiting
+SET LOCAL lock_timeout = '2s';
 
 -- name: migrations
 SELECT name, checksum FROM migration ORDER BY name;

@@ -166,7 +166,7 @@ SELECT * FROM (
         SELECT rejected_id, last_received_at, octet_length(payload) AS octets
         FROM rejected_message
         WHERE rejected_message.thing_id = thing.thing_id AND reason = 'unregistered_thing'
-        ORDER BY last_received_at DESC LIMIT %(limit)s
+        ORDER BY last_received_at DESC, rejected_id DESC LIMIT %(limit)s
     ) AS r
     UNION ALL
     SELECT r.* FROM undeclared CROSS JOIN LATERAL (
@@ -175,7 +175,7 @@ SELECT * FROM (
         WHERE rejected_message.thing_id = undeclared.thing_id
             AND rejected_message.observed_properties = undeclared.observed_properties
             AND reason = 'undeclared_datastream'
-        ORDER BY last_received_at DESC LIMIT %(limit)s
+        ORDER BY last_received_at DESC, rejected_id DESC LIMIT %(limit)s
     ) AS r
     WHERE EXISTS (SELECT FROM datastream
                   WHERE datastream.thing_id = undeclared.thing_id AND declared

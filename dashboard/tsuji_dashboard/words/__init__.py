@@ -1,0 +1,1 @@
+"""The words on the screen, divided by where they stand; `texts.py` puts them together."""

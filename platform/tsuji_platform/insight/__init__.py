@@ -1,0 +1,1 @@
+"""What every service says about itself, the same way: logs, figures for Prometheus, traces."""
