@@ -149,7 +149,7 @@ def _today(page: OverTime, day: datetime, asked: Asked, selection: Selection) ->
         alt = text("area.alt", lang, name=title, summary=said or text("area.no_counts", lang))
         body = [
             _graph(figure, alt, "today", lang),
-            _table(_day_rows(series, typical, lang), lang),
+            _table(_day_rows(series, typical, lang), "today", lang),
             _files(asked, lang, "today"),
         ]
     unit = html.Small(unit_label(series.unit_label, lang)) if series and said else None
@@ -209,7 +209,7 @@ def _history(page: OverTime, asked: Asked, selection: Selection) -> list[Any]:
             "history",
             lang,
         ),
-        _table(_rows(found, lang), lang),
+        _table(_rows(found, lang), "history", lang),
         _files(asked, lang, f"history-{asked.range}", f"{where}/history.csv?{urlencode(query)}"),
     ]
 
@@ -271,7 +271,7 @@ def _heat(heat: Heat | None, asked: Asked, selection: Selection) -> list[Any]:
         title,
         html.P(text("area.heat_note", lang), className="summary"),
         _graph(area_charts.heat(heat, lang, selection.theme), said, "heat", lang),
-        _table(rows, lang),
+        _table(rows, "heat", lang),
         _files(asked, lang, "weekday-hour", where),
     ]
 
@@ -299,7 +299,7 @@ def compared_section(
         return notes
     lines = [f"{name}: {summary(it, 0, lang)}" for name, it in known]
     title = f"{text('area.counts', lang)} · {text(f'area.range.{asked.range}', lang)}"
-    table = _table(_compared_rows(known, lang), lang)
+    table = _table(_compared_rows(known, lang), "compare", lang)
     graph = _graph(area_charts.compared(known, selection.theme), " ".join(lines), "compare", lang)
     unit = html.Small(unit_label(known[0][1].unit_label, lang), className="tile-unit")
     heading = html.Div([title, " ", unit], className="chart-title")
@@ -317,7 +317,7 @@ def _compared_rows(known: Sequence[tuple[str, Series]], lang: Lang) -> list[list
     return [head] + [[_moment(time), *(_cell(its.get(time), 0) for its in cells)] for time in times]
 
 
-def _table(rows: Iterable[Sequence[str]], lang: Lang) -> html.Details:
+def _table(rows: Iterable[Sequence[str]], key: str, lang: Lang) -> html.Details:
     """The same numbers to read, for those who can't or won't look at a chart.
 
     The browser makes the table once it is opened: as components its cells would cost seconds.
@@ -334,6 +334,7 @@ def _table(rows: Iterable[Sequence[str]], lang: Lang) -> html.Details:
             ),
         ],
         className="as-table",
+        **data(fold=f"table-{key}"),
     )
 
 

@@ -105,7 +105,7 @@ def _row(it: DerivedFigure, shown: Sequence[Any], lang: Lang) -> html.Details:
             *(html.P(note) for note in notes[1 if rule else 0 :] if note),
         ],
         className="derived",
-        **data(derived_row=it.id),
+        **data(derived_row=it.id, fold=f"derived-{it.id}"),
     )  # fmt: skip
 
 
@@ -133,7 +133,9 @@ def _missing(missing: Iterable[DerivedFigure], lang: Lang) -> html.Details:
     for it in missing:
         rows += [html.Dt(_of(it.label, lang)), html.Dd(_of(it.reason, lang) or "–")]
     return html.Details(
-        [html.Summary(text("derived.missing", lang)), html.Dl(rows)], className="missing"
+        [html.Summary(text("derived.missing", lang)), html.Dl(rows)],
+        className="missing",
+        **data(fold="derived-missing"),
     )
 
 
@@ -175,7 +177,8 @@ def residents_section(profile: Profile, lang: Lang) -> list[Any]:
                         html.Ul(
                             [html.Li(credit(source, date, lang)) for source, date in said.items()]
                         ),
-                    ]
+                    ],
+                    **data(fold="sources"),
                 )
                 if said
                 else None,

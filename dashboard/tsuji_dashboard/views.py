@@ -251,7 +251,8 @@ def methods_section(figures: Mapping[Figure, Reading], lang: Lang) -> list[Any]:
         if reading.away is not None:
             english, japanese = estimate.METHOD, estimate.METHOD_JA
         rows += [html.Dt(label(figure, lang)), html.Dd(japanese if lang == "ja" else english)]
-    return [html.Details([html.Summary(text("detail.methods", lang)), html.Dl(rows)])]
+    said = [html.Summary(text("detail.methods", lang)), html.Dl(rows)]
+    return [html.Details(said, **data(fold="methods"))]
 
 
 def _facts(thing: Thing, selection: Selection) -> html.Section:

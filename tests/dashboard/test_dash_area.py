@@ -156,6 +156,32 @@ def test_until_the_answers_are_there_the_page_says_that_they_are_on_their_way(
     until(page, "() => !document.querySelector('#area-body.loading')")
 
 
+def test_a_table_that_was_opened_stays_open_when_its_chart_is_made_anew(
+    city: City, open_page: Open
+) -> None:
+    # a day is full, a week begins late and says so, above the chart
+    city.count("counter-new", 2, longitude=139.7652, latitude=35.6891)
+    page = open_page(where(city, area=city.cell("counter-new"), lang="en"))
+    drawn(page, "history")
+    table = page.locator(".history .as-table table")
+    expect(page.locator(".history .begins")).to_have_count(0)
+    questions = HeldQuestions(page, "area-part-")
+    page.locator(".history .as-table summary").press("Enter")
+    expect(table).to_be_visible()
+    expect(table.locator("tr").nth(90)).to_be_attached()  # quarters of an hour
+    page.get_by_text("7 days", exact=True).click()
+    questions.wait()
+    page.locator(".history .as-table summary").focus()
+    region = page.locator(".history .as-table .table")
+    region.evaluate("it => { it.scrollTop = 100; }")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    questions.let_go()
+    expect(page.locator(".history .begins")).to_have_count(1)
+    expect(table.locator("tr").nth(160)).to_be_visible()  # hours of a week
+    assert region.evaluate("it => it.scrollTop") == 100
+    expect(page.locator(".history .as-table summary")).to_be_focused()
+
+
 def test_files_have_the_numbers_and_unknown_areas_are_told(city: City, open_page: Open) -> None:
     east = city.cell("counter-east")
     base = f"{city.processes.dashboard_url}/hub/area/{MESH}"

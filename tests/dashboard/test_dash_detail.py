@@ -50,6 +50,24 @@ def test_a_click_on_an_area_shows_its_numbers_and_its_last_24_hours(
     page.wait_for_url(f"**area={cell}**")
 
 
+def test_what_was_opened_stays_open_while_the_panel_is_made_anew_until_another_one_is_chosen(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH, area=city.cell("counter-east"), lang="en"))
+    methods = page.locator("#detail details[data-fold=methods]")
+    methods.locator("summary").press("Enter")
+    expect(methods.locator("dl")).to_be_visible()
+    methods.evaluate("it => { it.dataset.old = ''; }")
+    page.evaluate("() => tsuji.state.set({theme: 'dark'})")  # asks for the panel as news does
+    expect(page.locator("#detail [data-old]")).to_have_count(0)
+    expect(methods.locator("dl")).to_be_visible()
+    expect(methods.locator("summary")).to_be_focused()
+    page.evaluate("code => tsuji.select({area: code})", city.cell("pole-1"))
+    expect(page.locator("#detail h2")).not_to_contain_text("East Exit")
+    expect(methods).to_be_attached()
+    expect(methods.locator("dl")).to_be_hidden()
+
+
 def test_what_is_usual_stands_behind_the_counts_once_there_are_enough_days(
     city: City, open_page: Open
 ) -> None:

@@ -9,7 +9,6 @@
   let wantsFocus = false;
   let before = null; // what had the focus before the panel opened
   let wentOn = false; // whether the reader has gone on to something else since the choice
-  let watcher = null;
 
   const chosen = () => {
     const { area, thing } = tsuji.state.get();
@@ -140,12 +139,13 @@
     const body = tsuji.byId("detail-body");
     const charts = tsuji.byId("detail-charts");
     new MutationObserver(() => tsuji.byId("detail").classList.remove("waiting")).observe(charts, { childList: true });
-    if (watcher) watcher.disconnect();
-    watcher = new MutationObserver((changes) => {
+    const watcher = new MutationObserver((changes) => {
       const filled = changes.every((change) => change.target.matches && change.target.matches("[data-value], [data-figure-n], [data-figure-age], [data-property-age], [data-usual]"));
       if (!filled) arrived();
     });
     watcher.observe(body, { childList: true, subtree: true });
+    const about = () => body.querySelector("[data-of]") && body.querySelector("[data-of]").dataset.of;
+    tsuji.keepPlace(tsuji.byId("detail"), about);
     tsuji.byId("detail-close").addEventListener("click", () => tsuji.select({}));
     tsuji.byId("detail").addEventListener("click", follow);
     if (chosen()) ask();

@@ -95,13 +95,11 @@
     "toggle",
     ({ target }) => {
       const home = target.open && target.querySelector(":scope > [data-rows]");
-      if (home) fill(home);
+      if (home && !home.firstChild) fill(home);
     },
     true,
   );
-  new MutationObserver((changes) => {
-    for (const { target } of changes) if (target.parentElement && target.parentElement.open) fill(target);
-  }).observe(document.documentElement, { subtree: true, attributes: true, attributeFilter: ["data-rows"] });
+  tsuji.on("area-boot", () => tsuji.keepPlace(document.querySelector("main"), () => query().get("area")));
 
   window.dash_clientside = Object.assign(window.dash_clientside || {}, {
     tsujiArea: {
