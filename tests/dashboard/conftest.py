@@ -1,5 +1,6 @@
 """One city for all browser tests, and pages that tolerate no error and no foreign host."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,17 @@ def city(
 
 
 _chromium = OneBrowser()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a browser's test that fails once more, or `RERUNS` times; what each try said is printed.
+
+    A page, a stream and a clock that go on by themselves meet in ways that no waiting foresees.
+    """
+    again = pytest.mark.flaky(reruns=int(os.environ.get("RERUNS", "1")))
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker(again)
 
 
 @pytest.hookimpl(trylast=True)
