@@ -34,7 +34,6 @@ def test_a_layer_is_switched_on_and_its_places_tell_details_and_credit(
 ) -> None:
     page = open_page(city.address(set=MESH, lang="en", view="16/35.6915/139.7000"))
     live(page)
-    until(page, "() => window.tsuji.address.steps")  # once the area sets are listed
     page.locator("#layers summary").click()
     expect(page.locator("#layers .layer-credit")).to_have_text("新宿区 · CC BY 4.0")
     expect(page.locator(".place-mark")).to_have_count(0)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from city import MESH, City, live, until
 
@@ -135,7 +135,6 @@ def test_a_future_moment_is_told_and_shown_as_now(city: City, open_page: Open) -
 def test_back_takes_back_what_was_opened_and_chosen(city: City, open_page: Open) -> None:
     page = open_page(city.address(set=MESH, lang="en"))
     live(page)
-    until(page, "() => window.tsuji.address.steps")  # once the area sets are listed
     before = page.evaluate("history.length")
     page.locator("#figure").click()
     page.get_by_role("option", name="Air temperature").click()
@@ -167,6 +166,30 @@ def test_back_takes_back_what_was_opened_and_chosen(city: City, open_page: Open)
     live(page)
     page.go_forward()
     expect(page.locator("#figure")).to_have_value("Air temperature")
+
+
+def test_a_choice_is_a_step_before_the_area_sets_are_listed_and_what_the_page_completes_is_none(
+    city: City, open_page: Open
+) -> None:
+    page = open_page(city.address(set=MESH))
+    held: list[Route] = []
+    free: list[bool] = []
+    page.route("**/area-sets", lambda route: route.continue_() if free else held.append(route))
+    page.goto(city.address(lang="en"))
+    until(page, "() => window.tsuji.page")
+    before = page.evaluate("history.length")
+    page.locator("#figure").click()
+    page.get_by_role("option", name="Air temperature").click()
+    page.wait_for_url("**figure=air_temperature**")
+    until(page, "() => document.querySelector('#area-set').value === ''")
+    free.append(True)
+    for one in held:
+        one.continue_()
+    page.wait_for_url("**set=**")
+    assert page.evaluate("history.length") == before + 1
+    page.go_back()
+    expect(page.locator("#figure")).to_have_value("People counted in one hour")
+    live(page)
 
 
 def test_an_unknown_page_leads_to_the_map(city: City, open_page: Open) -> None:

@@ -142,7 +142,6 @@ def test_time_passes_until_it_is_paused_and_is_one_step_of_the_history(
 ) -> None:
     page = open_page(city.address(set=MESH, figure="footfall", lang="ja"))
     live(page)
-    until(page, "() => window.tsuji.address.steps")  # once the area sets are listed
     held: list[Route] = []
     free = [True]
     # Each picture comes by us: time would be over before a test looks that is held up.

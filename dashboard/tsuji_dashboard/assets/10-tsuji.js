@@ -70,6 +70,16 @@
       }
       if (changed.size) tsuji.tell("state", changed);
     },
+    /** Change what the page itself completes or can't have: that is no choice of the reader's. */
+    complete(patch) {
+      tsuji.state.completing = true;
+      try {
+        tsuji.state.set(patch);
+      } finally {
+        tsuji.state.completing = false;
+      }
+    },
+    completing: false,
   };
 
   tsuji.figure = (id) => tsuji.page.figures.find((figure) => figure.id === (id || state.figure));

@@ -112,12 +112,12 @@
       .join("&");
   }
 
-  /** Follow the state: `changed` are its keys; an address that is only made complete is no step. */
+  /** Follow the state, of which `changed` are keys: each choice is a step, but an address that is only made complete. */
   function write(changed) {
     if (restoring) return;
     // A slider that is drawn and time that goes by are one step, not a hundred.
     const passing = changed.size === 1 && changed.has("at") && tsuji.timeline.moving;
-    if (STEPS.some((key) => changed.has(key)) && tsuji.address.steps && !passing) step = true;
+    if (STEPS.some((key) => changed.has(key)) && !tsuji.state.completing && !passing) step = true;
     clearTimeout(timer);
     // Browsers refuse more than some hundred changes in half a minute: a drag must count as one.
     timer = setTimeout(put, step ? 0 : 150);
@@ -149,7 +149,5 @@
     wrong,
     query,
     write,
-    /** Whether changes are the reader's steps by now, not the page's own completing of its address. */
-    steps: false,
   };
 })();

@@ -45,8 +45,7 @@
       if (unknown.length) {
         const value = unknown.join(",");
         const named = tsuji.t("banner.parameter", { key: "layers", value });
-        tsuji.state.set({ layers: ids().filter((id) => !unknown.includes(id)).join(",") || null });
-        // Only now: what the reader chooses takes the remark away, and that can't be told from this.
+        tsuji.state.complete({ layers: ids().filter((id) => !unknown.includes(id)).join(",") || null });
         tsuji.status.remark("layers", "banner.unknown_parameters", { named });
       }
       if (place) open(place);
@@ -189,10 +188,10 @@
     if (!it) {
       const named = tsuji.t("banner.parameter", { key: "place", value: which });
       tsuji.status.remark("place", "banner.unknown_parameters", { named });
-      tsuji.state.set({ place: null });
+      tsuji.state.complete({ place: null });
       return;
     }
-    if (!ids().includes(id)) tsuji.state.set({ layers: [...ids(), id].join(",") });
+    if (!ids().includes(id)) tsuji.state.complete({ layers: [...ids(), id].join(",") });
     tell(it, which);
   }
 
@@ -210,7 +209,7 @@
     if (!found || !found.coordinates) {
       const named = tsuji.t("banner.parameter", { key: "place", value: which });
       tsuji.status.remark("place", "banner.unknown_parameters", { named });
-      tsuji.state.set({ place: null });
+      tsuji.state.complete({ place: null });
       return;
     }
     const [lng, lat] = found.coordinates;
@@ -277,7 +276,7 @@
       for (const box of boxes ? boxes.querySelectorAll("input") : []) box.checked = ids().includes(box.id.slice(6));
       load();
       tsuji.tell("layers");
-      if (tsuji.address.steps) tsuji.status.remark("layers", null);
+      if (!tsuji.state.completing) tsuji.status.remark("layers", null);
     }
     if (!changed.has("place") || !tsuji.page) return;
     const { place: which } = tsuji.state.get();

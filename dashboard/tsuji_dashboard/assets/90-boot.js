@@ -143,10 +143,9 @@
       }
       if (set) tsuji.status.remark("set", "banner.unknown_set", { id: set });
       // An area without its set may well be one of the set that is shown unasked.
-      tsuji.state.set({ set: first(sets).id, area: set ? null : area });
+      tsuji.state.complete({ set: first(sets).id, area: set ? null : area });
       set = first(sets).id;
     }
-    tsuji.address.steps = true;
     props("area-set", { data: options, value: set });
     credit();
   }
@@ -203,7 +202,7 @@
   tsuji.on("state", (changed) => {
     tsuji.address.write(changed);
     const { set, at } = tsuji.state.get();
-    if (tsuji.address.steps && ["set", "figure", "area", "thing", "at"].some((key) => changed.has(key))) {
+    if (!tsuji.state.completing && ["set", "figure", "area", "thing", "at"].some((key) => changed.has(key))) {
       for (const subject of ["address", "left", "future"]) tsuji.status.remark(subject, null);
     }
     if (changed.has("theme") && tsuji.page) applyTheme();
