@@ -131,7 +131,8 @@ def _is_zombie(pid: int) -> bool:
 
 
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
 from pathlib import Path
 from tsuji_platform.runtime.process import Child
 from tsuji_platform.runtime.supervisor import Supervisor
@@ -158,10 +159,13 @@ def test_no_child_outlives_its_parent(tmp_path, eventually, number, clean):
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert psutil.pid_exists(child)
-        parent.send_signal(number)
-        parent.wait(90)
+        try:
+            child = int(parent.stdout.readline())
+            assert psutil.pid_exists(child)
+            parent.send_signal(number)
+            parent.wait(90)
+        finally:
+            parent.kill()
         eventually(lambda: _is_zombie(child))
         assert (parent.stdout.read() == "clean\n") is clean
 
