@@ -4,7 +4,7 @@
   const tsuji = window.tsuji;
   const SVG_AREAS = 600; // beyond, elements cost more than a canvas
   const SVG_THINGS = 500;
-  const EDGE = 85; // degrees of latitude, beyond which Mercator's map has no room
+  const { EDGE, isLikely } = tsuji.view;
 
   const areas = new Map(); // code -> layer
   const things = new Map(); // id -> layer
@@ -198,38 +198,8 @@
 
   // --- view ----------------------------------------------------------------------------------
 
-  /** Where the one card of the embeddable map lies: beside it there is room, or it covers what it must. */
-  function besideLegend() {
-    const { right } = document.querySelector(".controls").getBoundingClientRect();
-    const room = map.getContainer().clientWidth - right > 300;
-    return { paddingTopLeft: [room ? right + 8 : 12, 12], paddingBottomRight: [56, 28] };
-  }
-
-  /** Where cards cover the map: what is fitted must not lie beneath them. */
-  function padding() {
-    if (tsuji.page.embed) return besideLegend();
-    const wide = window.innerWidth > 860;
-    const sheets = ["detail", "side"].map(tsuji.byId).filter(({ hidden }) => !hidden);
-    const open = sheets.length > 0;
-    const bar = tsuji.byId("timeline").getBoundingClientRect();
-    const low = bar.height ? map.getContainer().getBoundingClientRect().bottom - bar.top : 0;
-    if (wide) return { paddingTopLeft: [352, 84], paddingBottomRight: [open ? 452 : 72, Math.max(24, low + 12)] };
-    if (window.innerHeight <= 560) return besideCards(sheets, low);
-    // On a phone the cards leave a strip; where even that is gone, half of the map must do.
-    const { top, height } = map.getContainer().getBoundingClientRect();
-    const sheet = open ? Math.max(...sheets.map((it) => it.getBoundingClientRect().height)) : low;
-    const above = Math.min(document.querySelector(".controls").getBoundingClientRect().bottom - top, height * 0.5);
-    const below = Math.min(sheet + 8, height - above - 60);
-    return { paddingTopLeft: [12, above + 8], paddingBottomRight: [12, Math.max(12, below)] };
-  }
-
-  /** On a phone that lies on its side the cards stand left and right of the map. */
-  function besideCards(sheets, low) {
-    const { width } = map.getContainer().getBoundingClientRect();
-    const left = sheets.length ? 12 : document.querySelector(".controls").getBoundingClientRect().right + 8;
-    const right = sheets.length ? Math.max(...sheets.map((it) => it.getBoundingClientRect().width)) + 16 : 56;
-    return { paddingTopLeft: [Math.min(left, width * 0.5), 12], paddingBottomRight: [Math.min(right, width * 0.6), Math.max(12, low + 8)] };
-  }
+  /** What is fitted must not lie beneath the cards. */
+  const padding = () => tsuji.view.room(map.getContainer());
 
   function fit(bounds, maxZoom = 16) {
     if (!map || !bounds.isValid()) return;
@@ -281,43 +251,15 @@
       return { bounds, centre: bounds.getCenter(), weight: layer.feature.properties.things || 0 };
     });
     const bounds = window.L.latLngBounds([]);
-    for (const { bounds: one } of core(found)) bounds.extend(one);
+    for (const { bounds: one } of tsuji.view.core(found)) bounds.extend(one);
     fit(bounds);
   };
-
-  function core(found) {
-    const held = found.filter(({ weight }) => weight);
-    if (!held.length) return found;
-    const middle = window.L.latLng(median(held, "lat"), median(held, "lng"));
-    for (const one of held) one.far = middle.distanceTo(one.centre);
-    held.sort((a, b) => a.far - b.far);
-    const total = held.reduce((sum, { weight }) => sum + weight, 0);
-    let seen = 0;
-    let reach = 0;
-    for (const { weight, far } of held) {
-      if (seen >= total * 0.75) break;
-      seen += weight;
-      reach = far;
-    }
-    return held.filter(({ far }) => far <= Math.max(reach * 1.6, 500));
-  }
-
-  /** The coordinate that half of the things lie below. */
-  function median(held, key) {
-    const sorted = [...held].sort((a, b) => a.centre[key] - b.centre[key]);
-    const half = sorted.reduce((sum, { weight }) => sum + weight, 0) / 2;
-    let seen = 0;
-    return sorted.find(({ weight }) => (seen += weight) >= half).centre[key];
-  }
 
   api.fitThings = () => {
     const points = [...things.values()].map((layer) => layer.getLatLng());
     const likely = points.filter(isLikely);
     fit(window.L.latLngBounds(likely.length ? likely : points));
   };
-
-  /** Whether a position is one where sensors stand: not a pole's, nor the zeros of one never set. */
-  const isLikely = ({ lat, lng }) => Math.abs(lat) < EDGE && (lat !== 0 || lng !== 0);
 
   /** Bring the selected area or thing out from under the panel. */
   function showChosen() {
