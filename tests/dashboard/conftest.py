@@ -1,7 +1,7 @@
 """One city for all browser tests, and pages that tolerate no error and no foreign host."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,19 +48,26 @@ _chromium = OneBrowser()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run a browser's test that fails once more, or `RERUNS` times; what each try said is printed.
 
-    A page, a stream and a clock that go on by themselves meet in ways that no waiting foresees.
+    A page, a stream and a clock that go on by themselves meet in ways that no waiting foresees. What has
+    taken all of its time has none left, and no limit either.
     """
-    again = pytest.mark.flaky(reruns=int(os.environ.get("RERUNS", "1")))
+    tries = int(os.environ.get("RERUNS") or "1")
+    again = pytest.mark.flaky(reruns=tries, rerun_except=r"Timeout \(>")
     for item in items:
         if item.path.is_relative_to(_FOLDER):
             item.add_marker(again)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Close the browser before tests of another folder, which may have event loops."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item,
+    nextitem: pytest.Item | None,
+) -> Generator[None, object, object]:
+    """After all tries, close the browser before tests of another folder, which may have event loops."""
+    result = yield
     if nextitem is None or not nextitem.path.is_relative_to(_FOLDER):
         _chromium.close()
+    return result
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,8 @@ def test_what_was_opened_stays_open_while_the_panel_is_made_anew_until_another_o
     methods = page.locator("#detail details[data-fold=methods]")
     methods.locator("summary").press("Enter")
     expect(methods.locator("dl")).to_be_visible()
+    methods.locator("summary").click(click_count=2)  # it has the focus already
+    expect(methods.locator("dl")).to_be_visible()
     methods.evaluate("it => { it.dataset.old = ''; }")
     page.evaluate("() => tsuji.state.set({theme: 'dark'})")  # asks for the panel as news does
     expect(page.locator("#detail [data-old]")).to_have_count(0)
@@ -243,6 +245,27 @@ def test_the_table_is_another_way_to_every_value(city: City, open_page: Open) ->
     page.locator("#ranking tbody button").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#detail h2")).to_be_focused()
+
+
+def test_rows_stay_under_the_pointer_until_it_leaves(city: City, open_page: Open) -> None:
+    city.publish("pole-1", air_temperature=18.2)
+    page = open_page(city.address(set=MESH, figure="air_temperature", lang="en"))
+    live(page)
+    rows = page.locator("#ranking tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("Smart pole 1")
+    expect(rows.nth(1)).to_contain_text("18.2")
+    rows.nth(1).locator("button").hover()
+    page.mouse.down()
+    city.publish("pole-1", air_temperature=33.3)
+    expect(rows.nth(1)).to_contain_text("33.3")
+    page.mouse.up()
+    expect(page.locator("#detail h2")).to_have_text("Near Smart pole 1")
+    expect(rows.nth(1)).to_contain_text("Smart pole 1")
+    page.mouse.move(700, 450)
+    expect(rows.nth(0)).to_contain_text("Smart pole 1")
+    city.publish("pole-1", air_temperature=18.2)
+    expect(rows.nth(1)).to_contain_text("Smart pole 1")
 
 
 def test_a_past_moment_is_marked_shows_its_own_values_and_leads_back_to_live(

@@ -168,14 +168,15 @@ def test_back_takes_back_what_was_opened_and_chosen(city: City, open_page: Open)
     expect(page.locator("#figure")).to_have_value("Air temperature")
 
 
+@pytest.mark.parametrize("asked", [{}, {"set": "nowhere", "area": "1"}])
 def test_a_choice_is_a_step_before_the_area_sets_are_listed_and_what_the_page_completes_is_none(
-    city: City, open_page: Open
+    city: City, open_page: Open, asked: dict[str, str]
 ) -> None:
-    page = open_page(city.address(set=MESH))
+    page = open_page(city.address(set=MESH), troubled=True)
     held: list[Route] = []
     free: list[bool] = []
     page.route("**/area-sets", lambda route: route.continue_() if free else held.append(route))
-    page.goto(city.address(lang="en"))
+    page.goto(city.address(lang="en", **asked))
     until(page, "() => window.tsuji.page")
     before = page.evaluate("history.length")
     page.locator("#figure").click()
@@ -185,11 +186,15 @@ def test_a_choice_is_a_step_before_the_area_sets_are_listed_and_what_the_page_co
     free.append(True)
     for one in held:
         one.continue_()
-    page.wait_for_url("**set=**")
+    until(page, "() => document.querySelector('#area-set').value !== ''")
+    until(page, "() => location.search.includes('set=mesh')")
     assert page.evaluate("history.length") == before + 1
     page.go_back()
     expect(page.locator("#figure")).to_have_value("People counted in one hour")
     live(page)
+    expect(page.locator("#area-set")).to_have_value(re.compile("mesh"))
+    shown = [one["id"] for one in city.ask("/v1/area-sets")["items"]]
+    assert page.evaluate("window.tsuji.state.get().set") in shown
 
 
 def test_an_unknown_page_leads_to_the_map(city: City, open_page: Open) -> None:

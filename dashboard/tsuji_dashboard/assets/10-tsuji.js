@@ -72,11 +72,12 @@
     },
     /** Change what the page itself completes or can't have: that is no choice of the reader's. */
     complete(patch) {
+      const { completing } = tsuji.state;
       tsuji.state.completing = true;
       try {
         tsuji.state.set(patch);
       } finally {
-        tsuji.state.completing = false;
+        tsuji.state.completing = completing;
       }
     },
     completing: false,

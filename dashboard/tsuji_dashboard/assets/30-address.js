@@ -137,8 +137,11 @@
     clearTimeout(timer);
     step = false;
     const { set, figure, area, thing, layers, place, panel, at, view: seen } = read();
+    // An address that was asked for may name a set that there isn't.
+    const { sets } = tsuji.catalogue;
+    const known = set && (!sets || sets.some(({ id }) => id === set));
     restoring = true;
-    tsuji.state.set({ set: set || tsuji.state.get().set, figure, area, thing, layers, place, panel, at });
+    tsuji.state.set({ set: known ? set : tsuji.state.get().set, figure, area: known || !set ? area : null, thing, layers, place, panel, at });
     restoring = false;
     if (seen) tsuji.map.show(seen);
     tsuji.tell("restored");

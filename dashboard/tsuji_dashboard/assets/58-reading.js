@@ -3,10 +3,10 @@
 (function () {
   "use strict";
   const FOLDS = "details[data-fold]";
-  const FOCUSED = "a[href], button, summary, input, [tabindex]";
+  const FOCUSED = "a[href], button, summary, input, [tabindex='0']"; // where a reader goes; headings are only led to
 
   let focused = null; // {element, mark, n}: the n-th of those of one mark had the focus
-  const scrolled = new WeakMap(); // region that scrolls inside a fold -> where it is
+  const scrolled = new WeakMap(); // region that scrolls inside a fold -> how far
 
   /** What an element has in common with the one that takes its place. */
   function mark(element) {
@@ -25,30 +25,32 @@
   function open(fold, before) {
     fold.open = true;
     fold.dispatchEvent(new Event("toggle")); // its own comes too late to be there when it is next painted
-    const region = before.querySelector(":scope > [tabindex]");
-    if (scrolled.has(region)) fold.querySelector(":scope > [tabindex]").scrollTop = scrolled.get(region);
+    const [old, region] = [before, fold].map((it) => it.querySelector(":scope > [tabindex]"));
+    if (region && scrolled.has(old)) region.scrollTo(scrolled.get(old));
   }
 
   /**
    * From now on, what takes the place of something in `home` is as open as that was.
    *
-   * `about` tells what the content is about: that of something else begins as it comes.
+   * `about` tells what the content is about, if anything: that of something else begins as it comes.
    */
   window.tsuji.keepPlace = (home, about) => {
+    const opened = new Map(); // key -> the fold that was open when it went
     let last = null;
     new MutationObserver((changes) => {
       const elements = (which) => changes.flatMap((change) => [...change[which]]).filter((node) => node.nodeType === Node.ELEMENT_NODE);
       const gone = elements("removedNodes");
       const came = elements("addedNodes").filter((element) => element.isConnected);
-      if (!came.length) return;
-      const same = last === about();
-      last = about();
-      if (!same) return;
-      const opened = new Map(
-        folds(gone)
-          .filter((fold) => fold.open && !fold.isConnected)
-          .map((fold) => [fold.dataset.fold, fold]),
-      );
+      const now = about();
+      if (now && now !== last) {
+        last = now;
+        opened.clear();
+        return;
+      }
+      for (const fold of folds(gone).filter(({ isConnected }) => !isConnected)) {
+        if (fold.open) opened.set(fold.dataset.fold, fold);
+        else opened.delete(fold.dataset.fold);
+      }
       for (const fold of folds(came)) if (opened.has(fold.dataset.fold)) open(fold, opened.get(fold.dataset.fold));
       const lost = focused && gone.some((node) => node.contains(focused.element)) && !focused.element.isConnected;
       if (!lost || document.activeElement !== document.body) return;
@@ -56,12 +58,16 @@
       if (heir) heir.focus({ preventScroll: true });
     }).observe(home, { childList: true, subtree: true });
     home.addEventListener("focusin", ({ target }) => {
-      focused = { element: target, mark: mark(target), n: alike(home, mark(target)).indexOf(target) };
+      focused = target.matches(FOCUSED) ? { element: target, mark: mark(target), n: alike(home, mark(target)).indexOf(target) } : null;
     });
   };
 
   // Whoever points at something else has left what had the focus.
-  document.addEventListener("pointerdown", () => (focused = null), true);
+  document.addEventListener("pointerdown", ({ target }) => (focused = focused && focused.element.contains(target) ? focused : null), true);
   document.addEventListener("focusin", () => (focused = null), true); // before it comes to a home
-  document.addEventListener("scroll", ({ target }) => target.closest && target.closest(FOLDS) && scrolled.set(target, target.scrollTop), true);
+  document.addEventListener(
+    "scroll",
+    ({ target }) => target.closest && target.closest(FOLDS) && scrolled.set(target, { top: target.scrollTop, left: target.scrollLeft, behavior: "instant" }),
+    true,
+  );
 })();

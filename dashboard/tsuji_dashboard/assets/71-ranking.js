@@ -5,6 +5,7 @@
   const { make } = tsuji;
   const PAUSE_MS = 800;
   const AT_FIRST = 60;
+  const POINTED_MS = 20000; // a pointer that rests for longer is nobody's
 
   const rows = new Map(); // code -> parts of the row
   let body = null;
@@ -13,6 +14,9 @@
   let details = null;
   let head = null;
   let timer = null;
+  let pressed = false; // whether a finger or a button is down on it
+  let pointed = 0; // when a pointer moved over it
+  let arranged = null; // figure by which the rows are in order
 
   function build() {
     const home = tsuji.byId("ranking");
@@ -20,7 +24,16 @@
     rows.clear();
     caption = make("caption", { class: "hidden" });
     head = make("th", { scope: "col", class: "num" });
-    body = make("tbody");
+    body = make("tbody", {
+      on: {
+        pointerdown: () => (pressed = true),
+        pointermove: () => (pointed = Date.now()),
+        pointerleave() {
+          pointed = 0;
+          soon();
+        },
+      },
+    });
     blank = make("p", { class: "note" });
     const table = make(
       "table",
@@ -127,16 +140,25 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
-  /** Put the rows in order, but never pull the focus away from someone who is reading. */
+  const isHeld = () => body.contains(document.activeElement) || pressed || Date.now() - pointed < POINTED_MS;
+
+  /** Put the rows in order, but never pull one away from under somebody's focus, pointer or finger. */
   function arrange(order) {
-    const now = Array.from(body.children);
-    const same = now.length === order.length && now.every((element, i) => element === order[i]);
-    if (same) return;
-    const focused = body.contains(document.activeElement);
-    if (focused && now.length === order.length) return;
-    const button = focused ? document.activeElement : null;
-    body.replaceChildren(...order);
-    if (button && body.contains(button)) button.focus({ preventScroll: true });
+    const wanted = new Set(order);
+    const now = [...body.children].filter((element) => wanted.has(element));
+    const sameFigure = arranged === tsuji.figure().id;
+    arranged = tsuji.figure().id;
+    if (sameFigure && isHeld()) {
+      const there = new Set(now);
+      order = [...now, ...order.filter((element) => !there.has(element))];
+    }
+    for (const element of [...body.children]) if (!wanted.has(element)) element.remove();
+    // What is in its place is not touched: a click begins and ends on one element.
+    let next = body.firstElementChild;
+    for (const element of order) {
+      if (element === next) next = next.nextElementSibling;
+      else body.insertBefore(element, next);
+    }
   }
 
   const soon = () => {
@@ -144,6 +166,7 @@
     else if (!timer) timer = setTimeout(draw, PAUSE_MS);
   };
 
+  for (const event of ["pointerup", "pointercancel"]) document.addEventListener(event, () => (pressed = false), true);
   tsuji.on("boot", build);
   tsuji.on("values", soon);
   tsuji.on("things", soon);
