@@ -172,7 +172,7 @@ def test_back_takes_back_what_was_opened_and_chosen(city: City, open_page: Open)
 def test_a_choice_is_a_step_before_the_area_sets_are_listed_and_what_the_page_completes_is_none(
     city: City, open_page: Open, asked: dict[str, str]
 ) -> None:
-    page = open_page(city.address(set=MESH), troubled=True)
+    page = open_page(city.address(set=MESH), troubled=bool(asked))
     held: list[Route] = []
     free: list[bool] = []
     page.route("**/area-sets", lambda route: route.continue_() if free else held.append(route))

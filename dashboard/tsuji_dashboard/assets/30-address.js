@@ -143,6 +143,7 @@
     restoring = true;
     tsuji.state.set({ set: known ? set : tsuji.state.get().set, figure, area: known || !set ? area : null, thing, layers, place, panel, at });
     restoring = false;
+    if (set && !known) timer = setTimeout(put, 150);
     if (seen) tsuji.map.show(seen);
     tsuji.tell("restored");
   });

@@ -42,7 +42,7 @@
       const gone = elements("removedNodes");
       const came = elements("addedNodes").filter((element) => element.isConnected);
       const now = about();
-      if (now && now !== last) {
+      if (came.length && now && now !== last) {
         last = now;
         opened.clear();
         return;

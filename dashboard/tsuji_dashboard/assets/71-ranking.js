@@ -17,6 +17,8 @@
   let pressed = false; // whether a finger or a button is down on it
   let pointed = 0; // when a pointer moved over it
   let arranged = null; // figure by which the rows are in order
+  let again = null; // until those that were held are put in order
+  let of = null; // area set that the rows are of
 
   function build() {
     const home = tsuji.byId("ranking");
@@ -26,12 +28,13 @@
     head = make("th", { scope: "col", class: "num" });
     body = make("tbody", {
       on: {
-        pointerdown: () => (pressed = true),
+        pointerdown: ({ button }) => (pressed = button === 0),
         pointermove: () => (pointed = Date.now()),
         pointerleave() {
           pointed = 0;
           soon();
         },
+        focusout: soon,
       },
     });
     blank = make("p", { class: "note" });
@@ -140,7 +143,7 @@
     if (element.textContent !== text) element.textContent = text;
   }
 
-  const isHeld = () => body.contains(document.activeElement) || pressed || Date.now() - pointed < POINTED_MS;
+  const isHeld = () => Boolean(body.querySelector(":focus-visible")) || pressed || Date.now() - pointed < POINTED_MS;
 
   /** Put the rows in order, but never pull one away from under somebody's focus, pointer or finger. */
   function arrange(order) {
@@ -148,10 +151,13 @@
     const now = [...body.children].filter((element) => wanted.has(element));
     const sameFigure = arranged === tsuji.figure().id;
     arranged = tsuji.figure().id;
+    clearTimeout(again);
     if (sameFigure && isHeld()) {
+      again = setTimeout(draw, POINTED_MS);
       const there = new Set(now);
       order = [...now, ...order.filter((element) => !there.has(element))];
     }
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
     for (const element of [...body.children]) if (!wanted.has(element)) element.remove();
     // What is in its place is not touched: a click begins and ends on one element.
     let next = body.firstElementChild;
@@ -159,6 +165,7 @@
       if (element === next) next = next.nextElementSibling;
       else body.insertBefore(element, next);
     }
+    if (focused && focused.isConnected) focused.focus({ preventScroll: true });
   }
 
   const soon = () => {
@@ -166,7 +173,10 @@
     else if (!timer) timer = setTimeout(draw, PAUSE_MS);
   };
 
-  for (const event of ["pointerup", "pointercancel"]) document.addEventListener(event, () => (pressed = false), true);
+  /** A tap's click comes a little later than its end. */
+  const released = () => setTimeout(() => (pressed = false), 300);
+
+  for (const event of ["pointerup", "pointercancel"]) document.addEventListener(event, released, true);
   tsuji.on("boot", build);
   tsuji.on("values", soon);
   tsuji.on("things", soon);
@@ -174,7 +184,9 @@
   tsuji.on("paper", draw);
   tsuji.on("shapes", (shapes) => {
     if (!shapes) return;
-    rows.clear();
+    const { area, shapesOf } = tsuji.catalogue;
+    for (const code of [...rows.keys()]) if (of !== shapesOf || !area.has(code)) rows.delete(code);
+    of = shapesOf;
     draw();
   });
   tsuji.on("state", (changed) => {
